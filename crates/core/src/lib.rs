@@ -1,1 +1,20 @@
-//! See the crate description in Cargo.toml.
+//! Every decision of the operator, as pure functions over values.
+//!
+//! The pipeline of one pass, of which the operator supplies only the I/O:
+//!
+//! ```text
+//! KubeState --questions--> what to ask which node --answers--> Observed
+//! CassandraCluster --validate--> ValidatedCluster
+//! (ValidatedCluster, Observed, now) --plan--> Plan { status, effects, notices, wake }
+//! ```
+//!
+//! The status of the plan is the intent: it is written first, effects follow, and whatever a crash leaves half done
+//! is found again by the next pass from what it observes.
+
+pub mod call;
+pub mod effect;
+pub mod fact;
+pub mod licence;
+pub mod observed;
+pub mod plan;
+pub mod questions;

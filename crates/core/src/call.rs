@@ -1,0 +1,98 @@
+//! Long calls to nodes, which run outside the reconcile pass.
+
+use casskop_types::operation::OperationName;
+
+/// Identifies one run of one request, across passes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CallKey {
+    /// Uid of the pod whose node is called.
+    pub pod_uid: String,
+    /// Id of the operation record.
+    pub record: String,
+    /// Attempt of the record, from 1.
+    pub attempt: i32,
+}
+
+/// What a call does on the node. Blocks in Cassandra until the work is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NodeCall {
+    /// `forceKeyspaceCleanup` for every keyspace but the local ones, except those already done.
+    Cleanup {
+        /// `jobs` argument; 0 lets Cassandra use every compaction thread.
+        threads: i32,
+        /// Keyspaces an earlier attempt finished.
+        skip: Vec<String>,
+    },
+    /// `upgradeSSTables` for every keyspace, except those already done.
+    UpgradeSstables {
+        /// Keyspaces an earlier attempt finished.
+        skip: Vec<String>,
+    },
+    /// `rebuild` from a datacenter.
+    Rebuild {
+        /// Source datacenter.
+        from_dc: String,
+    },
+    /// `removeNode` of a dead member.
+    RemoveNode {
+        /// Host id of the dead member.
+        host_id: String,
+    },
+}
+
+impl NodeCall {
+    /// The `StorageService` operation under which a running call is seen in the node's thread dump.
+    pub fn storage_service_operation(&self) -> &'static str {
+        storage_service_operation(self.operation()).unwrap_or_default()
+    }
+
+    /// The operation this call carries out.
+    pub fn operation(&self) -> OperationName {
+        match self {
+            Self::Cleanup { .. } => OperationName::Cleanup,
+            Self::UpgradeSstables { .. } => OperationName::UpgradeSstables,
+            Self::Rebuild { .. } => OperationName::Rebuild,
+            Self::RemoveNode { .. } => OperationName::Remove,
+        }
+    }
+}
+
+/// The `StorageService` method that carries out an operation (same names in Cassandra 3.11 to 5.0).
+pub fn storage_service_operation(operation: OperationName) -> Option<&'static str> {
+    match operation {
+        OperationName::Cleanup => Some("forceKeyspaceCleanup"),
+        OperationName::UpgradeSstables => Some("upgradeSSTables"),
+        OperationName::Rebuild => Some("rebuild"),
+        OperationName::Remove => Some("removeNode"),
+        OperationName::Decommission => Some("decommission"),
+    }
+}
+
+/// A call as this operator process knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallState {
+    /// Still running; `keyspaces_done` grows.
+    Running {
+        /// Keyspaces finished so far.
+        keyspaces_done: Vec<String>,
+    },
+    /// The node answered that the work is done.
+    Succeeded {
+        /// Keyspaces finished.
+        keyspaces_done: Vec<String>,
+    },
+    /// The node refused or failed the work: a certain end.
+    Failed {
+        /// Keyspaces finished before the failure.
+        keyspaces_done: Vec<String>,
+        /// What the node said, one line.
+        reason: String,
+    },
+    /// The connection broke while the node may still be working: the outcome has to be asked of the node.
+    Lost {
+        /// Keyspaces finished before the connection broke.
+        keyspaces_done: Vec<String>,
+        /// Why the connection broke.
+        reason: String,
+    },
+}

@@ -1,0 +1,112 @@
+//! What a pass wants done, in order. The operator carries effects out one after the other and stops at the first
+//! that fails; the next pass plans anew from what is then observed.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use casskop_types::names::PodName;
+use jiff::SignedDuration;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+
+use crate::call::{CallKey, NodeCall};
+use crate::licence::Licence;
+
+/// One write or one call.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Server-side apply of the fields given.
+    ApplyService(Box<Service>),
+    /// Server-side apply of the fields given.
+    ApplyDisruptionBudget(Box<PodDisruptionBudget>),
+    /// Create; "already exists" means that the observation was stale, and ends the pass.
+    CreateStatefulSet(Box<StatefulSet>),
+    /// Whole update under the uid and resourceVersion that the object carries (those just read).
+    UpdateStatefulSet(Box<StatefulSet>),
+    /// Sets `spec.topology.dc[dc].rack[rack].rollingRestart` to false, by JSON patch guarded by tests on the
+    /// names at those indices and on the cluster's uid.
+    ResetRollingRestart {
+        /// Index of the datacenter in the spec.
+        dc: usize,
+        /// Its name, tested by the patch.
+        dc_name: String,
+        /// Index of the rack in the datacenter.
+        rack: usize,
+        /// Its name, tested by the patch.
+        rack_name: String,
+    },
+    /// Merge patch of a pod's labels and annotations under its uid; `None` removes a key.
+    LabelPod {
+        /// The pod.
+        pod: PodName,
+        /// Its uid.
+        uid: String,
+        /// Labels to set or remove.
+        labels: BTreeMap<String, Option<String>>,
+        /// Annotations to set or remove.
+        annotations: BTreeMap<String, Option<String>>,
+    },
+    /// Start a long call in the background. Its end wakes the cluster.
+    StartCall {
+        /// Identity of the run.
+        key: CallKey,
+        /// The pod whose node is called.
+        pod: PodName,
+        /// Its address.
+        address: IpAddr,
+        /// The work.
+        call: NodeCall,
+    },
+    /// Drop what the operator remembers of a call, its end being recorded.
+    ForgetCall(CallKey),
+    /// Delete a claim under its uid and resourceVersion.
+    DeleteClaim {
+        /// Name of the claim.
+        name: String,
+        /// Its uid.
+        uid: String,
+        /// Its resourceVersion.
+        resource_version: String,
+        /// The ground on which it may go.
+        licence: Licence,
+    },
+    /// Delete a pod under its uid.
+    DeletePod {
+        /// The pod.
+        pod: PodName,
+        /// Its uid.
+        uid: String,
+        /// Seconds the container gets to stop.
+        grace_seconds: u32,
+    },
+}
+
+/// A Kubernetes event on the cluster object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// Severity.
+    pub kind: NoticeKind,
+    /// CamelCase reason out of a bounded set.
+    pub reason: &'static str,
+    /// What happened, one line, naming the objects.
+    pub note: String,
+}
+
+/// Severity of a [`Notice`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoticeKind {
+    /// Something expected.
+    Normal,
+    /// Something a person should look at.
+    Warning,
+}
+
+/// When the cluster has to be looked at again without any watch event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    /// Only when something changes.
+    OnEvent,
+    /// After this time at the latest: a node has to be asked again, and no watch tells.
+    After(SignedDuration),
+}

@@ -1,0 +1,111 @@
+//! Everything one pass has read, as values.
+//!
+//! The operator fills [`KubeState`] from the API server first, asks [`crate::questions::questions`] which nodes have
+//! to be asked for what, and completes [`Observed`] with the answers. Nothing in here is older than the pass.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use casskop_types::cluster::CassandraCluster;
+use casskop_types::names::PodName;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Service};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+
+use crate::call::{CallKey, CallState};
+use crate::fact::Fact;
+
+/// The cluster object and its children, as the API server has them.
+#[derive(Debug, Clone)]
+pub struct KubeState {
+    /// The cluster object, read in this pass (never from a cache).
+    pub cluster: CassandraCluster,
+    /// StatefulSets that carry the cluster's labels.
+    pub statefulsets: Vec<StatefulSet>,
+    /// Pods that carry the cluster's labels.
+    pub pods: Vec<Pod>,
+    /// The cluster's Services. `Unknown` when this pass had no reason to read them.
+    pub services: Fact<Vec<Service>>,
+    /// The cluster's disruption budget. `Unknown` when this pass had no reason to read it.
+    pub disruption_budget: Fact<Option<PodDisruptionBudget>>,
+    /// Claims that carry the cluster's labels. `Unknown` unless [`crate::questions::needs_claims`] asked for them.
+    pub claims: Fact<Vec<PersistentVolumeClaim>>,
+}
+
+/// The complete input of [`crate::plan::plan`] besides the validated cluster and the time.
+#[derive(Debug, Clone)]
+pub struct Observed {
+    /// What the API server says.
+    pub kube: KubeState,
+    /// What the asked nodes say, by pod. A pod that was not asked is absent.
+    pub nodes: BTreeMap<PodName, NodeFacts>,
+    /// Long calls that this operator process started and has not forgotten yet.
+    pub calls: BTreeMap<CallKey, CallState>,
+    /// Name of the running operator pod (`POD_NAME`), written into `podLastOperation.operatorName`.
+    pub operator: String,
+}
+
+/// What one Cassandra node answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NodeFacts {
+    /// `StorageService.OperationMode`.
+    pub mode: Fact<OperationMode>,
+    /// `StorageService.ReleaseVersion`, for example `5.0.6`.
+    pub release_version: Fact<String>,
+    /// `StorageService.LocalHostId`.
+    pub host_id: Fact<String>,
+    /// The ring as this node sees it.
+    pub ring: Fact<RingView>,
+    /// Names of the `StorageService` operations (`forceKeyspaceCleanup`, `rebuild`, ...) that a thread of this node
+    /// is executing right now, whoever called them.
+    pub in_flight: Fact<BTreeSet<String>>,
+    /// Datacenters that own replicas of user keyspaces, as `describeRingJMX` tells.
+    pub datacenters: Fact<BTreeSet<String>>,
+}
+
+/// `StorageService.OperationMode`, as Cassandra 3.11 to 5.0 spell it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OperationMode {
+    /// `STARTING`
+    Starting,
+    /// `JOINING`
+    Joining,
+    /// `NORMAL`
+    Normal,
+    /// `LEAVING`
+    Leaving,
+    /// `DECOMMISSIONED`
+    Decommissioned,
+    /// Any other word (`MOVING`, `DRAINING`, `DRAINED`, `DECOMMISSION_FAILED`, ...), as answered.
+    Other(String),
+}
+
+impl From<&str> for OperationMode {
+    fn from(text: &str) -> Self {
+        match text {
+            "STARTING" => Self::Starting,
+            "JOINING" => Self::Joining,
+            "NORMAL" => Self::Normal,
+            "LEAVING" => Self::Leaving,
+            "DECOMMISSIONED" => Self::Decommissioned,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+}
+
+/// The ring as one node sees it. Addresses carry no port.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RingView {
+    /// Nodes seen UP (the answering node included).
+    pub live: BTreeSet<IpAddr>,
+    /// Nodes seen DOWN.
+    pub unreachable: BTreeSet<IpAddr>,
+    /// Nodes that are bootstrapping.
+    pub joining: BTreeSet<IpAddr>,
+    /// Nodes that are being decommissioned or removed.
+    pub leaving: BTreeSet<IpAddr>,
+    /// Nodes that are moving.
+    pub moving: BTreeSet<IpAddr>,
+    /// Host id of every member.
+    pub host_ids: BTreeMap<IpAddr, String>,
+}
