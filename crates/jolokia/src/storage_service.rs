@@ -1,0 +1,364 @@
+//! Calls of `StorageService`: what the node is in the ring, and the work an operator asks of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use serde_json::{Value, json};
+
+use crate::answer::{addresses, boolean, by_address, list, nothing, string, strings};
+use crate::call::{Call, Pace};
+use crate::error::{NotDone, Unexpected};
+use crate::ring::TokenRange;
+use crate::version::ReleaseVersion;
+
+const MBEAN: &str = "org.apache.cassandra.db:type=StorageService";
+
+/// Where the node is in its life.
+pub fn operation_mode() -> Call<OperationMode> {
+    Call::attribute(MBEAN, "OperationMode", |value| {
+        string(value).map(OperationMode::named)
+    })
+}
+
+/// The version the node runs.
+pub fn release_version() -> Call<ReleaseVersion> {
+    Call::attribute(MBEAN, "ReleaseVersion", |value| {
+        string(value)?
+            .parse()
+            .map_err(|_| Unexpected::new("a version", value))
+    })
+}
+
+/// The node's own host id; `None` while it has none yet.
+pub fn local_host_id() -> Call<Option<HostId>> {
+    Call::attribute(MBEAN, "LocalHostId", |value| match value {
+        Value::Null => Ok(None),
+        _ => host_id(value).map(Some),
+    })
+}
+
+/// Host ids by address, of all nodes this node knows tokens of.
+///
+/// `HostIdMap`, which `CassKop` reads, is gone in 5.0; this attribute is in every version.
+pub fn host_ids() -> Call<BTreeMap<IpAddr, HostId>> {
+    Call::attribute(MBEAN, "EndpointToHostId", |value| by_address(value, host_id))
+}
+
+/// Nodes this node takes for alive, itself included.
+pub fn live_nodes() -> Call<BTreeSet<IpAddr>> {
+    Call::attribute(MBEAN, "LiveNodes", addresses)
+}
+
+/// Nodes this node takes for dead.
+pub fn unreachable_nodes() -> Call<BTreeSet<IpAddr>> {
+    Call::attribute(MBEAN, "UnreachableNodes", addresses)
+}
+
+/// Nodes that are about to join the ring.
+pub fn joining_nodes() -> Call<BTreeSet<IpAddr>> {
+    Call::attribute(MBEAN, "JoiningNodes", addresses)
+}
+
+/// Nodes that are leaving the ring.
+pub fn leaving_nodes() -> Call<BTreeSet<IpAddr>> {
+    Call::attribute(MBEAN, "LeavingNodes", addresses)
+}
+
+/// Nodes that are moving to another token.
+pub fn moving_nodes() -> Call<BTreeSet<IpAddr>> {
+    Call::attribute(MBEAN, "MovingNodes", addresses)
+}
+
+/// All keyspaces, the node's own ones included.
+pub fn keyspaces() -> Call<Vec<String>> {
+    Call::attribute(MBEAN, "Keyspaces", strings)
+}
+
+/// The keyspaces that are replicated between nodes: the ones to clean up, and whose replication counts.
+pub fn non_local_keyspaces() -> Call<Vec<String>> {
+    Call::attribute(MBEAN, "NonLocalStrategyKeyspaces", strings)
+}
+
+/// The keyspaces that are not Cassandra's own.
+pub fn non_system_keyspaces() -> Call<Vec<String>> {
+    Call::attribute(MBEAN, "NonSystemKeyspaces", strings)
+}
+
+/// Whether the node answers CQL.
+pub fn native_transport_running() -> Call<bool> {
+    Call::attribute(MBEAN, "NativeTransportRunning", boolean)
+}
+
+/// Whether this node is removing another one (`removenode`).
+pub fn removal_status() -> Call<RemovalStatus> {
+    Call::attribute(MBEAN, "RemovalStatus", |value| {
+        string(value).map(RemovalStatus::told)
+    })
+}
+
+/// The token ranges of a replicated keyspace and the nodes that hold them.
+pub fn describe_ring(keyspace: &str) -> Call<Vec<TokenRange>> {
+    let read = |value: &Value| {
+        list(value)?
+            .iter()
+            .map(|range| TokenRange::parse(&string(range)?))
+            .collect()
+    };
+    let operation = "describeRingJMX(java.lang.String)";
+    Call::operation(Pace::Prompt, MBEAN, operation, vec![json!(keyspace)], read)
+}
+
+/// Drops the keys of `keyspace` that the node no longer owns.
+///
+/// Refused for the node's own keyspaces and while nodes join or leave.
+pub fn cleanup(keyspace: &str, jobs: Jobs) -> Call<()> {
+    let operation = "forceKeyspaceCleanup(int,java.lang.String,[Ljava.lang.String;)";
+    Call::operation(
+        Pace::Blocking,
+        MBEAN,
+        operation,
+        vec![json!(jobs.0), json!(keyspace), json!([])],
+        done,
+    )
+}
+
+/// Rewrites the sstables of `keyspace` that are of an older format than the running version writes.
+pub fn upgrade_sstables(keyspace: &str, jobs: Jobs) -> Call<()> {
+    const EXCLUDE_CURRENT_VERSION: bool = true;
+    let operation = "upgradeSSTables(java.lang.String,boolean,int,[Ljava.lang.String;)";
+    let arguments = vec![
+        json!(keyspace),
+        json!(EXCLUDE_CURRENT_VERSION),
+        json!(jobs.0),
+        json!([]),
+    ];
+    Call::operation(Pace::Blocking, MBEAN, operation, arguments, done)
+}
+
+/// Streams to this node what it owns, from the nodes of `datacenter`.
+pub fn rebuild(datacenter: &str) -> Call<()> {
+    Call::operation(
+        Pace::Blocking,
+        MBEAN,
+        "rebuild(java.lang.String)",
+        vec![json!(datacenter)],
+        nothing,
+    )
+}
+
+/// Takes the dead node `host_id` out of the ring; the others stream what it held among themselves.
+pub fn remove_node(host_id: &HostId) -> Call<()> {
+    Call::operation(
+        Pace::Blocking,
+        MBEAN,
+        "removeNode(java.lang.String)",
+        vec![json!(host_id.0)],
+        nothing,
+    )
+}
+
+/// Streams what this node holds to the others and takes it out of the ring.
+///
+/// 3.11 has no force, and leaves whatever the replication says; since 4.0 the node refuses, unless
+/// forced, when fewer nodes would remain than a keyspace has replicas (CASSANDRA-12510).
+pub fn decommission(version: ReleaseVersion, replication: Replication) -> Call<()> {
+    if version < ReleaseVersion::V4_0 {
+        return Call::operation(Pace::Blocking, MBEAN, "decommission()", vec![], nothing);
+    }
+    let force = json!(matches!(replication, Replication::MayFall));
+    Call::operation(
+        Pace::Blocking,
+        MBEAN,
+        "decommission(boolean)",
+        vec![force],
+        nothing,
+    )
+}
+
+/// Writes the memtables of `keyspace` to sstables.
+pub fn flush(keyspace: &str) -> Call<()> {
+    let operation = "forceKeyspaceFlush(java.lang.String,[Ljava.lang.String;)";
+    Call::operation(
+        Pace::Blocking,
+        MBEAN,
+        operation,
+        vec![json!(keyspace), json!([])],
+        nothing,
+    )
+}
+
+/// Stops taking requests and writes everything to sstables; the node must be restarted afterwards.
+pub fn drain() -> Call<()> {
+    Call::operation(Pace::Blocking, MBEAN, "drain()", vec![], nothing)
+}
+
+/// How many sstables of a keyspace a node works on at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Jobs(u32);
+
+impl Jobs {
+    /// As many as the node has compaction threads: a request for 0.
+    pub const ALL_COMPACTORS: Self = Self(0);
+
+    /// So many, bounded by the node's compaction threads; 0 means all of them.
+    pub fn new(jobs: u32) -> Self {
+        // The operations take a Java int.
+        Self(jobs.min(i32::MAX.unsigned_abs()))
+    }
+}
+
+/// What a decommission may do to the number of replicas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replication {
+    /// The node refuses when a keyspace would have fewer replicas than it asks for.
+    MustHold,
+    /// The node leaves all the same ("forced").
+    MayFall,
+}
+
+/// A node's id in the ring: a UUID that stays the same when the address changes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostId(String);
+
+impl HostId {
+    /// The id as Cassandra prints it: lowercase, with dashes.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for HostId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Text that is not a host id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("\"{0}\" is not a host id: a uuid such as 5e4fb5ad-1bf0-4ab8-9ac8-9a1ae6a0a3ff is expected")]
+pub struct NotAHostId(String);
+
+impl FromStr for HostId {
+    type Err = NotAHostId;
+
+    fn from_str(text: &str) -> Result<Self, NotAHostId> {
+        const DASHES: [usize; 4] = [8, 13, 18, 23];
+        let is_uuid = text.len() == 36
+            && text.bytes().enumerate().all(|(at, byte)| {
+                if DASHES.contains(&at) {
+                    byte == b'-'
+                } else {
+                    byte.is_ascii_hexdigit()
+                }
+            });
+        if is_uuid {
+            Ok(Self(text.to_ascii_lowercase()))
+        } else {
+            Err(NotAHostId(text.to_owned()))
+        }
+    }
+}
+
+/// The modes of `StorageService` that `nodetool netstats` shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OperationMode {
+    /// The JVM runs, the ring does not know the node yet.
+    Starting,
+    /// A member of the ring.
+    Normal,
+    /// Streaming what it is going to own.
+    Joining,
+    /// Joining failed and can be resumed (5.0).
+    JoiningFailed,
+    /// Streaming away what it owns.
+    Leaving,
+    /// Left the ring; the process goes on running.
+    Decommissioned,
+    /// Leaving failed; the node is a member still (5.0).
+    DecommissionFailed,
+    /// Moving to another token.
+    Moving,
+    /// Writing everything down before it stops.
+    Draining,
+    /// Does nothing more until it is restarted.
+    Drained,
+    /// A mode no known version has.
+    Other(String),
+}
+
+impl OperationMode {
+    fn named(text: String) -> Self {
+        match text.as_str() {
+            "STARTING" => Self::Starting,
+            "NORMAL" => Self::Normal,
+            "JOINING" => Self::Joining,
+            "JOINING_FAILED" => Self::JoiningFailed,
+            "LEAVING" => Self::Leaving,
+            "DECOMMISSIONED" => Self::Decommissioned,
+            "DECOMMISSION_FAILED" => Self::DecommissionFailed,
+            "MOVING" => Self::Moving,
+            "DRAINING" => Self::Draining,
+            "DRAINED" => Self::Drained,
+            _ => Self::Other(text),
+        }
+    }
+}
+
+impl fmt::Display for OperationMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Starting => "STARTING",
+            Self::Normal => "NORMAL",
+            Self::Joining => "JOINING",
+            Self::JoiningFailed => "JOINING_FAILED",
+            Self::Leaving => "LEAVING",
+            Self::Decommissioned => "DECOMMISSIONED",
+            Self::DecommissionFailed => "DECOMMISSION_FAILED",
+            Self::Moving => "MOVING",
+            Self::Draining => "DRAINING",
+            Self::Drained => "DRAINED",
+            Self::Other(text) => text,
+        })
+    }
+}
+
+/// What `nodetool removenode status` shows on the node that carries a removal out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RemovalStatus {
+    /// No removal under way.
+    Idle,
+    /// One under way, in Cassandra's words.
+    Removing(String),
+}
+
+impl RemovalStatus {
+    /// The wording of all versions: "No token removals in process." or "No token removals in progress."
+    fn told(text: String) -> Self {
+        if text.starts_with("No token removals") {
+            Self::Idle
+        } else {
+            Self::Removing(text)
+        }
+    }
+}
+
+fn host_id(value: &Value) -> Result<HostId, Unexpected> {
+    value
+        .as_str()
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| Unexpected::new("a host id", value))
+}
+
+/// The outcome a compaction-like operation returns: without this check, a cleanup that the node aborted
+/// at once would be taken for done.
+fn done(value: &Value) -> Result<(), Unexpected> {
+    match value.as_i64() {
+        Some(0) => Ok(()),
+        Some(1) => Err(Unexpected::NotDone(NotDone::Aborted)),
+        Some(2) => Err(Unexpected::NotDone(NotDone::UnableToCancel)),
+        Some(code) => Err(Unexpected::NotDone(NotDone::Other(code))),
+        None => Err(Unexpected::new("an outcome number", value)),
+    }
+}
