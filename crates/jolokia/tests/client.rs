@@ -1,10 +1,6 @@
 //! What the client makes of agents that answer, refuse, stall and vanish.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "the scripted agents are part of the tests"
-)]
+#![expect(clippy::unwrap_used, reason = "the scripted agents are part of the tests")]
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -60,7 +56,7 @@ async fn a_bulk_goes_out_as_one_list() {
         .await
         .unwrap();
     assert_eq!(answers.to(&operation_mode()).unwrap(), OperationMode::Joining);
-    assert!(agent.await.unwrap().ends_with("]"));
+    assert!(agent.await.unwrap().ends_with(']'));
 }
 
 #[tokio::test]
