@@ -1,0 +1,49 @@
+//! Operations on pods: how one is asked for through a pod's labels, and the record kept of it.
+
+mod command;
+mod record;
+mod request;
+
+pub use command::{ArgumentError, HostId, HostIdError, OperationCommand, RemoveTarget};
+pub use record::{LostNode, OperationProgress, OperationRecord, RecordState};
+pub use request::{MetadataPatch, OperationRequest, RequestError};
+
+use crate::vocabulary::vocabulary;
+
+vocabulary! {
+    /// What can be done to a node; the words are values of the label `operation-name`.
+    OperationName {
+        /// Drop the data of tokens the node no longer owns.
+        Cleanup = "cleanup",
+        /// Rewrite SSTables of an older version.
+        UpgradeSstables = "upgradesstables",
+        /// Stream the node's data from another datacenter.
+        Rebuild = "rebuild",
+        /// Take another, lost node out of the ring (removenode), from this one.
+        Remove = "remove",
+        /// Make the node leave the ring.
+        Decommission = "decommission",
+    }
+}
+
+vocabulary! {
+    /// How far an operation is; the words are values of the label `operation-status`.
+    OperationStatus {
+        /// Asked for.
+        ToDo = "ToDo",
+        /// Running.
+        Ongoing = "Ongoing",
+        /// Decommission only: the node has left, its pod has not.
+        Finalizing = "Finalizing",
+        /// Decommission only: more nodes are to leave.
+        Continue = "Continue",
+        /// Ended well.
+        Done = "Done",
+        /// Ended badly.
+        Error = "Error",
+        /// Suggested: starts when somebody sets it to `ToDo`.
+        Manual = "Manual",
+        /// Held back: starts when somebody sets it to `ToDo`.
+        Paused = "Paused",
+    }
+}

@@ -1,0 +1,90 @@
+//! The record: what a rack's status keeps of an operation, because a pod, and its labels, may vanish in the middle of it.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::OperationName;
+use crate::vocabulary::vocabulary;
+
+vocabulary! {
+    /// How far a recorded operation is.
+    RecordState {
+        /// Taken up, nothing done to the node yet.
+        ToDo = "ToDo",
+        /// Something may have been done to the node.
+        Ongoing = "Ongoing",
+        /// Ended well.
+        Done = "Done",
+        /// Ended badly; the message says how.
+        Error = "Error",
+    }
+}
+
+/// One operation on one node, written before anything is done to the node.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OperationRecord {
+    /// Identity of the request among all of the cluster.
+    pub id: String,
+    /// The operation.
+    pub name: OperationName,
+    /// Its argument as asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub argument: Option<String>,
+    /// Name of the pod that carries the request.
+    pub pod: String,
+    /// Uid of that pod: a pod of the same name made later is another one.
+    pub pod_uid: String,
+    /// Host id of the node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_id: Option<String>,
+    /// Address of the node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Who asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<String>,
+    /// Number of the try, from 1.
+    pub attempt: i32,
+    /// How far it is.
+    pub state: RecordState,
+    /// When it was taken up.
+    pub start_time: Time,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<Time>,
+    /// Why it ended badly, or what it waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Removal only: the node that is taken out of the ring.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost_node: Option<LostNode>,
+    /// How much of it is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<OperationProgress>,
+}
+
+/// A node that is taken out of the ring from another one, as known before that.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LostNode {
+    /// Name of its pod, whose data volume goes with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<String>,
+    /// Its host id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_id: Option<String>,
+    /// Its address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+}
+
+/// Steps of an operation that need not be repeated.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OperationProgress {
+    /// Keyspaces that are done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keyspaces_done: Vec<String>,
+}

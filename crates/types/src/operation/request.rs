@@ -1,0 +1,239 @@
+//! The request: labels and annotations of a pod.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{ArgumentError, OperationCommand, OperationName, OperationStatus};
+use crate::labels::{
+    Labels, OPERATION_ARGUMENT, OPERATION_ARGUMENT_ANNOTATION, OPERATION_END, OPERATION_NAME,
+    OPERATION_REQUESTED_BY, OPERATION_START, OPERATION_STATUS, is_label_value,
+};
+use crate::vocabulary::UnknownWord;
+
+/// A pod's operation labels cannot be read.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum RequestError {
+    /// No such operation.
+    #[error("label operation-name: {0}")]
+    Name(UnknownWord),
+    /// No such status.
+    #[error("label operation-status: {0}")]
+    Status(UnknownWord),
+}
+
+/// What a pod's labels and annotations say about its operation.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OperationRequest {
+    /// The operation.
+    pub name: OperationName,
+    /// How far it is.
+    pub status: OperationStatus,
+    /// Its argument as written, see [`OperationRequest::command`].
+    pub argument: Option<String>,
+    /// Who asked, in the words of whoever wrote the request.
+    pub requested_by: Option<String>,
+}
+
+impl OperationRequest {
+    /// A new request for an operation.
+    pub fn to_do(command: &OperationCommand, requested_by: Option<String>) -> Self {
+        Self {
+            name: command.name(),
+            status: OperationStatus::ToDo,
+            argument: command.argument(),
+            requested_by,
+        }
+    }
+
+    /// Reads a pod's metadata. `None` is no request: neither are labels that are half written, since `kubectl label` may set the
+    /// name in one call and the status in the next.
+    pub fn from_pod_metadata(
+        labels: Option<&Labels>,
+        annotations: Option<&BTreeMap<String, String>>,
+    ) -> Result<Option<Self>, RequestError> {
+        let label = |key: &str| {
+            labels
+                .and_then(|labels| labels.get(key))
+                .filter(|value| !value.is_empty())
+        };
+        let annotation = |key: &str| annotations.and_then(|annotations| annotations.get(key)).cloned();
+        let (Some(name), Some(status)) = (label(OPERATION_NAME), label(OPERATION_STATUS)) else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            name: name.parse().map_err(RequestError::Name)?,
+            status: status.parse().map_err(RequestError::Status)?,
+            // The label wins: whoever writes it by hand does not know of an annotation left by an earlier request.
+            argument: label(OPERATION_ARGUMENT)
+                .cloned()
+                .or_else(|| annotation(OPERATION_ARGUMENT_ANNOTATION)),
+            requested_by: annotation(OPERATION_REQUESTED_BY),
+        }))
+    }
+
+    /// The operation with its argument parsed.
+    pub fn command(&self) -> Result<OperationCommand, ArgumentError> {
+        OperationCommand::parse(self.name, self.argument.as_deref())
+    }
+
+    /// What to write on a pod to make this its request. Whatever an earlier request left is taken away.
+    pub fn to_patch(&self) -> MetadataPatch {
+        let argument = self.argument.clone();
+        let (in_label, in_annotation) = match argument {
+            Some(argument) if is_label_value(&argument) => (Some(argument), None),
+            other => (None, other),
+        };
+        MetadataPatch {
+            labels: BTreeMap::from([
+                (OPERATION_NAME, Some(self.name.to_string())),
+                (OPERATION_STATUS, Some(self.status.to_string())),
+                (OPERATION_ARGUMENT, in_label),
+                (OPERATION_START, None),
+                (OPERATION_END, None),
+            ]),
+            annotations: BTreeMap::from([
+                (OPERATION_ARGUMENT_ANNOTATION, in_annotation),
+                (OPERATION_REQUESTED_BY, self.requested_by.clone()),
+            ]),
+        }
+    }
+}
+
+/// Changes to a pod's labels and annotations; `None` takes a key away.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct MetadataPatch {
+    /// Changes to labels.
+    pub labels: BTreeMap<&'static str, Option<String>>,
+    /// Changes to annotations.
+    pub annotations: BTreeMap<&'static str, Option<String>>,
+}
+
+impl MetadataPatch {
+    /// The changes as a JSON merge patch (RFC 7386), where null takes a key away.
+    pub fn to_merge_patch(&self) -> Value {
+        let mut metadata = serde_json::Map::new();
+        for (field, changes) in [("labels", &self.labels), ("annotations", &self.annotations)] {
+            if !changes.is_empty() {
+                metadata.insert(field.to_owned(), json!(changes));
+            }
+        }
+        json!({ "metadata": metadata })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(pairs: &[(&str, &str)]) -> Labels {
+        pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    /// What a pod's labels and annotations are after a patch.
+    fn patched(before: &Labels, changes: &BTreeMap<&'static str, Option<String>>) -> Labels {
+        let mut after = before.clone();
+        for (key, value) in changes {
+            match value {
+                Some(value) => drop(after.insert((*key).to_owned(), value.clone())),
+                None => drop(after.remove(*key)),
+            }
+        }
+        after
+    }
+
+    #[test]
+    fn labels_written_by_hand_are_a_request_once_both_are_there() {
+        let read = |labels: &Labels| OperationRequest::from_pod_metadata(Some(labels), None);
+        assert_eq!(OperationRequest::from_pod_metadata(None, None), Ok(None));
+        assert_eq!(read(&set(&[("operation-name", "cleanup")])), Ok(None));
+        assert_eq!(read(&set(&[("operation-status", "ToDo")])), Ok(None));
+        assert_eq!(
+            read(&set(&[
+                ("operation-name", "rebuild"),
+                ("operation-status", "ToDo"),
+                ("operation-argument", "dc1")
+            ])),
+            Ok(Some(OperationRequest {
+                name: OperationName::Rebuild,
+                status: OperationStatus::ToDo,
+                argument: Some("dc1".to_owned()),
+                requested_by: None,
+            }))
+        );
+    }
+
+    #[test]
+    fn words_nobody_knows_are_named() {
+        let labels = set(&[("operation-name", "cleanpu"), ("operation-status", "ToDo")]);
+        let error = OperationRequest::from_pod_metadata(Some(&labels), None).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "label operation-name: `cleanpu` is not one of cleanup, upgradesstables, rebuild, remove, decommission"
+        );
+        let labels = set(&[("operation-name", "cleanup"), ("operation-status", "todo")]);
+        assert!(matches!(
+            OperationRequest::from_pod_metadata(Some(&labels), None),
+            Err(RequestError::Status(_))
+        ));
+    }
+
+    #[test]
+    fn every_request_survives_the_pod_and_leaves_nothing_of_the_last_one() {
+        let long = "d".repeat(64);
+        let before = set(&[
+            ("app", "cassandracluster"),
+            ("operation-argument", "dc9"),
+            ("operation-start", "20261121T080102"),
+            ("operation-end", "20261121T080103"),
+        ]);
+        let notes = set(&[(
+            "cassandraclusters.db.orange.com/operation-argument",
+            "2001:db8::9",
+        )]);
+        for (name, argument) in [
+            (OperationName::Cleanup, None),
+            (OperationName::Rebuild, Some("dc1")),
+            (OperationName::Rebuild, Some(long.as_str())),
+            (OperationName::Remove, Some("demo-dc1-rack1-0_10.0.0.1")),
+            (OperationName::Remove, Some("2001:db8::1")),
+        ] {
+            let command = OperationCommand::parse(name, argument).unwrap();
+            let request = OperationRequest::to_do(&command, Some("ann@example.com".to_owned()));
+            let patch = request.to_patch();
+            let labels = patched(&before, &patch.labels);
+            let annotations = patched(&notes, &patch.annotations);
+            assert!(labels.values().all(|value| is_label_value(value)), "{labels:?}");
+            assert!(!labels.contains_key(OPERATION_START) && !labels.contains_key(OPERATION_END));
+            let read = OperationRequest::from_pod_metadata(Some(&labels), Some(&annotations));
+            assert_eq!(read, Ok(Some(request.clone())), "{name} {argument:?}");
+            assert_eq!(request.command(), Ok(command));
+        }
+    }
+
+    #[test]
+    fn a_merge_patch_says_null_for_what_goes() {
+        let patch = OperationRequest::to_do(&OperationCommand::Cleanup, None)
+            .to_patch()
+            .to_merge_patch();
+        assert_eq!(
+            patch,
+            json!({"metadata": {
+                "labels": {
+                    "operation-argument": null,
+                    "operation-end": null,
+                    "operation-name": "cleanup",
+                    "operation-start": null,
+                    "operation-status": "ToDo",
+                },
+                "annotations": {
+                    "cassandraclusters.db.orange.com/operation-argument": null,
+                    "cassandraclusters.db.orange.com/operation-requested-by": null,
+                },
+            }})
+        );
+    }
+}
