@@ -28,6 +28,7 @@ pub const PLURAL: &str = "cassandraclusters";
 pub type FreeForm = serde_json::Map<String, serde_json::Value>;
 
 /// Desired state of an Apache Cassandra cluster.
+#[expect(clippy::duplicated_attributes, reason = "columns of the same type")]
 #[derive(Clone, CustomResource, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[kube(
     group = "db.orange.com",

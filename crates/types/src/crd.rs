@@ -81,7 +81,8 @@ fn add_name_rules(schema: &mut Value) {
         "<cluster>-<dc>-<rack> is the name of a rack's StatefulSet and may have at most {longest} characters: \
          use shorter names"
     );
-    schema["x-kubernetes-validations"] = json!([{ "rule": rule, "message": message }]);
+    schema["x-kubernetes-validations"] =
+        json!([{ "rule": rule, "message": message, "fieldPath": ".metadata.name" }]);
     schema["properties"]["metadata"] = json!({
         "type": "object",
         "properties": {

@@ -1,6 +1,6 @@
 //! Every label, annotation and finalizer, and the label sets of the objects of a cluster.
 //!
-//! The names are CassKop's, because selectors of running StatefulSets cannot be changed and users' tools select by them.
+//! The names are CassKop's, because selectors of a running StatefulSet cannot be changed and users' tools select by them.
 
 use std::collections::BTreeMap;
 

@@ -15,7 +15,7 @@ vocabulary! {
     OperationName {
         /// Drop the data of tokens the node no longer owns.
         Cleanup = "cleanup",
-        /// Rewrite SSTables of an older version.
+        /// Rewrite data files (`SSTables`) of an older version.
         UpgradeSstables = "upgradesstables",
         /// Stream the node's data from another datacenter.
         Rebuild = "rebuild",
