@@ -11,10 +11,20 @@
 //! The status of the plan is the intent: it is written first, effects follow, and whatever a crash leaves half done
 //! is found again by the next pass from what it observes.
 
+pub mod action;
+pub mod blocker;
 pub mod call;
+mod children;
+pub mod desired;
 pub mod effect;
 pub mod fact;
 pub mod licence;
 pub mod observed;
+pub mod operations;
 pub mod plan;
 pub mod questions;
+pub mod rack;
+mod report;
+pub mod ring;
+mod steps;
+pub mod validate;

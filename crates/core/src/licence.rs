@@ -1,6 +1,14 @@
 //! The grounds on which something may be destroyed.
 
-/// Proof that a claim may be deleted. Only the functions of this module make one, from facts of this pass.
+use casskop_types::labels::CLUSTER_UID;
+use casskop_types::names::PodName;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::observed::RingView;
+
+/// Proof that a node's claim and pod may be deleted. Only this module makes one, from facts of the same pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Licence {
     ground: Ground,
@@ -8,6 +16,81 @@ pub struct Licence {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Ground {
-    /// Another node says that the host id left the ring.
-    LeftTheRing { host_id: String, witness: String },
+    LeftTheRing { host_id: String, witness: PodName },
+}
+
+/// The licence for a node that left the ring, as another node says: its host id is no member any more.
+pub fn left_the_ring(host_id: &str, witness: &PodName, view: &RingView) -> Option<Licence> {
+    let member = view
+        .host_ids
+        .values()
+        .any(|known| known.eq_ignore_ascii_case(host_id));
+    // A view without a single member is no testimony: every node knows at least itself.
+    let testimony = !view.host_ids.is_empty() && !member;
+    testimony.then(|| Licence {
+        ground: Ground::LeftTheRing {
+            host_id: host_id.to_owned(),
+            witness: witness.clone(),
+        },
+    })
+}
+
+impl std::fmt::Display for Licence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.ground {
+            Ground::LeftTheRing { host_id, witness } => {
+                write!(
+                    f,
+                    "host id {host_id} is no member of the ring, as pod {witness} sees it"
+                )
+            }
+        }
+    }
+}
+
+/// Whether a claim is proved to be this cluster's, by uid and not by name: a claim of the same name may be left from
+/// an earlier cluster (casskop #316). Either it carries the cluster's stamp, or a pod mounts it whose StatefulSet
+/// this cluster object owns.
+pub fn is_ours(
+    claim: &PersistentVolumeClaim,
+    cluster_uid: &str,
+    statefulsets: &[StatefulSet],
+    pods: &[Pod],
+) -> bool {
+    let stamp = claim
+        .metadata
+        .annotations
+        .as_ref()
+        .and_then(|annotations| annotations.get(CLUSTER_UID));
+    match stamp {
+        Some(stamp) => stamp == cluster_uid,
+        None => pods
+            .iter()
+            .any(|pod| mounts(pod, claim) && owned_through(pod, statefulsets, cluster_uid)),
+    }
+}
+
+fn mounts(pod: &Pod, claim: &PersistentVolumeClaim) -> bool {
+    let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
+    volumes
+        .filter_map(|volume| volume.persistent_volume_claim.as_ref())
+        .any(|source| Some(&source.claim_name) == claim.metadata.name.as_ref())
+}
+
+fn owned_through(pod: &Pod, statefulsets: &[StatefulSet], cluster_uid: &str) -> bool {
+    statefulsets.iter().any(|set| {
+        let set_uid = set.metadata.uid.as_deref().unwrap_or_default();
+        !set_uid.is_empty()
+            && is_controlled_by(&pod.metadata, set_uid)
+            && is_controlled_by(&set.metadata, cluster_uid)
+    })
+}
+
+/// Whether the object's controller is the one with this uid.
+pub fn is_controlled_by(object: &ObjectMeta, uid: &str) -> bool {
+    object
+        .owner_references
+        .iter()
+        .flatten()
+        .any(|owner| owner.controller == Some(true) && owner.uid == uid)
 }

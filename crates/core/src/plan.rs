@@ -1,8 +1,21 @@
 //! From a validated cluster and what was observed to what has to be done.
 
+use casskop_types::cluster::CassandraCluster;
+use casskop_types::conditions::{
+    ConditionFact, ConditionReason, ConditionStatus, ConditionType, set_condition,
+};
 use casskop_types::status::CassandraClusterStatus;
+use jiff::Timestamp;
 
-use crate::effect::{Effect, Notice, Wake};
+use crate::action;
+use crate::children;
+use crate::effect::{Effect, Notice, NoticeKind, Wake};
+use crate::observed::Observed;
+use crate::operations::{self, Scene};
+use crate::rack::{self, Rack};
+use crate::report;
+use crate::steps::Steps;
+use crate::validate::{Problem, ValidatedCluster};
 
 /// What one pass wants. A value: printed, compared, shown by the plugin.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,4 +28,93 @@ pub struct Plan {
     pub notices: Vec<Notice>,
     /// When to look again without an event.
     pub wake: Wake,
+}
+
+/// Plans one pass. Deterministic in its arguments.
+pub fn plan(cluster: &ValidatedCluster, observed: &Observed, now: Timestamp) -> Plan {
+    let stored = observed.kube.cluster.status.clone().unwrap_or_default();
+    let mut status = stored.clone();
+    let mut steps = Steps::default();
+    if observed.kube.cluster.metadata.deletion_timestamp.is_some() {
+        // Kubernetes' garbage collector takes the owned objects; claims stay.
+        return Plan {
+            status,
+            effects: Vec::new(),
+            notices: Vec::new(),
+            wake: Wake::OnEvent,
+        };
+    }
+    let racks = rack::racks(cluster, &observed.kube);
+    let scene = Scene {
+        cluster,
+        racks: &racks,
+        observed,
+        now,
+    };
+    report::first_sight(scene, &mut status);
+    if let Some(stranger) = racks.iter().find_map(|rack| strangers_object(rack, cluster)) {
+        steps.wait_for(stranger);
+    } else {
+        children::apply(scene, &mut steps);
+        action::advance(scene, &mut status, &mut steps);
+        let quiet = action::quiet(scene, &status);
+        for rack in &racks {
+            let rack_status = status
+                .cassandra_rack_status
+                .entry(rack.desired.id.to_string())
+                .or_default();
+            operations::advance(scene, rack, rack_status, quiet.as_ref().map(|()| ()), &mut steps);
+        }
+    }
+    report::cluster(scene, &stored, &mut status, &mut steps);
+    let wake = steps.wake();
+    Plan {
+        status,
+        effects: steps.effects,
+        notices: steps.notices,
+        wake,
+    }
+}
+
+/// A StatefulSet of the right name that another object controls is nobody's to change here.
+fn strangers_object(rack: &Rack<'_>, cluster: &ValidatedCluster) -> Option<crate::blocker::Blocker> {
+    let set = rack.statefulset?;
+    if crate::licence::is_controlled_by(&set.metadata, &cluster.uid) {
+        return None;
+    }
+    let name = set.metadata.name.as_deref().unwrap_or_default();
+    let note =
+        format!("statefulset {name} is not owned by this cluster object: delete or rename it, or adopt it");
+    Some(crate::blocker::Blocker::new(ConditionReason::ObjectRefused, note))
+}
+
+/// The plan for a cluster whose spec cannot work: it is said, and nothing else is done until the spec changes.
+pub fn refuse(cluster: &CassandraCluster, problems: &[Problem], now: Timestamp) -> Plan {
+    let stored = cluster.status.clone().unwrap_or_default();
+    let message = problems
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("; ");
+    let mut status = stored.clone();
+    status.observed_generation = cluster.metadata.generation;
+    let fact = ConditionFact {
+        kind: ConditionType::Valid,
+        status: ConditionStatus::False,
+        reason: ConditionReason::InvalidSpec,
+        message: message.clone(),
+    };
+    set_condition(&mut status.conditions, fact, cluster.metadata.generation, now);
+    let told = casskop_types::conditions::say_the_same(&stored, &status);
+    let notice = Notice {
+        kind: NoticeKind::Warning,
+        reason: "InvalidSpec",
+        note: message,
+    };
+    Plan {
+        status,
+        effects: Vec::new(),
+        notices: if told { Vec::new() } else { vec![notice] },
+        wake: Wake::OnEvent,
+    }
 }

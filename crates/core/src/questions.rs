@@ -3,6 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_types::names::PodName;
+use casskop_types::operation::{
+    OperationName, OperationRecord, OperationRequest, OperationStatus, RecordState,
+};
+use casskop_types::status::{CassandraClusterStatus, RackStatus};
+
+use crate::action;
+use crate::call::{CallKey, CallState};
+use crate::observed::KubeState;
+use crate::operations::{self, is_running};
+use crate::rack::{self, PodView, Rack};
+use crate::validate::ValidatedCluster;
+
+/// Nodes asked for the ring, each in another rack where possible: one may be wrong, or not answer.
+const WITNESSES: usize = 3;
+
+/// Nodes of a rack under way that are asked for themselves besides.
+const OWN_WORDS: usize = 8;
 
 /// One group of MBean reads that travel together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,3 +34,133 @@ pub enum Question {
 
 /// The questions of a pass, by pod.
 pub type Questions = BTreeMap<PodName, BTreeSet<Question>>;
+
+/// Calls that this operator process knows of.
+pub type Calls = BTreeMap<CallKey, CallState>;
+
+/// What to ask whom.
+pub fn questions(cluster: &ValidatedCluster, kube: &KubeState, calls: &Calls) -> Questions {
+    let racks = rack::racks(cluster, kube);
+    let empty = CassandraClusterStatus::default();
+    let status = kube.cluster.status.as_ref().unwrap_or(&empty);
+    let mut questions = Questions::new();
+    if action::anything_wanted(cluster, kube, &racks) || nodes_unrecorded(&racks, status) {
+        ask_the_ring(&racks, status, &mut questions);
+    }
+    for rack in &racks {
+        if let Some(rack_status) = status.rack(&rack.desired.id) {
+            ask_for_operations(rack, rack_status, calls, &mut questions);
+        }
+        ask_for_requests(rack, &mut questions);
+    }
+    questions
+}
+
+/// Whether this pass has to read the cluster's claims: a lost node is being removed together with its claim.
+pub fn needs_claims(_cluster: &ValidatedCluster, kube: &KubeState) -> bool {
+    let racks = kube
+        .cluster
+        .status
+        .iter()
+        .flat_map(|status| status.cassandra_rack_status.values());
+    racks
+        .flat_map(|rack| &rack.operations)
+        .any(|record| is_running(record) && record.lost_node.as_ref().is_some_and(|lost| lost.pod.is_some()))
+}
+
+/// Witnesses from as many racks as possible, and the nodes of racks under way for themselves.
+fn ask_the_ring(racks: &[Rack<'_>], status: &CassandraClusterStatus, questions: &mut Questions) {
+    let ready = |rack: &Rack<'_>| {
+        rack.pods
+            .iter()
+            .filter(|pod| pod.is_ready())
+            .map(|pod| pod.name.clone())
+            .collect()
+    };
+    let by_rack: Vec<Vec<PodName>> = racks.iter().map(ready).collect();
+    let longest = by_rack.iter().map(Vec::len).max().unwrap_or(0);
+    let spread = (0..longest).flat_map(|ordinal| by_rack.iter().filter_map(move |pods| pods.get(ordinal)));
+    for pod in spread.take(WITNESSES) {
+        ask(questions, pod, Question::Ring);
+    }
+    let under_way = racks.iter().zip(&by_rack).filter(|(rack, _)| {
+        status
+            .rack(&rack.desired.id)
+            .is_none_or(|rack_status| action::unfinished(rack_status).is_some())
+    });
+    for (_, pods) in under_way {
+        pods.iter()
+            .rev()
+            .take(OWN_WORDS)
+            .for_each(|pod| ask(questions, pod, Question::Ring));
+    }
+}
+
+fn ask_for_operations(rack: &Rack<'_>, rack_status: &RackStatus, calls: &Calls, questions: &mut Questions) {
+    for record in rack_status.operations.iter().filter(|record| is_running(record)) {
+        let Some(pod) = rack.pods.iter().find(|pod| pod.uid == record.pod_uid) else {
+            continue;
+        };
+        let known = calls.get(&operations::call_key(record));
+        if record.state == RecordState::Ongoing && matches!(known, None | Some(CallState::Lost { .. })) {
+            ask(questions, &pod.name, Question::InFlight);
+        }
+        // The asked node's own view tells what became of a removal.
+        if record.name == OperationName::Remove && !matches!(known, Some(CallState::Running { .. })) {
+            ask(questions, &pod.name, Question::Ring);
+        }
+    }
+}
+
+/// What has to be known before a request can start.
+fn ask_for_requests(rack: &Rack<'_>, questions: &mut Questions) {
+    for pod in rack.pods.iter().filter(|pod| pod.is_ready()) {
+        let Some(request) = waiting_request(pod) else {
+            continue;
+        };
+        match request.name {
+            OperationName::Rebuild => {
+                ask(questions, &pod.name, Question::Datacenters);
+                ask(questions, &pod.name, Question::Ring);
+            }
+            OperationName::Remove => ask(questions, &pod.name, Question::Ring),
+            OperationName::Cleanup | OperationName::UpgradeSstables | OperationName::Decommission => {}
+        }
+    }
+}
+
+fn waiting_request(pod: &PodView<'_>) -> Option<OperationRequest> {
+    let metadata = &pod.object.metadata;
+    let request =
+        OperationRequest::from_pod_metadata(metadata.labels.as_ref(), metadata.annotations.as_ref());
+    request
+        .ok()
+        .flatten()
+        .filter(|request| request.status == OperationStatus::ToDo)
+}
+
+/// Whether a ready pod's node is not yet recorded under its present address.
+fn nodes_unrecorded(racks: &[Rack<'_>], status: &CassandraClusterStatus) -> bool {
+    racks
+        .iter()
+        .flat_map(|rack| &rack.pods)
+        .filter(|pod| pod.is_ready())
+        .any(|pod| {
+            let recorded = status.cassandra_node_status.get(&pod.name.to_string());
+            let address = pod.address.map(|address| address.to_string());
+            recorded.is_none_or(|recorded| recorded.node_ip != address)
+        })
+}
+
+fn ask(questions: &mut Questions, pod: &PodName, question: Question) {
+    questions.entry(pod.clone()).or_default().insert(question);
+}
+
+/// Which records are running, for tests and reports.
+pub fn running(status: &CassandraClusterStatus) -> impl Iterator<Item = &OperationRecord> {
+    status
+        .cassandra_rack_status
+        .values()
+        .flat_map(|rack| &rack.operations)
+        .filter(|record| is_running(record))
+}

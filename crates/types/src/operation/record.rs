@@ -14,6 +14,8 @@ vocabulary! {
         ToDo = "ToDo",
         /// Something may have been done to the node.
         Ongoing = "Ongoing",
+        /// Removal only: the lost node left the ring, what belonged to it goes.
+        Finalizing = "Finalizing",
         /// Ended well.
         Done = "Done",
         /// Ended badly; the message says how.
@@ -72,6 +74,12 @@ pub struct LostNode {
     /// Name of its pod, whose data volume goes with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<String>,
+    /// Uid of that pod: its successor of the same name stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_uid: Option<String>,
+    /// Uid of its data claim, once it is proved to be the cluster's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim_uid: Option<String>,
     /// Its host id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_id: Option<String>,

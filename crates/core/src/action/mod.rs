@@ -1,0 +1,299 @@
+//! Actions on racks: bringing them up, growing them, rolling their pods.
+//!
+//! One step in a pass at most, and only when the whole cluster is well: one disrupted rack per cluster, one joining
+//! node per ring. What is wanted and may not happen yet queues up, first come, first served.
+
+mod rolling;
+mod scale_up;
+mod wanted;
+
+use casskop_types::conditions::ConditionReason;
+use casskop_types::status::{
+    ActionStatus, CassandraClusterStatus, ClusterAction, LastAction, Phase, RackStatus, SubPhase,
+};
+use jiff::SignedDuration;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::blocker::Blocker;
+use crate::effect::Effect;
+use crate::operations::{Scene, is_running};
+use crate::rack::Rack;
+use crate::ring;
+use crate::steps::Steps;
+
+pub(crate) use wanted::anything_wanted;
+
+/// How soon the ring is asked again while it does not agree: no watch tells.
+const ASK_AGAIN: SignedDuration = SignedDuration::from_secs(1);
+
+/// Advances every rack's action by what was observed and takes the next step, if one is wanted and possible.
+pub fn advance(scene: Scene<'_>, status: &mut CassandraClusterStatus, steps: &mut Steps) {
+    for rack in scene.racks {
+        let rack_status = status
+            .cassandra_rack_status
+            .entry(rack.desired.id.to_string())
+            .or_default();
+        conclude(scene, rack, rack_status, steps);
+        wanted::accept(scene, rack, rack_status, steps);
+    }
+    let Some(step) = next_step(scene, status) else {
+        return;
+    };
+    match gate(scene, &step, status) {
+        Ok(()) => take(scene, &step, status, steps),
+        Err(blocker) => {
+            if matches!(
+                blocker.reason,
+                ConditionReason::NodeJoining | ConditionReason::NodesUnreachable
+            ) || scene
+                .racks
+                .iter()
+                .all(|rack| rack.statefulset.is_none() || rack.complete().is_ok())
+            {
+                steps.look_again_after(ASK_AGAIN);
+            }
+            steps.wait_for(blocker);
+        }
+    }
+}
+
+/// The one step that may come next.
+#[derive(Debug, Clone)]
+struct Step<'a> {
+    rack: &'a Rack<'a>,
+    kind: StepKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StepKind {
+    /// Create the StatefulSet with its first pod.
+    Create,
+    /// One replica more.
+    Grow,
+    /// Write the new template, which rolls the pods.
+    Roll,
+    /// Wait for what is under way.
+    Await,
+}
+
+/// What is under way goes first; then first pods, in the order of the racks; then further pods; then what was asked
+/// for, in the order it was asked for.
+fn next_step<'a>(scene: Scene<'a>, status: &CassandraClusterStatus) -> Option<Step<'a>> {
+    let racks = || {
+        scene
+            .racks
+            .iter()
+            .filter_map(|rack| Some((rack, status.rack(&rack.desired.id)?)))
+    };
+    let rolling = racks().find(|(_, rack)| rolling::is_rolling(rack));
+    if let Some((rack, rack_status)) = rolling {
+        let written = rolling::next_template(scene, rack, rack_status).is_none();
+        return Some(Step {
+            rack,
+            kind: if written { StepKind::Await } else { StepKind::Roll },
+        });
+    }
+    let first = racks().find(|(rack, _)| rack.statefulset.is_none() && rack.desired.nodes > 0);
+    if let Some((rack, _)) = first {
+        return Some(Step {
+            rack,
+            kind: StepKind::Create,
+        });
+    }
+    let next = racks().find(|(rack, rack_status)| {
+        rack.replicas() < rack.desired.nodes
+            && (is_initializing(rack_status) || is_ongoing(rack_status, ClusterAction::ScaleUp))
+    });
+    if let Some((rack, _)) = next {
+        return Some(Step {
+            rack,
+            kind: StepKind::Grow,
+        });
+    }
+    let queued = racks().filter_map(|(rack, rack_status)| Some((rack, queued_action(rack_status)?)));
+    let (rack, action) = queued.min_by_key(|(_, action)| action.start_time.as_ref().map(|time| time.0))?;
+    let kind = if action.name == Some(ClusterAction::ScaleUp) {
+        StepKind::Grow
+    } else {
+        StepKind::Roll
+    };
+    // A restart starts once its flag is reset: from then on a set flag is a new request.
+    let waits_for_reset = action.name == Some(ClusterAction::RollingRestart) && rack.desired.rolling_restart;
+    Some(Step {
+        rack,
+        kind: if waits_for_reset { StepKind::Await } else { kind },
+    })
+}
+
+/// Every pod ready, every node NORMAL and seen UP, and nobody working on the rack that is to roll.
+fn gate(scene: Scene<'_>, step: &Step<'_>, status: &CassandraClusterStatus) -> Result<(), Blocker> {
+    if step.kind == StepKind::Await {
+        return step
+            .rack
+            .rolled_out()
+            .and_then(|()| ring::has(step.rack, &scene.observed.nodes));
+    }
+    for rack in scene.racks.iter().filter(|rack| rack.statefulset.is_some()) {
+        rack.complete()?;
+    }
+    ring::agrees(scene.racks, &scene.observed.nodes)?;
+    let operation = status
+        .rack(&step.rack.desired.id)
+        .and_then(|rack| rack.operations.iter().find(|record| is_running(record)))
+        .filter(|_| step.kind == StepKind::Roll);
+    operation.map_or(Ok(()), |record| {
+        let note = format!(
+            "{} runs on pod {}, which the rolling update would restart",
+            record.name, record.pod
+        );
+        Err(Blocker::new(ConditionReason::OperationOngoing, note))
+    })
+}
+
+fn take(scene: Scene<'_>, step: &Step<'_>, status: &mut CassandraClusterStatus, steps: &mut Steps) {
+    let seeds = status.seed_list.clone();
+    let rack_status = status
+        .cassandra_rack_status
+        .entry(step.rack.desired.id.to_string())
+        .or_default();
+    match step.kind {
+        StepKind::Await => {}
+        StepKind::Create => {
+            let object = wanted::first_statefulset(scene, step.rack, &seeds);
+            steps.effects.push(Effect::CreateStatefulSet(Box::new(object)));
+        }
+        StepKind::Grow => {
+            begin(rack_status, step.rack, scene, steps);
+            if let Some(object) = scale_up::one_more(step.rack) {
+                steps.effects.push(Effect::UpdateStatefulSet(Box::new(object)));
+            }
+        }
+        StepKind::Roll => {
+            if rolling::same_second(scene, step.rack, rack_status) {
+                return steps.look_again_after(ASK_AGAIN);
+            }
+            begin(rack_status, step.rack, scene, steps);
+            if let Some(object) = rolling::next_template(scene, step.rack, rack_status) {
+                steps.effects.push(Effect::UpdateStatefulSet(Box::new(object)));
+            }
+        }
+    }
+}
+
+/// A queued action starts.
+fn begin(rack_status: &mut RackStatus, rack: &Rack<'_>, scene: Scene<'_>, steps: &mut Steps) {
+    let Some(action) = &mut rack_status.cassandra_last_action else {
+        return;
+    };
+    if action.status != Some(ActionStatus::ToDo) {
+        return;
+    }
+    action.status = Some(ActionStatus::Ongoing);
+    action.start_time = Some(Time(scene.now));
+    let name = action.name.map_or("action", ClusterAction::as_str);
+    steps.tell(
+        "ActionStarted",
+        format!("{name} started on rack {}", rack.desired.id),
+    );
+}
+
+/// Updates the phase of a rack, and ends its action if the cluster shows that it is done.
+fn conclude(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &mut RackStatus, steps: &mut Steps) {
+    if is_initializing(rack_status) {
+        return conclude_initializing(scene, rack, rack_status);
+    }
+    let complete = rack.desired.nodes == 0 || rack.complete().is_ok();
+    rack_status.phase = Some(if complete { Phase::Running } else { Phase::Pending });
+    rack_status.initializing_sub_phase = None;
+    let Some(action) = &rack_status.cassandra_last_action else {
+        return;
+    };
+    if action.status != Some(ActionStatus::Ongoing) {
+        return;
+    }
+    let done = match action.name {
+        Some(ClusterAction::ScaleUp) => scale_up::is_done(scene, rack, rack_status, steps),
+        _ => rolling::is_done(scene, rack, rack_status),
+    };
+    if done {
+        finish(rack_status, rack, scene, steps);
+    }
+}
+
+fn conclude_initializing(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &mut RackStatus) {
+    let up = rack.desired.nodes == 0
+        || (rack.complete().is_ok() && ring::has(rack, &scene.observed.nodes).is_ok());
+    if !up {
+        return;
+    }
+    if rack.replicas() < rack.desired.nodes {
+        rack_status.initializing_sub_phase = Some(SubPhase::NextPodPerRack);
+        return;
+    }
+    rack_status.phase = Some(Phase::Running);
+    rack_status.initializing_sub_phase = None;
+    if let Some(action) = &mut rack_status.cassandra_last_action {
+        action.status = Some(ActionStatus::Done);
+        action.end_time = Some(Time(scene.now));
+    }
+}
+
+fn finish(rack_status: &mut RackStatus, rack: &Rack<'_>, scene: Scene<'_>, steps: &mut Steps) {
+    let Some(action) = &mut rack_status.cassandra_last_action else {
+        return;
+    };
+    action.status = Some(ActionStatus::Done);
+    action.end_time = Some(Time(scene.now));
+    let name = action.name.map_or("action", ClusterAction::as_str);
+    steps.tell("ActionDone", format!("{name} done on rack {}", rack.desired.id));
+}
+
+/// The action of a rack that comes up.
+pub(crate) fn initializing(scene: Scene<'_>) -> RackStatus {
+    RackStatus {
+        phase: Some(Phase::Initializing),
+        initializing_sub_phase: Some(SubPhase::FirstPodPerRack),
+        cassandra_last_action: Some(LastAction {
+            name: Some(ClusterAction::Initializing),
+            status: Some(ActionStatus::Ongoing),
+            start_time: Some(Time(scene.now)),
+            ..LastAction::default()
+        }),
+        ..RackStatus::default()
+    }
+}
+
+/// Why no node operation may start in this cluster now: actions and operations do not mix, and first come, first
+/// served keeps either from starving.
+pub fn quiet(scene: Scene<'_>, status: &CassandraClusterStatus) -> Result<(), Blocker> {
+    for rack in scene.racks {
+        let Some(rack_status) = status.rack(&rack.desired.id) else {
+            continue;
+        };
+        if let Some(action) = unfinished(rack_status) {
+            let name = action.name.map_or("an action", ClusterAction::as_str);
+            let note = format!("{name} is under way on rack {}", rack.desired.id);
+            return Err(Blocker::new(ConditionReason::ActionOngoing, note));
+        }
+    }
+    Ok(())
+}
+
+/// The rack's action, if it has not ended.
+pub fn unfinished(rack_status: &RackStatus) -> Option<&LastAction> {
+    let action = rack_status.cassandra_last_action.as_ref()?;
+    (action.name.is_some() && action.status != Some(ActionStatus::Done)).then_some(action)
+}
+
+fn queued_action(rack_status: &RackStatus) -> Option<&LastAction> {
+    unfinished(rack_status).filter(|action| action.status == Some(ActionStatus::ToDo))
+}
+
+fn is_initializing(rack_status: &RackStatus) -> bool {
+    rack_status.phase == Some(Phase::Initializing)
+}
+
+fn is_ongoing(rack_status: &RackStatus, name: ClusterAction) -> bool {
+    let action = rack_status.cassandra_last_action.as_ref();
+    action.is_some_and(|action| action.name == Some(name) && action.status == Some(ActionStatus::Ongoing))
+}

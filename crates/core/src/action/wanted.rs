@@ -1,0 +1,101 @@
+//! What the spec asks of a rack that it does not have yet.
+
+use casskop_types::conditions::ConditionReason;
+use casskop_types::status::{ActionStatus, CassandraClusterStatus, ClusterAction, LastAction, RackStatus};
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::{is_initializing, rolling, unfinished};
+use crate::blocker::Blocker;
+use crate::desired::{self, TemplateInputs};
+use crate::effect::Effect;
+use crate::observed::KubeState;
+use crate::operations::Scene;
+use crate::rack::Rack;
+use crate::steps::Steps;
+use crate::validate::ValidatedCluster;
+
+/// Queues what is newly wanted of a rack, and resets the flag of a restart that is queued.
+pub(super) fn accept(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &mut RackStatus, steps: &mut Steps) {
+    if *rack_status == RackStatus::default() {
+        *rack_status = super::initializing(scene);
+        return;
+    }
+    let (Some(stored), false) = (rack.statefulset, is_initializing(rack_status)) else {
+        return;
+    };
+    if rack.replicas() > rack.desired.nodes {
+        let (id, have, want) = (&rack.desired.id, rack.replicas(), rack.desired.nodes);
+        steps.wait_for(Blocker::new(
+            ConditionReason::DataAtRisk,
+            format!("rack {id} has {have} nodes and {want} are asked for: this version does not scale down, set nodesPerRacks back"),
+        ));
+    }
+    if unfinished(rack_status).is_none() {
+        if let Some(name) = newly_wanted(scene.cluster, rack, stored) {
+            rack_status.cassandra_last_action = Some(LastAction {
+                name: Some(name),
+                status: Some(ActionStatus::ToDo),
+                start_time: Some(Time(scene.now)),
+                ..LastAction::default()
+            });
+            return reset_flag(rack, rack_status, steps);
+        }
+    }
+    reset_flag(rack, rack_status, steps);
+}
+
+/// The action that brings a settled rack closer to its spec; growing first, as CassKop detects it before a restart.
+fn newly_wanted(cluster: &ValidatedCluster, rack: &Rack<'_>, stored: &StatefulSet) -> Option<ClusterAction> {
+    if rack.replicas() < rack.desired.nodes {
+        return Some(ClusterAction::ScaleUp);
+    }
+    rolling::template_change(cluster, rack, stored).or_else(|| {
+        rack.desired
+            .rolling_restart
+            .then_some(ClusterAction::RollingRestart)
+    })
+}
+
+/// The queued record stands for the flag from now on. The status is written before this effect.
+fn reset_flag(rack: &Rack<'_>, rack_status: &RackStatus, steps: &mut Steps) {
+    let queued = rack_status.cassandra_last_action.as_ref().is_some_and(|action| {
+        action.name == Some(ClusterAction::RollingRestart) && action.status == Some(ActionStatus::ToDo)
+    });
+    if queued && rack.desired.rolling_restart {
+        steps.effects.push(Effect::ResetRollingRestart {
+            dc: rack.desired.dc_index,
+            dc_name: rack.desired.id.dc.to_string(),
+            rack: rack.desired.rack_index,
+            rack_name: rack.desired.id.rack.to_string(),
+        });
+    }
+}
+
+/// The StatefulSet of a rack that has none: one pod, or as many as pods of its name still run.
+pub(super) fn first_statefulset(scene: Scene<'_>, rack: &Rack<'_>, seeds: &[String]) -> StatefulSet {
+    let running = rack.pods.last().map_or(0, |pod| pod.ordinal + 1);
+    let inputs = TemplateInputs {
+        seeds,
+        restart: None,
+        replicas: running.max(1),
+        stored: None,
+    };
+    desired::statefulset(scene.cluster, rack.desired, &inputs)
+}
+
+/// Whether anything is asked for or under way, so that the ring has to be asked.
+pub(crate) fn anything_wanted(cluster: &ValidatedCluster, kube: &KubeState, racks: &[Rack<'_>]) -> bool {
+    let empty = CassandraClusterStatus::default();
+    let status = kube.cluster.status.as_ref().unwrap_or(&empty);
+    racks.iter().any(|rack| {
+        let Some(rack_status) = status.rack(&rack.desired.id) else {
+            return true;
+        };
+        let settled = !is_initializing(rack_status) && unfinished(rack_status).is_none();
+        !settled
+            || rack
+                .statefulset
+                .is_none_or(|stored| newly_wanted(cluster, rack, stored).is_some())
+    })
+}

@@ -1,0 +1,86 @@
+//! The pods' operation labels, which mirror the records.
+
+use casskop_types::labels::{OPERATION_END, OPERATION_START, OPERATION_STATUS};
+use casskop_types::operation::{OperationRecord, OperationStatus, RecordState};
+use casskop_types::status::RackStatus;
+use casskop_types::time::label_time;
+
+use super::{Scene, is_running, queue};
+use crate::effect::Effect;
+use crate::rack::{PodView, Rack};
+use crate::steps::Steps;
+
+/// Brings the labels of every pod of the rack in line with its newest record.
+pub(super) fn mirror(scene: Scene<'_>, rack: &Rack<'_>, status: &RackStatus, steps: &mut Steps) {
+    for pod in &rack.pods {
+        let Ok(Some(request)) = queue::request_of(pod) else {
+            continue;
+        };
+        let records = status.operations.iter().rev();
+        let newest = records
+            .into_iter()
+            .find(|record| record.pod_uid == pod.uid && record.name == request.name);
+        let Some(record) = newest else { continue };
+        let ended_now = record.end_time.as_ref().is_some_and(|end| end.0 == scene.now);
+        match record.state {
+            RecordState::ToDo => {}
+            RecordState::Ongoing | RecordState::Finalizing => {
+                let starts_now = record.start_time.0 == scene.now;
+                if request.status != OperationStatus::Ongoing && !starts_now {
+                    mark_ongoing(rack, record, steps);
+                }
+            }
+            // A request made after the end is a new one, and none of this record's business.
+            RecordState::Done | RecordState::Error => {
+                if request.status == OperationStatus::Ongoing || ended_now {
+                    steps.effects.push(ended(pod, record));
+                }
+            }
+        }
+    }
+}
+
+/// Labels the pod of a record that starts. CassKop empties the end as it writes the start.
+pub(super) fn mark_ongoing(rack: &Rack<'_>, record: &OperationRecord, steps: &mut Steps) {
+    debug_assert!(is_running(record));
+    let Some(pod) = rack.pods.iter().find(|pod| pod.uid == record.pod_uid) else {
+        return;
+    };
+    steps.effects.push(label(
+        pod,
+        [
+            (OPERATION_STATUS, OperationStatus::Ongoing.to_string()),
+            (OPERATION_START, label_time(record.start_time.0)),
+            (OPERATION_END, String::new()),
+        ],
+    ));
+}
+
+fn ended(pod: &PodView<'_>, record: &OperationRecord) -> Effect {
+    let outcome = if record.state == RecordState::Done {
+        OperationStatus::Done
+    } else {
+        OperationStatus::Error
+    };
+    let end = record
+        .end_time
+        .as_ref()
+        .map(|end| label_time(end.0))
+        .unwrap_or_default();
+    label(
+        pod,
+        [(OPERATION_STATUS, outcome.to_string()), (OPERATION_END, end)],
+    )
+}
+
+fn label<const N: usize>(pod: &PodView<'_>, labels: [(&str, String); N]) -> Effect {
+    Effect::LabelPod {
+        pod: pod.name.clone(),
+        uid: pod.uid.to_owned(),
+        labels: labels
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), Some(value)))
+            .collect(),
+        annotations: [].into(),
+    }
+}

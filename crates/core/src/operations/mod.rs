@@ -1,0 +1,98 @@
+//! The operation engine: requests on pods' labels become records in the rack's status, records become calls to
+//! nodes, and what becomes of the calls goes back into records and labels.
+//!
+//! The record is the truth that survives a crash and the pod; labels and `podLastOperation` mirror it. Never two
+//! runs of one request at once, never a repeat of a recorded end. Where a crash leaves the outcome open, the node is
+//! asked; where it cannot tell, an idempotent operation runs again as a new attempt.
+
+mod labels;
+mod last_operation;
+mod queue;
+pub mod remove;
+mod run;
+
+use casskop_types::operation::{OperationRecord, RecordState};
+use casskop_types::status::RackStatus;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::blocker::Blocker;
+use crate::effect::Effect;
+use crate::observed::Observed;
+use crate::rack::Rack;
+use crate::steps::Steps;
+use crate::validate::ValidatedCluster;
+
+pub use run::call_key;
+
+/// Operations that run at once in one rack.
+pub const CONCURRENT_PER_RACK: usize = 1;
+
+/// Ended records that a rack's status keeps; older ones are dropped once their labels are written.
+const KEPT_RECORDS: usize = 20;
+
+/// How soon a node is asked again about work this process did not start.
+pub(crate) const ASK_AGAIN: SignedDuration = SignedDuration::from_secs(2);
+
+/// Everything a decision about a rack's operations looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct Scene<'a> {
+    /// The cluster.
+    pub cluster: &'a ValidatedCluster,
+    /// All its racks.
+    pub racks: &'a [Rack<'a>],
+    /// What was observed.
+    pub observed: &'a Observed,
+    /// The time of the pass.
+    pub now: Timestamp,
+}
+
+/// Advances every operation of one rack by what was observed, and starts the next if `quiet` allows it.
+pub fn advance(
+    scene: Scene<'_>,
+    rack: &Rack<'_>,
+    status: &mut RackStatus,
+    quiet: Result<(), &Blocker>,
+    steps: &mut Steps,
+) {
+    queue::take_up(scene, rack, status, steps);
+    for index in 0..status.operations.len() {
+        if is_running(&status.operations[index]) {
+            let transition = run::step(scene, rack, &status.operations[index]);
+            run::enter(scene, rack, status, index, transition, steps);
+        }
+    }
+    queue::start_next(scene, rack, status, quiet, steps);
+    labels::mirror(scene, rack, status, steps);
+    last_operation::close(scene, rack, status);
+    forget_ended(scene, status, steps);
+}
+
+/// Whether something may be happening on the node for this record.
+pub fn is_running(record: &OperationRecord) -> bool {
+    matches!(record.state, RecordState::Ongoing | RecordState::Finalizing)
+}
+
+/// Whether the record waits for its turn.
+pub fn is_queued(record: &OperationRecord) -> bool {
+    record.state == RecordState::ToDo
+}
+
+fn forget_ended(scene: Scene<'_>, status: &mut RackStatus, steps: &mut Steps) {
+    for record in status.operations.iter().filter(|record| !is_running(record)) {
+        let key = call_key(record);
+        if scene.observed.calls.contains_key(&key) {
+            steps.effects.push(Effect::ForgetCall(key));
+        }
+    }
+    let ended = status
+        .operations
+        .iter()
+        .filter(|record| !is_running(record) && !is_queued(record))
+        .count();
+    let mut surplus = ended.saturating_sub(KEPT_RECORDS);
+    status.operations.retain(|record| {
+        let drop = surplus > 0 && !is_running(record) && !is_queued(record);
+        surplus -= usize::from(drop);
+        !drop
+    });
+}

@@ -1,0 +1,227 @@
+//! Requests: taken up from labels in a stable order, started one after the other.
+
+use casskop_types::labels::{Labels, OPERATION_STATUS};
+use casskop_types::operation::{
+    OperationCommand, OperationRecord, OperationRequest, OperationStatus, RecordState,
+};
+use casskop_types::status::RackStatus;
+use casskop_types::time::label_time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::{ASK_AGAIN, CONCURRENT_PER_RACK, Scene, is_queued, is_running, last_operation, remove, run};
+use crate::blocker::Blocker;
+use crate::effect::Effect;
+use crate::fact::Fact;
+use crate::observed::NodeFacts;
+use crate::rack::{PodView, Rack};
+use crate::steps::Steps;
+use casskop_types::conditions::ConditionReason;
+
+/// Makes a record of every request that has none, and drops queued records whose request was withdrawn.
+pub(super) fn take_up(scene: Scene<'_>, rack: &Rack<'_>, status: &mut RackStatus, steps: &mut Steps) {
+    status
+        .operations
+        .retain(|record| !is_queued(record) || still_asked_for(rack, record));
+    for pod in &rack.pods {
+        match request_of(pod) {
+            Ok(Some(request)) => take_up_request(scene, pod, &request, status),
+            Ok(None) => {}
+            Err(why) => refuse_label(pod, &why, steps),
+        }
+    }
+}
+
+fn take_up_request(scene: Scene<'_>, pod: &PodView<'_>, request: &OperationRequest, status: &mut RackStatus) {
+    let mut of_pod = status
+        .operations
+        .iter()
+        .filter(|record| record.pod_uid == pod.uid);
+    let state = match request.status {
+        // One request at a time on a pod: the labels hold no more.
+        OperationStatus::ToDo if !of_pod.any(|record| is_running(record) || is_queued(record)) => {
+            RecordState::ToDo
+        }
+        // Left by another operator, CassKop's for one, which kept no records: the node knows how it stands.
+        OperationStatus::Ongoing if !of_pod.any(|record| record.name == request.name) => RecordState::Ongoing,
+        _ => return,
+    };
+    status.operations.push(OperationRecord {
+        id: format!("{}-{}-{}", request.name, pod.ordinal, label_time(scene.now)),
+        name: request.name,
+        argument: request.argument.clone(),
+        pod: pod.name.to_string(),
+        pod_uid: pod.uid.to_owned(),
+        host_id: None,
+        address: pod.address.map(|address| address.to_string()),
+        requested_by: request.requested_by.clone(),
+        attempt: i32::from(state == RecordState::ToDo),
+        state,
+        start_time: Time(scene.now),
+        end_time: None,
+        message: None,
+        lost_node: None,
+        progress: None,
+    });
+}
+
+fn still_asked_for(rack: &Rack<'_>, record: &OperationRecord) -> bool {
+    let pod = rack.pods.iter().find(|pod| pod.uid == record.pod_uid);
+    pod.is_some_and(|pod| {
+        matches!(request_of(pod), Ok(Some(request)) if request.name == record.name
+            && request.argument == record.argument
+            && request.status == OperationStatus::ToDo)
+    })
+}
+
+/// The request on a pod's labels.
+pub(super) fn request_of(pod: &PodView<'_>) -> Result<Option<OperationRequest>, String> {
+    let metadata = &pod.object.metadata;
+    OperationRequest::from_pod_metadata(metadata.labels.as_ref(), metadata.annotations.as_ref())
+        .map_err(|error| error.to_string())
+}
+
+/// Answers labels that ask for something nobody knows; labels that merely look odd are left alone.
+fn refuse_label(pod: &PodView<'_>, why: &str, steps: &mut Steps) {
+    let empty = Labels::new();
+    let labels = pod.object.metadata.labels.as_ref().unwrap_or(&empty);
+    if labels.get(OPERATION_STATUS).map(String::as_str) != Some(OperationStatus::ToDo.as_str()) {
+        return;
+    }
+    steps.warn("OperationRefused", format!("pod {}: {why}", pod.name));
+    steps.effects.push(Effect::LabelPod {
+        pod: pod.name.clone(),
+        uid: pod.uid.to_owned(),
+        labels: [(
+            OPERATION_STATUS.to_owned(),
+            Some(OperationStatus::Error.to_string()),
+        )]
+        .into(),
+        annotations: [].into(),
+    });
+}
+
+/// Starts the oldest queued record if the rack is quiet and has a free place.
+pub(super) fn start_next(
+    scene: Scene<'_>,
+    rack: &Rack<'_>,
+    status: &mut RackStatus,
+    quiet: Result<(), &Blocker>,
+    steps: &mut Steps,
+) {
+    while status
+        .operations
+        .iter()
+        .filter(|record| is_running(record))
+        .count()
+        < CONCURRENT_PER_RACK
+    {
+        let Some(index) = next_in_line(rack, status) else {
+            return;
+        };
+        if let Err(blocker) = quiet {
+            return steps.wait_for(blocker.clone());
+        }
+        let record = &status.operations[index];
+        match prepare(scene, rack, status, record) {
+            Prepared::Ready(prepared) => {
+                status.operations[index] = *prepared;
+                let record = status.operations[index].clone();
+                last_operation::started(status, &record, scene);
+                steps.tell(
+                    "OperationStarted",
+                    format!("{} started on pod {}", record.name, record.pod),
+                );
+                super::labels::mark_ongoing(rack, &record, steps);
+                run::start_call(scene, rack, &record, steps);
+            }
+            Prepared::Waits(blocker) => {
+                steps.look_again_after(ASK_AGAIN);
+                return steps.wait_for(blocker);
+            }
+            Prepared::Refused(why) => run::end(scene, status, index, Err(why), steps),
+        }
+    }
+}
+
+/// First come, first served; requests seen in the same pass go by ordinal.
+pub(crate) fn next_in_line(rack: &Rack<'_>, status: &RackStatus) -> Option<usize> {
+    let ordinal = |record: &OperationRecord| {
+        rack.pods
+            .iter()
+            .find(|pod| pod.uid == record.pod_uid)
+            .map_or(i32::MAX, |pod| pod.ordinal)
+    };
+    let queued = status
+        .operations
+        .iter()
+        .enumerate()
+        .filter(|(_, record)| is_queued(record));
+    queued
+        .min_by_key(|(_, record)| (record.start_time.0, ordinal(record)))
+        .map(|(index, _)| index)
+}
+
+enum Prepared {
+    Ready(Box<OperationRecord>),
+    Waits(Blocker),
+    Refused(String),
+}
+
+/// Completes a queued record with all that is needed to start it and to find it again.
+fn prepare(scene: Scene<'_>, rack: &Rack<'_>, status: &RackStatus, record: &OperationRecord) -> Prepared {
+    let command = match OperationCommand::parse(record.name, record.argument.as_deref()) {
+        Ok(command) => command,
+        Err(error) => return Prepared::Refused(error.to_string()),
+    };
+    let Some(pod) = rack.pods.iter().find(|pod| pod.uid == record.pod_uid) else {
+        return Prepared::Refused(format!("pod {} went away", record.pod));
+    };
+    let (true, Some(address)) = (pod.is_ready(), pod.address) else {
+        let note = format!(
+            "{} on pod {} waits: the pod is {}",
+            record.name, pod.name, pod.readiness
+        );
+        return Prepared::Waits(Blocker::new(ConditionReason::NodeNotReady, note));
+    };
+    let nobody = NodeFacts::default();
+    let node = scene.observed.nodes.get(&pod.name).unwrap_or(&nobody);
+    let lost_node = match command {
+        OperationCommand::Cleanup | OperationCommand::UpgradeSstables => None,
+        OperationCommand::Decommission => {
+            return Prepared::Refused(
+                "decommission is not asked for by label: lower nodesPerRacks, and the last node of the rack leaves".to_owned(),
+            );
+        }
+        OperationCommand::Rebuild { from_dc } => match &node.datacenters {
+            Fact::Known(known) if known.contains(&from_dc) => None,
+            Fact::Known(known) => {
+                let known = known.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+                return Prepared::Refused(format!(
+                    "no keyspace has replicas in datacenter {from_dc} to rebuild from; there are some in: {known}"
+                ));
+            }
+            Fact::Unknown(why) => return Prepared::Waits(unreachable(pod, why)),
+        },
+        OperationCommand::Remove { target } => match &node.ring {
+            Fact::Unknown(why) => return Prepared::Waits(unreachable(pod, why)),
+            Fact::Known(view) => match remove::resolve(&target, pod, view, scene, status) {
+                Ok(lost) => Some(lost),
+                Err(why) => return Prepared::Refused(why),
+            },
+        },
+    };
+    let mut prepared = record.clone();
+    prepared.state = RecordState::Ongoing;
+    prepared.start_time = Time(scene.now);
+    prepared.host_id = node.host_id.known().cloned();
+    prepared.address = Some(address.to_string());
+    prepared.lost_node = lost_node;
+    Prepared::Ready(Box::new(prepared))
+}
+
+fn unreachable(pod: &PodView<'_>, why: &str) -> Blocker {
+    Blocker::new(
+        ConditionReason::NodesUnreachable,
+        format!("pod {} does not answer: {why}", pod.name),
+    )
+}

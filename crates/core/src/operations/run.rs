@@ -1,0 +1,260 @@
+//! One running operation: from what its call and its node say to what becomes of its record.
+
+use casskop_types::operation::{OperationName, OperationProgress, OperationRecord, RecordState};
+use casskop_types::status::RackStatus;
+use jiff::SignedDuration;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::{ASK_AGAIN, Scene, last_operation, remove};
+use crate::blocker::Blocker;
+use crate::call::{CallKey, CallState, NodeCall, storage_service_operation};
+use crate::effect::Effect;
+use crate::observed::NodeFacts;
+use crate::rack::{PodView, Rack};
+use crate::steps::Steps;
+use casskop_types::conditions::ConditionReason;
+
+/// Tries of an operation whose outcome got lost, before it ends as an error.
+const ATTEMPTS: i32 = 20;
+
+/// What becomes of a running record.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Transition {
+    /// It goes on, with the keyspaces done so far.
+    GoOn { keyspaces_done: Vec<String> },
+    /// It goes on, and the node has to be asked again.
+    AskAgain(Blocker),
+    /// Nothing of it runs any more and its outcome got lost: run it once more.
+    RunAgain { keyspaces_done: Vec<String> },
+    /// The lost node left the ring: what belonged to it goes too.
+    Finalize { claim_uid: Option<String> },
+    /// Remove what still belongs to the lost node.
+    CleanUp { effects: Vec<Effect>, waits: Blocker },
+    /// It ended.
+    End(Result<(), String>),
+}
+
+/// Decides what becomes of a running record. Pure in the record and the scene.
+pub(super) fn step(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord) -> Transition {
+    let Some(pod) = rack.pods.iter().find(|pod| pod.uid == record.pod_uid) else {
+        return Transition::End(Err(format!(
+            "pod {} went away while {} ran on it: its outcome is unknown, check the node and ask again",
+            record.pod, record.name
+        )));
+    };
+    let nobody = NodeFacts::default();
+    let node = scene.observed.nodes.get(&pod.name).unwrap_or(&nobody);
+    if record.state == RecordState::Finalizing {
+        return remove::clean_up(scene, record, pod, node);
+    }
+    if overdue(scene, record) {
+        return Transition::End(Err(format!("{} did not end within its deadline", record.name)));
+    }
+    match scene.observed.calls.get(&call_key(record)) {
+        Some(CallState::Running { keyspaces_done }) => Transition::GoOn {
+            keyspaces_done: keyspaces_done.clone(),
+        },
+        Some(CallState::Succeeded { .. }) => succeeded(scene, record, pod, node),
+        Some(CallState::Failed { reason, .. }) => match record.name {
+            // The node refuses a host id it does not know, and a removal that worked leaves none behind.
+            OperationName::Remove if remove::has_left(record, node) => succeeded(scene, record, pod, node),
+            _ => Transition::End(Err(reason.clone())),
+        },
+        Some(CallState::Lost { keyspaces_done, .. }) => find_again(scene, record, pod, node, keyspaces_done),
+        None => find_again(scene, record, pod, node, &[]),
+    }
+}
+
+fn succeeded(scene: Scene<'_>, record: &OperationRecord, pod: &PodView<'_>, node: &NodeFacts) -> Transition {
+    match record.name {
+        OperationName::Remove => remove::finalize(scene, record, pod, node),
+        OperationName::Cleanup
+        | OperationName::UpgradeSstables
+        | OperationName::Rebuild
+        | OperationName::Decommission => Transition::End(Ok(())),
+    }
+}
+
+/// No call of this process carries the record: an earlier one did, or the connection broke. The node knows whether
+/// the work goes on.
+fn find_again(
+    scene: Scene<'_>,
+    record: &OperationRecord,
+    pod: &PodView<'_>,
+    node: &NodeFacts,
+    keyspaces_done: &[String],
+) -> Transition {
+    let in_flight = match &node.in_flight {
+        crate::fact::Fact::Known(operations) => operations,
+        crate::fact::Fact::Unknown(why) => {
+            let note = format!(
+                "pod {} cannot tell whether {} still runs: {why}",
+                pod.name, record.name
+            );
+            return Transition::AskAgain(Blocker::new(ConditionReason::NodesUnreachable, note));
+        }
+    };
+    if storage_service_operation(record.name).is_some_and(|operation| in_flight.contains(operation)) {
+        let note = format!("{} goes on in pod {}", record.name, pod.name);
+        return Transition::AskAgain(Blocker::new(ConditionReason::OperationOngoing, note));
+    }
+    if node_call(scene, record).is_none() {
+        return Transition::End(Err(format!(
+            "an earlier operator started {} and did not record what it needs to go on: its outcome is unknown, check the node",
+            record.name
+        )));
+    }
+    if record.name == OperationName::Remove {
+        match remove::outcome(record, pod, node) {
+            remove::Outcome::Left => return remove::finalize(scene, record, pod, node),
+            remove::Outcome::Leaving(blocker) | remove::Outcome::Unknown(blocker) => {
+                return Transition::AskAgain(blocker);
+            }
+            remove::Outcome::Member => {}
+        }
+    }
+    if record.attempt >= ATTEMPTS {
+        let tries = record.attempt;
+        return Transition::End(Err(format!(
+            "the connection to pod {} was lost in each of {tries} tries",
+            pod.name
+        )));
+    }
+    let mut done = record.progress.clone().unwrap_or_default().keyspaces_done;
+    done.extend(
+        keyspaces_done
+            .iter()
+            .filter(|keyspace| !done.contains(keyspace))
+            .cloned()
+            .collect::<Vec<_>>(),
+    );
+    Transition::RunAgain { keyspaces_done: done }
+}
+
+/// Writes a transition into the record and adds the effects it asks for.
+pub(super) fn enter(
+    scene: Scene<'_>,
+    rack: &Rack<'_>,
+    status: &mut RackStatus,
+    index: usize,
+    transition: Transition,
+    steps: &mut Steps,
+) {
+    let record = &mut status.operations[index];
+    match transition {
+        Transition::GoOn { keyspaces_done } => {
+            if !keyspaces_done.is_empty() {
+                record.progress = Some(OperationProgress { keyspaces_done });
+            }
+        }
+        Transition::AskAgain(blocker) => {
+            steps.look_again_after(ASK_AGAIN);
+            steps.wait_for(blocker);
+        }
+        Transition::RunAgain { keyspaces_done } => {
+            record.attempt += 1;
+            record.progress = Some(OperationProgress { keyspaces_done });
+            start_call(scene, rack, record, steps);
+        }
+        Transition::Finalize { claim_uid } => {
+            record.state = RecordState::Finalizing;
+            if let Some(lost) = &mut record.lost_node {
+                lost.claim_uid = claim_uid;
+            }
+            // The claim and the pod go in the next pass, after this record is written.
+            steps.look_again_after(SignedDuration::ZERO);
+        }
+        Transition::CleanUp { effects, waits } => {
+            steps.effects.extend(effects);
+            steps.wait_for(waits);
+            steps.look_again_after(ASK_AGAIN);
+        }
+        Transition::End(outcome) => end(scene, status, index, outcome, steps),
+    }
+}
+
+/// Ends a record, for good.
+pub(super) fn end(
+    scene: Scene<'_>,
+    status: &mut RackStatus,
+    index: usize,
+    outcome: Result<(), String>,
+    steps: &mut Steps,
+) {
+    let record = &mut status.operations[index];
+    record.end_time = Some(Time(scene.now));
+    match outcome {
+        Ok(()) => {
+            record.state = RecordState::Done;
+            record.message = None;
+            steps.tell(
+                "OperationDone",
+                format!("{} done on pod {}", record.name, record.pod),
+            );
+        }
+        Err(why) => {
+            record.state = RecordState::Error;
+            steps.warn(
+                "OperationFailed",
+                format!("{} failed on pod {}: {why}", record.name, record.pod),
+            );
+            record.message = Some(why);
+        }
+    }
+    let record = record.clone();
+    last_operation::ended(status, &record);
+}
+
+/// Adds the effect that calls the node for a record. The record has to be written with the same plan.
+pub(super) fn start_call(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord, steps: &mut Steps) {
+    let pod = rack.pods.iter().find(|pod| pod.uid == record.pod_uid);
+    let target = pod.and_then(|pod| Some((pod, pod.address?)));
+    let (Some((pod, address)), Some(call)) = (target, node_call(scene, record)) else {
+        return;
+    };
+    steps.effects.push(Effect::StartCall {
+        key: call_key(record),
+        pod: pod.name.clone(),
+        address,
+        call,
+    });
+}
+
+fn node_call(scene: Scene<'_>, record: &OperationRecord) -> Option<NodeCall> {
+    let skip = record.progress.clone().unwrap_or_default().keyspaces_done;
+    match record.name {
+        OperationName::Cleanup => Some(NodeCall::Cleanup {
+            threads: scene.cluster.cleanup_threads,
+            skip,
+        }),
+        OperationName::UpgradeSstables => Some(NodeCall::UpgradeSstables { skip }),
+        OperationName::Rebuild => Some(NodeCall::Rebuild {
+            from_dc: record.argument.clone()?,
+        }),
+        OperationName::Remove => Some(NodeCall::RemoveNode {
+            host_id: record.lost_node.clone()?.host_id?,
+        }),
+        OperationName::Decommission => None,
+    }
+}
+
+/// The identity of the record's current run.
+pub fn call_key(record: &OperationRecord) -> CallKey {
+    CallKey {
+        pod_uid: record.pod_uid.clone(),
+        record: record.id.clone(),
+        attempt: record.attempt,
+    }
+}
+
+/// Data-moving operations may take days on a large node; beyond a week nobody waits for them any more.
+fn overdue(scene: Scene<'_>, record: &OperationRecord) -> bool {
+    let deadline = match record.name {
+        OperationName::Remove => SignedDuration::from_hours(24 * 2),
+        OperationName::Cleanup
+        | OperationName::UpgradeSstables
+        | OperationName::Rebuild
+        | OperationName::Decommission => SignedDuration::from_hours(24 * 7),
+    };
+    scene.now.duration_since(record.start_time.0) > deadline
+}

@@ -1,0 +1,248 @@
+//! One rack as desired and as observed: a StatefulSet and its pods.
+
+use std::net::IpAddr;
+
+use casskop_types::names::PodName;
+use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetStatus};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
+
+use crate::blocker::Blocker;
+use crate::observed::KubeState;
+use crate::validate::{ValidatedCluster, ValidatedRack};
+use casskop_types::conditions::ConditionReason;
+
+/// A rack with everything observed about it.
+#[derive(Debug, Clone)]
+pub struct Rack<'a> {
+    /// What the spec asks for.
+    pub desired: &'a ValidatedRack,
+    /// Its StatefulSet, if it exists.
+    pub statefulset: Option<&'a StatefulSet>,
+    /// Its pods, by ordinal.
+    pub pods: Vec<PodView<'a>>,
+}
+
+/// A pod, parsed as far as decisions need it.
+#[derive(Debug, Clone)]
+pub struct PodView<'a> {
+    /// Its name.
+    pub name: PodName,
+    /// Its uid.
+    pub uid: &'a str,
+    /// Its ordinal in the StatefulSet.
+    pub ordinal: i32,
+    /// Its address, once it has one.
+    pub address: Option<IpAddr>,
+    /// Whether it is ready, or why not.
+    pub readiness: Readiness,
+    /// The object itself.
+    pub object: &'a Pod,
+}
+
+/// Whether a pod serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Readiness {
+    /// The Ready condition is true and the pod is not being deleted.
+    Ready,
+    /// It does not; the reason is a fragment such as `ImagePullBackOff` or `not ready`.
+    NotReady(String),
+    /// It is being deleted.
+    Terminating,
+}
+
+/// Pairs every rack of the spec, in order, with its StatefulSet and pods.
+pub fn racks<'a>(cluster: &'a ValidatedCluster, kube: &'a KubeState) -> Vec<Rack<'a>> {
+    cluster
+        .racks
+        .iter()
+        .map(|desired| {
+            let name = cluster.name.stateful_set(&desired.id);
+            let statefulset = kube
+                .statefulsets
+                .iter()
+                .find(|set| set.metadata.name.as_deref() == Some(name.as_str()));
+            let mut pods: Vec<_> = kube
+                .pods
+                .iter()
+                .filter_map(|pod| PodView::of_statefulset(pod, &name))
+                .collect();
+            pods.sort_by_key(|pod| pod.ordinal);
+            Rack {
+                desired,
+                statefulset,
+                pods,
+            }
+        })
+        .collect()
+}
+
+impl Rack<'_> {
+    /// Replicas the StatefulSet asks for now; 0 without one.
+    pub fn replicas(&self) -> i32 {
+        self.statefulset
+            .and_then(|set| set.spec.as_ref())
+            .map_or(0, |spec| spec.replicas.unwrap_or(1))
+    }
+
+    /// Number of ready pods.
+    pub fn ready_count(&self) -> i32 {
+        i32::try_from(self.pods.iter().filter(|pod| pod.is_ready()).count()).unwrap_or(i32::MAX)
+    }
+
+    /// The StatefulSet's controller has seen the last write and every replica has a ready pod.
+    pub fn complete(&self) -> Result<(), Blocker> {
+        self.controller_caught_up()?;
+        if let Some(pod) = self.pods.iter().find(|pod| !pod.is_ready()) {
+            return Err(Blocker::new(
+                ConditionReason::NodeNotReady,
+                format!("pod {} is {}", pod.name, pod.readiness),
+            ));
+        }
+        let (have, want) = (self.pods.len(), self.replicas());
+        if i32::try_from(have) == Ok(want) {
+            Ok(())
+        } else {
+            Err(Blocker::new(
+                ConditionReason::NodeNotReady,
+                format!("rack {} has {have} of {want} pods", self.desired.id),
+            ))
+        }
+    }
+
+    /// A template change reached every pod: the rule of `kubectl rollout status`, which looks at the generation
+    /// first because every other figure may belong to the template before.
+    pub fn rolled_out(&self) -> Result<(), Blocker> {
+        self.controller_caught_up()?;
+        let status = self.status();
+        let partition = self.desired.partition;
+        let updated = status.updated_replicas.unwrap_or(0);
+        let revisions_agree = status.current_revision == status.update_revision;
+        if !revisions_agree && (partition > 0 || updated < self.replicas() || status.replicas > 0) {
+            return Err(Blocker::new(
+                ConditionReason::ActionOngoing,
+                format!(
+                    "rack {} has {updated} of {} pods on the new revision",
+                    self.desired.id,
+                    self.replicas()
+                ),
+            ));
+        }
+        self.complete()
+    }
+
+    fn controller_caught_up(&self) -> Result<(), Blocker> {
+        let Some(set) = self.statefulset else {
+            return Err(Blocker::new(
+                ConditionReason::NodeNotReady,
+                format!("rack {} has no StatefulSet", self.desired.id),
+            ));
+        };
+        let observed = self.status().observed_generation.unwrap_or(0);
+        if observed >= set.metadata.generation.unwrap_or(0) {
+            return Ok(());
+        }
+        let name = set.metadata.name.as_deref().unwrap_or_default();
+        Err(Blocker::new(
+            ConditionReason::ActionOngoing,
+            format!("statefulset {name} is not yet seen by its controller"),
+        ))
+    }
+
+    fn status(&self) -> StatefulSetStatus {
+        self.statefulset
+            .and_then(|set| set.status.clone())
+            .unwrap_or_default()
+    }
+}
+
+impl<'a> PodView<'a> {
+    /// The view of a pod that belongs, by its name, to the StatefulSet; `None` for any other pod.
+    fn of_statefulset(object: &'a Pod, statefulset: &str) -> Option<Self> {
+        let name = object.metadata.name.as_deref()?;
+        let ordinal = name.strip_prefix(statefulset)?.strip_prefix('-')?.parse().ok()?;
+        Some(Self {
+            name: name.parse().ok()?,
+            uid: object.metadata.uid.as_deref()?,
+            ordinal,
+            address: object
+                .status
+                .as_ref()
+                .and_then(|status| status.pod_ip.as_deref()?.parse().ok()),
+            readiness: readiness(object),
+            object,
+        })
+    }
+
+    /// Whether the pod is ready and stays.
+    pub fn is_ready(&self) -> bool {
+        self.readiness == Readiness::Ready
+    }
+}
+
+fn readiness(pod: &Pod) -> Readiness {
+    if pod.metadata.deletion_timestamp.is_some() {
+        return Readiness::Terminating;
+    }
+    let Some(status) = &pod.status else {
+        return Readiness::NotReady("not started".to_owned());
+    };
+    let condition = |kind: &str| {
+        status
+            .conditions
+            .iter()
+            .flatten()
+            .find(|condition| condition.type_ == kind)
+    };
+    if condition("Ready").is_some_and(|ready| ready.status == "True") {
+        return Readiness::Ready;
+    }
+    if let Some(unscheduled) = condition("PodScheduled").filter(|scheduled| scheduled.status == "False") {
+        let message = unscheduled.message.as_deref().unwrap_or("no node fits");
+        return Readiness::NotReady(format!("unschedulable ({message})"));
+    }
+    let containers = status
+        .init_container_statuses
+        .iter()
+        .flatten()
+        .chain(status.container_statuses.iter().flatten());
+    let why = containers.filter(|container| !container.ready).find_map(trouble);
+    Readiness::NotReady(why.unwrap_or_else(|| "not ready".to_owned()))
+}
+
+/// The trouble a container reports, if it reports any: a reason to wait, or a failed run.
+fn trouble(container: &ContainerStatus) -> Option<String> {
+    let current = container
+        .state
+        .as_ref()
+        .and_then(|state| trouble_of(state, &container.name));
+    current.or_else(|| {
+        let last = container.last_state.as_ref()?;
+        trouble_of(last, &container.name)
+    })
+}
+
+fn trouble_of(state: &ContainerState, container: &str) -> Option<String> {
+    if let Some(reason) = state
+        .waiting
+        .as_ref()
+        .and_then(|waiting| waiting.reason.as_deref())
+    {
+        let normal = matches!(reason, "PodInitializing" | "ContainerCreating");
+        return (!normal).then(|| format!("not ready: {reason} in container {container}"));
+    }
+    let ended = state.terminated.as_ref().filter(|ended| ended.exit_code != 0)?;
+    Some(format!(
+        "not ready: container {container} ended with exit code {}",
+        ended.exit_code
+    ))
+}
+
+impl std::fmt::Display for Readiness {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Ready => f.write_str("ready"),
+            Self::NotReady(why) => f.write_str(why),
+            Self::Terminating => f.write_str("terminating"),
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! What the nodes agree on. A step that takes a node down, or lets one join, needs the whole ring to agree first.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use casskop_types::names::PodName;
+
+use crate::blocker::Blocker;
+use crate::observed::{NodeFacts, OperationMode, RingView};
+use crate::rack::{PodView, Rack};
+use casskop_types::conditions::ConditionReason;
+
+/// Answers of the asked nodes, by pod.
+pub type Nodes = BTreeMap<PodName, NodeFacts>;
+
+/// Every node is NORMAL and seen UP by another node, none is joining, leaving or moving, and no member is down.
+///
+/// A ring without pods agrees. A ring of one node has no other witness than itself.
+pub fn agrees(racks: &[Rack<'_>], nodes: &Nodes) -> Result<(), Blocker> {
+    let pods: Vec<_> = racks.iter().flat_map(|rack| &rack.pods).collect();
+    if pods.is_empty() {
+        return Ok(());
+    }
+    let views = views(nodes);
+    if views.is_empty() {
+        return Err(no_answer(&pods, nodes));
+    }
+    for (witness, view) in &views {
+        membership_is_stable(witness, view, &pods)?;
+    }
+    pods.iter().try_for_each(|pod| is_up(pod, &views, nodes))
+}
+
+/// Every node of one rack is NORMAL and seen UP, and none of its nodes is joining, leaving or moving.
+pub fn has(rack: &Rack<'_>, nodes: &Nodes) -> Result<(), Blocker> {
+    let pods: Vec<_> = rack.pods.iter().collect();
+    let views = views(nodes);
+    if views.is_empty() && !pods.is_empty() {
+        return Err(no_answer(&pods, nodes));
+    }
+    for pod in &pods {
+        let Some(address) = pod.address else { continue };
+        let changes = |view: &RingView| {
+            [&view.joining, &view.leaving, &view.moving]
+                .iter()
+                .any(|moving| moving.contains(&address))
+        };
+        if let Some((witness, _)) = views.iter().find(|(_, view)| changes(view)) {
+            let note = format!("node {} has not joined yet, as pod {witness} sees it", pod.name);
+            return Err(Blocker::new(ConditionReason::NodeJoining, note));
+        }
+    }
+    pods.iter().try_for_each(|pod| is_up(pod, &views, nodes))
+}
+
+/// The views of the ring that are known, with the pod that has each.
+pub fn views(nodes: &Nodes) -> Vec<(&PodName, &RingView)> {
+    nodes
+        .iter()
+        .filter_map(|(pod, facts)| Some((pod, facts.ring.known()?)))
+        .collect()
+}
+
+fn no_answer(pods: &[&PodView<'_>], nodes: &Nodes) -> Blocker {
+    let why = nodes.iter().find_map(|(pod, facts)| match &facts.ring {
+        crate::fact::Fact::Unknown(why) => Some(format!("pod {pod}: {why}")),
+        crate::fact::Fact::Known(_) => None,
+    });
+    let first = pods.first().map(|pod| pod.name.to_string()).unwrap_or_default();
+    Blocker::new(
+        ConditionReason::NodesUnreachable,
+        why.unwrap_or_else(|| format!("no node was ready to be asked, pod {first} is not")),
+    )
+}
+
+fn membership_is_stable(witness: &PodName, view: &RingView, pods: &[&PodView<'_>]) -> Result<(), Blocker> {
+    let named = |address: &IpAddr| name_of(*address, pods);
+    for (moving, what) in [
+        (&view.joining, "joining"),
+        (&view.leaving, "leaving"),
+        (&view.moving, "moving"),
+    ] {
+        if let Some(address) = moving.iter().next() {
+            let note = format!(
+                "node {} is {what} the ring, as pod {witness} sees it",
+                named(address)
+            );
+            return Err(Blocker::new(ConditionReason::NodeJoining, note));
+        }
+    }
+    let lost = view.unreachable.iter().find(|address| {
+        view.host_ids.contains_key(address) && pods.iter().all(|pod| pod.address != Some(**address))
+    });
+    lost.map_or(Ok(()), |address| {
+        let host_id = view.host_ids.get(address).map_or("unknown", String::as_str);
+        Err(Blocker::new(ConditionReason::DataAtRisk,
+            format!("member {host_id} at {address} is down and no pod runs it: bring it back, or remove it from the ring"),
+        ))
+    })
+}
+
+fn is_up(pod: &PodView<'_>, views: &[(&PodName, &RingView)], nodes: &Nodes) -> Result<(), Blocker> {
+    let Some(address) = pod.address else {
+        return Err(Blocker::new(
+            ConditionReason::NodeNotReady,
+            format!("pod {} has no address yet", pod.name),
+        ));
+    };
+    let own_mode = nodes.get(&pod.name).and_then(|facts| facts.mode.known());
+    if let Some(mode) = own_mode.filter(|mode| **mode != OperationMode::Normal) {
+        return Err(Blocker::new(
+            ConditionReason::NodeNotReady,
+            format!("node {} is {mode}", pod.name),
+        ));
+    }
+    let mut others = views
+        .iter()
+        .filter(|(witness, _)| **witness != pod.name)
+        .peekable();
+    if others.peek().is_none() {
+        let alone = own_mode.is_some();
+        return if alone { Ok(()) } else { Err(unseen(pod)) };
+    }
+    let mut seen_up = false;
+    for (witness, view) in others {
+        if view.unreachable.contains(&address) {
+            return Err(Blocker::new(
+                ConditionReason::NodeNotReady,
+                format!("node {} is down, as pod {witness} sees it", pod.name),
+            ));
+        }
+        seen_up |= view.live.contains(&address) && view.host_ids.contains_key(&address);
+    }
+    if seen_up { Ok(()) } else { Err(unseen(pod)) }
+}
+
+fn unseen(pod: &PodView<'_>) -> Blocker {
+    Blocker::new(
+        ConditionReason::NodeNotReady,
+        format!("no other node sees node {} up yet", pod.name),
+    )
+}
+
+fn name_of(address: IpAddr, pods: &[&PodView<'_>]) -> String {
+    pods.iter()
+        .find(|pod| pod.address == Some(address))
+        .map_or_else(|| address.to_string(), |pod| pod.name.to_string())
+}
+
+impl std::fmt::Display for OperationMode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Starting => "STARTING",
+            Self::Joining => "JOINING",
+            Self::Normal => "NORMAL",
+            Self::Leaving => "LEAVING",
+            Self::Decommissioned => "DECOMMISSIONED",
+            Self::Other(word) => word,
+        })
+    }
+}

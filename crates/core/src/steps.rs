@@ -1,0 +1,55 @@
+//! What the parts of a plan add up to.
+
+use jiff::SignedDuration;
+
+use crate::blocker::Blocker;
+use crate::effect::{Effect, Notice, NoticeKind, Wake};
+
+/// Collected by every part of the plan in turn.
+#[derive(Debug, Clone, Default)]
+pub struct Steps {
+    /// Effects, in order.
+    pub effects: Vec<Effect>,
+    /// Events.
+    pub notices: Vec<Notice>,
+    /// What wanted steps wait for, the most important first.
+    pub blockers: Vec<Blocker>,
+    wake: Option<SignedDuration>,
+}
+
+impl Steps {
+    /// Asks for another look after this time, for what no watch tells.
+    pub fn look_again_after(&mut self, delay: SignedDuration) {
+        self.wake = Some(self.wake.map_or(delay, |earlier| earlier.min(delay)));
+    }
+
+    /// Records what a step waits for.
+    pub fn wait_for(&mut self, blocker: Blocker) {
+        if !self.blockers.contains(&blocker) {
+            self.blockers.push(blocker);
+        }
+    }
+
+    /// Tells of something expected.
+    pub fn tell(&mut self, reason: &'static str, note: impl Into<String>) {
+        self.notices.push(Notice {
+            kind: NoticeKind::Normal,
+            reason,
+            note: note.into(),
+        });
+    }
+
+    /// Warns of something a person should look at.
+    pub fn warn(&mut self, reason: &'static str, note: impl Into<String>) {
+        self.notices.push(Notice {
+            kind: NoticeKind::Warning,
+            reason,
+            note: note.into(),
+        });
+    }
+
+    /// When to look again.
+    pub fn wake(&self) -> Wake {
+        self.wake.map_or(Wake::OnEvent, Wake::After)
+    }
+}
