@@ -122,6 +122,8 @@ fn a_record_survives_the_status() {
         end_time: None,
         message: None,
         lost_node: Some(LostNode {
+            pod_uid: None,
+            claim_uid: None,
             pod: Some("demo-dc1-rack1-1".to_owned()),
             host_id: None,
             address: Some("10.0.0.7".to_owned()),
