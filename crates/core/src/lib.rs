@@ -22,6 +22,7 @@ pub mod licence;
 pub mod observed;
 pub mod operations;
 pub mod plan;
+pub mod quantity;
 pub mod questions;
 pub mod rack;
 mod report;

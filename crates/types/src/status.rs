@@ -166,6 +166,10 @@ pub struct PinnedDefaults {
     /// Stands for `spec.backRestSidecar.image`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub back_rest_sidecar_image: Option<String>,
+    /// Whether the cluster was found with requests and no limits: then limits that its spec leaves out stay out, while
+    /// otherwise they equal the requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub without_limits: Option<bool>,
 }
 
 /// What is known of a node: kept to notice a pod that came up under another node's address.

@@ -1,0 +1,111 @@
+//! The pod of a rack.
+
+use std::collections::BTreeMap;
+
+use casskop_types::labels::Labels;
+use k8s_openapi::api::core::v1::{
+    Affinity, LocalObjectReference, NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm,
+    PodAffinityTerm, PodAntiAffinity, PodSecurityContext, PodSpec, WeightedPodAffinityTerm,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+
+use super::containers::containers;
+use super::init_containers::init_containers;
+use super::volumes::DataMount;
+use super::{environment, volumes};
+use crate::validate::{ValidatedCluster, ValidatedRack};
+
+/// Half an hour: a node drains before it stops, which takes its time.
+const TERMINATION_GRACE_SECONDS: i64 = 1800;
+
+/// The pod of a rack, whose nodes are started with these seeds.
+pub(super) fn pod_spec(
+    cluster: &ValidatedCluster,
+    rack: &ValidatedRack,
+    seeds: &[String],
+    data: DataMount,
+) -> PodSpec {
+    let pod = &cluster.pod;
+    let mut containers = containers(cluster, rack, data, &environment::of_bootstrap(cluster, seeds));
+    let mut volumes = volumes::of_pod(cluster);
+    volumes::share_claims(
+        &mut containers,
+        &volumes::claim_templates(cluster, rack),
+        &mut volumes,
+    );
+    PodSpec {
+        affinity: Some(Affinity {
+            node_affinity: Some(node_affinity(&rack.node_labels)),
+            pod_anti_affinity: Some(pod_anti_affinity(
+                pod.hard_anti_affinity,
+                cluster.cluster_labels(),
+            )),
+            pod_affinity: None,
+        }),
+        tolerations: Some(pod.tolerations.clone()),
+        security_context: Some(PodSecurityContext {
+            run_as_user: Some(pod.run_as_user),
+            run_as_non_root: Some(true),
+            fs_group: Some(pod.fs_group),
+            ..PodSecurityContext::default()
+        }),
+        init_containers: Some(init_containers(cluster, rack, seeds)),
+        containers,
+        volumes: Some(volumes),
+        restart_policy: Some("Always".to_owned()),
+        termination_grace_period_seconds: Some(TERMINATION_GRACE_SECONDS),
+        share_process_namespace: pod.share_process_namespace,
+        service_account_name: Some(pod.service_account.clone()),
+        image_pull_secrets: pod
+            .image_pull_secret
+            .as_ref()
+            .map(|secret| vec![LocalObjectReference { name: secret.clone() }]),
+        ..PodSpec::default()
+    }
+}
+
+fn node_affinity(labels: &BTreeMap<String, String>) -> NodeAffinity {
+    if labels.is_empty() {
+        return NodeAffinity::default();
+    }
+    let expressions = labels.iter().map(|(key, value)| NodeSelectorRequirement {
+        key: key.clone(),
+        operator: "In".to_owned(),
+        values: Some(vec![value.clone()]),
+    });
+    NodeAffinity {
+        required_during_scheduling_ignored_during_execution: Some(NodeSelector {
+            node_selector_terms: vec![NodeSelectorTerm {
+                match_expressions: Some(expressions.collect()),
+                match_fields: None,
+            }],
+        }),
+        preferred_during_scheduling_ignored_during_execution: None,
+    }
+}
+
+/// Keeps nodes of the cluster, whatever their rack, off each other's Kubernetes nodes.
+fn pod_anti_affinity(hard: bool, cluster_labels: Labels) -> PodAntiAffinity {
+    let term = PodAffinityTerm {
+        topology_key: "kubernetes.io/hostname".to_owned(),
+        label_selector: Some(LabelSelector {
+            match_labels: Some(cluster_labels),
+            match_expressions: None,
+        }),
+        ..PodAffinityTerm::default()
+    };
+    if hard {
+        PodAntiAffinity {
+            required_during_scheduling_ignored_during_execution: Some(vec![term]),
+            ..PodAntiAffinity::default()
+        }
+    } else {
+        PodAntiAffinity {
+            preferred_during_scheduling_ignored_during_execution: Some(vec![WeightedPodAffinityTerm {
+                weight: 100,
+                pod_affinity_term: term,
+            }]),
+            ..PodAntiAffinity::default()
+        }
+    }
+}
