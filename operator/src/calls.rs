@@ -1,0 +1,292 @@
+//! Long calls to nodes. They run beside the passes, for hours if need be; a pass sees how they are getting on.
+//!
+//! Nothing here survives the process: after a restart the record in the cluster's status and the node itself tell what
+//! was running.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use casskop_core::call::{CallKey, CallState, NodeCall};
+use casskop_jolokia::storage_service::{self as storage, Jobs};
+use casskop_jolokia::{Call, CallError, Category};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::cluster_id::ClusterId;
+use crate::failure::Failure;
+use crate::metrics::Metrics;
+use crate::nodes::Node;
+
+/// Jolokia's agent has five threads, shared with the probes and the questions of passes.
+const AT_ONCE_PER_NODE: usize = 2;
+/// A connection that cannot be opened certainly started nothing, so opening it can be tried again for a while.
+const KEEP_DIALLING: Duration = Duration::from_mins(1);
+const DIAL_AGAIN_AFTER: Duration = Duration::from_secs(2);
+/// After this time the operator stops waiting for an answer and asks the node now and then instead. A connection that is
+/// silent for so long is more likely to be half open than the node to be at work.
+const DEADLINE: Duration = Duration::from_hours(7 * 24);
+
+/// The long calls of all clusters.
+#[derive(Debug)]
+pub struct Calls {
+    of_cluster: Mutex<BTreeMap<ClusterId, BTreeMap<CallKey, Running>>>,
+    wake: mpsc::UnboundedSender<ClusterId>,
+    metrics: Arc<Metrics>,
+}
+
+#[derive(Debug)]
+struct Running {
+    state: Arc<Mutex<CallState>>,
+    /// Dropping it closes the connection; the node goes on with the work.
+    _task: AbortOnDropHandle<()>,
+}
+
+impl Calls {
+    /// No calls yet. Every step of one sends its cluster to `wake`.
+    pub fn new(wake: mpsc::UnboundedSender<ClusterId>, metrics: &Arc<Metrics>) -> Self {
+        Self {
+            of_cluster: Mutex::default(),
+            wake,
+            metrics: Arc::clone(metrics),
+        }
+    }
+
+    /// What is known of the calls of `cluster`.
+    pub fn states(&self, cluster: &ClusterId) -> BTreeMap<CallKey, CallState> {
+        let clusters = lock(&self.of_cluster);
+        let calls = clusters.get(cluster).into_iter().flatten();
+        calls
+            .map(|(key, call)| (key.clone(), lock(&call.state).clone()))
+            .collect()
+    }
+
+    /// Starts a call, unless it is there already.
+    pub fn start(
+        &self,
+        cluster: &ClusterId,
+        key: &CallKey,
+        node: Node,
+        call: NodeCall,
+    ) -> Result<(), Failure> {
+        let mut clusters = lock(&self.of_cluster);
+        let calls = clusters.entry(cluster.clone()).or_default();
+        if calls.contains_key(key) {
+            return Ok(());
+        }
+        let busy = |(other, running): &(&CallKey, &Running)| {
+            other.pod_uid == key.pod_uid && matches!(*lock(&running.state), CallState::Running { .. })
+        };
+        if calls.iter().filter(busy).count() >= AT_ONCE_PER_NODE {
+            return Err(Failure::Conflict(format!(
+                "operation {}: its node is busy with {AT_ONCE_PER_NODE} calls",
+                key.record
+            )));
+        }
+        let state = Arc::new(Mutex::new(CallState::Running {
+            keyspaces_done: Vec::new(),
+        }));
+        let progress = Progress {
+            state: Arc::clone(&state),
+            wake: self.wake.clone(),
+            cluster: cluster.clone(),
+        };
+        let counted = Counted::new(&self.metrics);
+        let task = tokio::spawn(async move {
+            let _counted = counted;
+            carry_out(&node, &call, &progress).await;
+        });
+        calls.insert(
+            key.clone(),
+            Running {
+                state,
+                _task: AbortOnDropHandle::new(task),
+            },
+        );
+        Ok(())
+    }
+
+    /// Drops a call whose end is recorded.
+    pub fn forget(&self, cluster: &ClusterId, key: &CallKey) {
+        if let Some(calls) = lock(&self.of_cluster).get_mut(cluster) {
+            calls.remove(key);
+        }
+    }
+
+    /// Drops all calls of a cluster that is no more.
+    pub fn abandon(&self, cluster: &ClusterId) {
+        lock(&self.of_cluster).remove(cluster);
+    }
+}
+
+/// The data behind these locks is whole at any moment, so a panic elsewhere spoils nothing.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Counted(Arc<Metrics>);
+
+impl Counted {
+    fn new(metrics: &Arc<Metrics>) -> Self {
+        metrics.call_began();
+        Self(Arc::clone(metrics))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.call_ended();
+    }
+}
+
+/// Where a running call writes how far it is.
+struct Progress {
+    state: Arc<Mutex<CallState>>,
+    wake: mpsc::UnboundedSender<ClusterId>,
+    cluster: ClusterId,
+}
+
+impl Progress {
+    fn now(&self, state: CallState) {
+        *lock(&self.state) = state;
+        // Nobody listens any more only while the operator stops.
+        let _ = self.wake.send(self.cluster.clone());
+    }
+}
+
+async fn carry_out(node: &Node, call: &NodeCall, progress: &Progress) {
+    let mut done = Vec::new();
+    let ended = match timeout(DEADLINE, run(node, call, &mut done, progress)).await {
+        Ok(ended) => ended,
+        Err(_) => Err(Ending::Lost(format!(
+            "no answer within {} days",
+            DEADLINE.as_secs() / 86_400
+        ))),
+    };
+    let keyspaces_done = done;
+    progress.now(match ended {
+        Ok(()) => CallState::Succeeded { keyspaces_done },
+        Err(Ending::Failed(reason)) => CallState::Failed {
+            keyspaces_done,
+            reason,
+        },
+        Err(Ending::Lost(reason)) => CallState::Lost {
+            keyspaces_done,
+            reason,
+        },
+    });
+}
+
+/// How a call ended that did not succeed.
+#[derive(Debug)]
+enum Ending {
+    /// Certainly over.
+    Failed(String),
+    /// The node may be at it still.
+    Lost(String),
+}
+
+impl From<CallError> for Ending {
+    fn from(error: CallError) -> Self {
+        if error.category().outcome_unknown() {
+            Self::Lost(error.to_string())
+        } else {
+            Self::Failed(error.to_string())
+        }
+    }
+}
+
+async fn run(
+    node: &Node,
+    call: &NodeCall,
+    done: &mut Vec<String>,
+    progress: &Progress,
+) -> Result<(), Ending> {
+    match call {
+        NodeCall::Cleanup { threads, skip } => {
+            let jobs = Jobs::new(u32::try_from(*threads).unwrap_or_default());
+            let keyspaces = ask(node, &storage::non_local_keyspaces()).await?;
+            each_keyspace(
+                node,
+                keyspaces,
+                skip,
+                |keyspace| storage::cleanup(keyspace, jobs),
+                done,
+                progress,
+            )
+            .await
+        }
+        NodeCall::UpgradeSstables { skip } => {
+            let keyspaces = ask(node, &storage::keyspaces()).await?;
+            let upgrade = |keyspace: &str| storage::upgrade_sstables(keyspace, Jobs::ALL_COMPACTORS);
+            each_keyspace(node, keyspaces, skip, upgrade, done, progress).await
+        }
+        NodeCall::Rebuild { from_dc } => block(node, &storage::rebuild(from_dc)).await,
+        NodeCall::RemoveNode { host_id } => {
+            let host_id = host_id
+                .parse()
+                .map_err(|error| Ending::Failed(format!("{error}")))?;
+            block(node, &storage::remove_node(&host_id)).await
+        }
+    }
+}
+
+async fn each_keyspace(
+    node: &Node,
+    mut keyspaces: Vec<String>,
+    skip: &[String],
+    work: impl Fn(&str) -> Call<()>,
+    done: &mut Vec<String>,
+    progress: &Progress,
+) -> Result<(), Ending> {
+    // In an order that is the same on every attempt.
+    keyspaces.sort();
+    done.extend(
+        keyspaces
+            .iter()
+            .filter(|keyspace| skip.contains(keyspace))
+            .cloned(),
+    );
+    keyspaces.retain(|keyspace| !skip.contains(keyspace));
+    let last = keyspaces.len().saturating_sub(1);
+    for (at, keyspace) in keyspaces.into_iter().enumerate() {
+        block(node, &work(&keyspace)).await?;
+        done.push(keyspace);
+        if at != last {
+            progress.now(CallState::Running {
+                keyspaces_done: done.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A question may be put again whatever happened to it.
+async fn ask<T>(node: &Node, call: &Call<T>) -> Result<T, Ending> {
+    again_while(node, call, |category| {
+        matches!(
+            category,
+            Category::Unreachable | Category::Timeout | Category::Lost
+        )
+    })
+    .await
+}
+
+/// Work may be asked for again only if the request certainly did not arrive.
+async fn block(node: &Node, call: &Call<()>) -> Result<(), Ending> {
+    again_while(node, call, |category| category == Category::Unreachable).await
+}
+
+async fn again_while<T>(node: &Node, call: &Call<T>, may_again: fn(Category) -> bool) -> Result<T, Ending> {
+    let until = Instant::now() + KEEP_DIALLING;
+    loop {
+        match node.call(call).await {
+            Err(error) if may_again(error.category()) && Instant::now() < until => {
+                sleep(DIAL_AGAIN_AFTER).await;
+            }
+            Err(error) if may_again(error.category()) => return Err(Ending::Failed(error.to_string())),
+            answer => return Ok(answer?),
+        }
+    }
+}

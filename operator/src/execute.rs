@@ -1,0 +1,324 @@
+//! Carries a plan out: the status first, which is the intent, then the effects in order. The first that fails ends the
+//! pass; what is half done is found again by the next one.
+//!
+//! Every write carries what it was planned on (uid, resourceVersion), so that a plan made from a stale read loses against
+//! the API server instead of undoing something.
+
+use casskop_core::effect::Effect;
+use casskop_core::plan::Plan;
+use casskop_jolokia::Credentials;
+use casskop_types::cluster::CassandraCluster;
+use casskop_types::conditions::say_the_same;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Service};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
+use kube::core::NamespaceResourceScope;
+use kube::{Api, Client, Resource};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::fmt::Debug;
+
+use crate::calls::Calls;
+use crate::cluster_id::ClusterId;
+use crate::events::CONTROLLER;
+use crate::failure::Failure;
+use crate::lease::Term;
+use crate::merge_patch::merge_patch;
+use crate::nodes::Nodes;
+use crate::observe;
+
+/// What effects are carried out with.
+pub struct Executor<'a> {
+    /// The API server.
+    pub client: &'a Client,
+    /// The way to the nodes.
+    pub nodes: &'a Nodes,
+    /// Where long calls run.
+    pub calls: &'a Calls,
+    /// Nothing is written once it has ended.
+    pub term: &'a Term,
+    /// The cluster the plan is for.
+    pub cluster: &'a ClusterId,
+    /// User and password of Jolokia, if this pass has read them already.
+    pub credentials: Option<Credentials>,
+}
+
+impl Executor<'_> {
+    /// Writes the plan's status onto `stored`, unless it says the same.
+    pub async fn write_status(&self, stored: &CassandraCluster, plan: &Plan) -> Result<(), Failure> {
+        let before = stored.status.clone().unwrap_or_default();
+        if say_the_same(&before, &plan.status) {
+            return Ok(());
+        }
+        let changes = merge_patch(&value(&before)?, &value(&plan.status)?);
+        let patch = json!({
+            "metadata": { "resourceVersion": stored.metadata.resource_version },
+            "status": changes,
+        });
+        self.patch_status(patch).await
+    }
+
+    /// Writes `patch` onto the status subresource. It holds the resourceVersion of what was read.
+    pub async fn patch_status(&self, patch: Value) -> Result<(), Failure> {
+        self.term_holds()?;
+        let clusters: Api<CassandraCluster> = self.api();
+        let patched = clusters
+            .patch_status(&self.cluster.name, &owner(), &Patch::Merge(patch))
+            .await;
+        patched
+            .map(drop)
+            .map_err(|error| self.failure("status of cluster", "", error))
+    }
+
+    /// Carries out one effect of a plan made from `planned_on`.
+    pub async fn carry_out(&mut self, effect: &Effect, planned_on: &CassandraCluster) -> Result<(), Failure> {
+        self.term_holds()?;
+        match effect {
+            Effect::ApplyService(service) => self.apply::<Service>("service", service).await,
+            Effect::ApplyDisruptionBudget(budget) => {
+                self.apply::<PodDisruptionBudget>("poddisruptionbudget", budget)
+                    .await
+            }
+            Effect::CreateStatefulSet(set) => self.create_stateful_set(set).await,
+            Effect::UpdateStatefulSet(set) => self.update_stateful_set(set).await,
+            Effect::ResetRollingRestart {
+                dc,
+                dc_name,
+                rack,
+                rack_name,
+            } => {
+                let place = format!("/spec/topology/dc/{dc}/rack/{rack}");
+                self.patch_spec(json!([
+                    { "op": "test", "path": "/metadata/uid", "value": planned_on.metadata.uid },
+                    { "op": "test", "path": format!("/spec/topology/dc/{dc}/name"), "value": dc_name },
+                    { "op": "test", "path": format!("{place}/name"), "value": rack_name },
+                    { "op": "test", "path": format!("{place}/rollingRestart"), "value": true },
+                    { "op": "replace", "path": format!("{place}/rollingRestart"), "value": false },
+                ]))
+                .await
+            }
+            Effect::LabelPod {
+                pod,
+                uid,
+                labels,
+                annotations,
+            } => {
+                let mut metadata = json!({ "uid": uid, "labels": labels });
+                if !annotations.is_empty() {
+                    metadata["annotations"] = json!(annotations);
+                }
+                self.label_pod(&pod.to_string(), json!({ "metadata": metadata }))
+                    .await
+            }
+            Effect::StartCall {
+                key,
+                pod,
+                address,
+                call,
+            } => {
+                if self.credentials.is_none() {
+                    self.credentials = observe::credentials(self.client, planned_on, self.cluster).await?;
+                }
+                let namespace = &self.cluster.namespace;
+                let node = self
+                    .nodes
+                    .node(namespace, &pod.to_string(), *address, self.credentials.as_ref());
+                self.calls.start(self.cluster, key, node, call.clone())
+            }
+            Effect::ForgetCall(key) => {
+                self.calls.forget(self.cluster, key);
+                Ok(())
+            }
+            // The licence is the proof, made by core from facts of this pass; its being here is its whole use.
+            Effect::DeleteClaim {
+                name,
+                uid,
+                resource_version,
+                licence: _,
+            } => {
+                let under = Preconditions {
+                    uid: Some(uid.clone()),
+                    resource_version: Some(resource_version.clone()),
+                };
+                self.delete::<PersistentVolumeClaim>("claim", name, under, None)
+                    .await
+            }
+            Effect::DeletePod {
+                pod,
+                uid,
+                grace_seconds,
+            } => {
+                let under = Preconditions {
+                    uid: Some(uid.clone()),
+                    resource_version: None,
+                };
+                self.delete::<Pod>("pod", &pod.to_string(), under, Some(*grace_seconds))
+                    .await
+            }
+        }
+    }
+
+    async fn apply<K>(&self, kind: &str, object: &K) -> Result<(), Failure>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + Debug
+            + DeserializeOwned
+            + Serialize,
+    {
+        let name = object.meta().name.clone().unwrap_or_default();
+        let applied = self
+            .api::<K>()
+            .patch(&name, &owner().force(), &Patch::Apply(object))
+            .await;
+        applied
+            .map(drop)
+            .map_err(|error| self.failure(kind, &name, error))
+    }
+
+    async fn create_stateful_set(&self, set: &StatefulSet) -> Result<(), Failure> {
+        let created = self.api::<StatefulSet>().create(&written(), set).await;
+        created
+            .map(drop)
+            .map_err(|error| self.failure("statefulset", &name_of(set), error))
+    }
+
+    async fn update_stateful_set(&self, set: &StatefulSet) -> Result<(), Failure> {
+        let name = name_of(set);
+        let updated = self.api::<StatefulSet>().replace(&name, &written(), set).await;
+        updated
+            .map(drop)
+            .map_err(|error| self.gone_is_conflict("statefulset", &name, error))
+    }
+
+    async fn patch_spec(&self, patch: Value) -> Result<(), Failure> {
+        let patch = serde_json::from_value(patch)
+            .map_err(|error| Failure::Invalid(format!("patch of cluster {}: {error}", self.cluster)))?;
+        let clusters: Api<CassandraCluster> = self.api();
+        let patched = clusters
+            .patch(&self.cluster.name, &owner(), &Patch::Json::<()>(patch))
+            .await;
+        patched
+            .map(drop)
+            .map_err(|error| match self.gone_is_conflict("cluster", "", error) {
+                // A `test` of the patch did not hold: the spec is not the one planned on.
+                Failure::Invalid(text) => Failure::Conflict(text),
+                failure => failure,
+            })
+    }
+
+    /// A patch that names another uid than the pod's is refused as an attempt to change it (422, not 409).
+    async fn label_pod(&self, pod: &str, patch: Value) -> Result<(), Failure> {
+        let patched = self.api::<Pod>().patch(pod, &owner(), &Patch::Merge(patch)).await;
+        patched.map(drop).map_err(|error| {
+            let other_uid = match &error {
+                kube::Error::Api(status) => {
+                    let causes = status.details.iter().flat_map(|details| &details.causes);
+                    causes.into_iter().any(|cause| cause.field == "metadata.uid")
+                }
+                _ => false,
+            };
+            match self.gone_is_conflict("pod", pod, error) {
+                Failure::Invalid(text) if other_uid => Failure::Conflict(text),
+                failure => failure,
+            }
+        })
+    }
+
+    /// What is gone already need not be deleted.
+    async fn delete<K>(
+        &self,
+        kind: &str,
+        name: &str,
+        under: Preconditions,
+        grace: Option<u32>,
+    ) -> Result<(), Failure>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+    {
+        let how = DeleteParams {
+            preconditions: Some(under),
+            grace_period_seconds: grace,
+            propagation_policy: Some(PropagationPolicy::Background),
+            ..DeleteParams::default()
+        };
+        let deleted = self.api::<K>().delete(name, &how).await;
+        match deleted.map_err(|error| self.failure(kind, name, error)) {
+            Ok(_) | Err(Failure::NotFound(_)) => Ok(()),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        Api::namespaced(self.client.clone(), &self.cluster.namespace)
+    }
+
+    fn term_holds(&self) -> Result<(), Failure> {
+        if self.term.holds() {
+            Ok(())
+        } else {
+            Err(Failure::NotLeading)
+        }
+    }
+
+    fn failure(&self, kind: &str, name: &str, error: kube::Error) -> Failure {
+        let name = if name.is_empty() { &self.cluster.name } else { name };
+        Failure::of_api(format!("{kind} {}/{name}", self.cluster.namespace), error)
+    }
+
+    fn gone_is_conflict(&self, kind: &str, name: &str, error: kube::Error) -> Failure {
+        match self.failure(kind, name, error) {
+            Failure::NotFound(text) => Failure::Conflict(text),
+            failure => failure,
+        }
+    }
+}
+
+/// One line for the log that says what an effect does.
+pub fn summary(effect: &Effect) -> String {
+    match effect {
+        Effect::ApplyService(service) => format!("apply service {}", name_of(service.as_ref())),
+        Effect::ApplyDisruptionBudget(budget) => {
+            format!("apply poddisruptionbudget {}", name_of(budget.as_ref()))
+        }
+        Effect::CreateStatefulSet(set) => format!("create statefulset {}", name_of(set.as_ref())),
+        Effect::UpdateStatefulSet(set) => format!("update statefulset {}", name_of(set.as_ref())),
+        Effect::ResetRollingRestart {
+            dc_name, rack_name, ..
+        } => {
+            format!("reset rollingRestart of {dc_name}-{rack_name}")
+        }
+        Effect::LabelPod { pod, .. } => format!("label pod {pod}"),
+        Effect::StartCall { key, pod, call, .. } => {
+            format!("start {} on {pod} (attempt {})", call.operation(), key.attempt)
+        }
+        Effect::ForgetCall(key) => format!("forget call {}", key.record),
+        Effect::DeleteClaim { name, .. } => format!("delete claim {name}"),
+        Effect::DeletePod { pod, .. } => format!("delete pod {pod}"),
+    }
+}
+
+fn name_of<K: Resource>(object: &K) -> String {
+    object.meta().name.clone().unwrap_or_default()
+}
+
+fn owner() -> PatchParams {
+    PatchParams::apply(CONTROLLER)
+}
+
+fn written() -> PostParams {
+    PostParams {
+        field_manager: Some(CONTROLLER.to_owned()),
+        ..PostParams::default()
+    }
+}
+
+fn value(status: &impl Serialize) -> Result<Value, Failure> {
+    serde_json::to_value(status)
+        .map_err(|error| Failure::Invalid(format!("status cannot be written: {error}")))
+}

@@ -1,0 +1,313 @@
+//! The way to the nodes: Jolokia at the pod's address, or through the API server's port-forward.
+//!
+//! Pods are reached by address, never by host name: CassKop's host names lack the namespace, so they resolve in one
+//! namespace only.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use casskop_core::fact::Fact;
+use casskop_core::observed::{NodeFacts, OperationMode, RingView};
+use casskop_core::questions::{Question, Questions};
+use casskop_jolokia::storage_service as storage;
+use casskop_jolokia::{
+    Answers, Bulk, ByteStream, Call, CallError, Credentials, Dial, Dialling, JolokiaClient, NodeOperation,
+    TimeLimits, diagnostics,
+};
+use casskop_types::names::PodName;
+use futures::stream::{self, StreamExt as _};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Api, Client};
+use tokio::time::timeout;
+
+use crate::cli::NodeAccess;
+use crate::metrics::Metrics;
+
+/// Nodes of one cluster asked at the same moment.
+const ASKED_AT_ONCE: usize = 32;
+/// The end of a pass's patience with all nodes together.
+const ALL_ANSWERS: Duration = Duration::from_secs(20);
+
+/// How nodes are reached.
+#[derive(Clone)]
+pub struct Nodes {
+    /// For port-forwarding.
+    pub client: Client,
+    /// Directly or not.
+    pub access: NodeAccess,
+    /// Jolokia's port.
+    pub port: u16,
+    /// Patience with one question.
+    pub limits: TimeLimits,
+    /// Counts every request.
+    pub metrics: Arc<Metrics>,
+}
+
+/// One node.
+#[derive(Debug, Clone)]
+pub struct Node {
+    client: JolokiaClient,
+    metrics: Arc<Metrics>,
+}
+
+impl Nodes {
+    /// The node of `pod`, which has `address`.
+    pub fn node(
+        &self,
+        namespace: &str,
+        pod: &str,
+        address: IpAddr,
+        credentials: Option<&Credentials>,
+    ) -> Node {
+        let client = match self.access {
+            NodeAccess::Direct => JolokiaClient::at(SocketAddr::new(address, self.port)),
+            NodeAccess::PortForward => JolokiaClient::new(ForwardDial {
+                pods: Api::namespaced(self.client.clone(), namespace),
+                pod: pod.to_owned(),
+                port: self.port,
+            }),
+        };
+        Node {
+            client: client.with_credentials(credentials).with_limits(self.limits),
+            metrics: Arc::clone(&self.metrics),
+        }
+    }
+
+    /// Puts `questions` to the nodes, all at once. What is not answered in time stays unknown.
+    pub async fn ask(
+        &self,
+        namespace: &str,
+        questions: &Questions,
+        addresses: &BTreeMap<PodName, IpAddr>,
+        credentials: &Result<Option<Credentials>, String>,
+    ) -> BTreeMap<PodName, NodeFacts> {
+        let mut facts: BTreeMap<PodName, NodeFacts> = questions
+            .keys()
+            .map(|pod| (pod.clone(), unknown("the node did not answer in time")))
+            .collect();
+        let asked: Vec<_> = questions
+            .iter()
+            .map(|(pod, questions)| self.facts(namespace, pod, questions, addresses.get(pod), credentials))
+            .collect();
+        let mut answers = stream::iter(asked).buffer_unordered(ASKED_AT_ONCE);
+        let gather = async {
+            while let Some((pod, answered)) = answers.next().await {
+                facts.insert(pod, answered);
+            }
+        };
+        if timeout(ALL_ANSWERS, gather).await.is_err() {
+            tracing::warn!("not all nodes answered within {} s", ALL_ANSWERS.as_secs());
+        }
+        drop(answers);
+        facts
+    }
+
+    async fn facts(
+        &self,
+        namespace: &str,
+        pod: &PodName,
+        questions: &BTreeSet<Question>,
+        address: Option<&IpAddr>,
+        credentials: &Result<Option<Credentials>, String>,
+    ) -> (PodName, NodeFacts) {
+        let facts = match (credentials, address) {
+            (Err(why), _) => unknown(why),
+            (_, None) => unknown(&format!("pod {pod} has no address yet")),
+            (Ok(credentials), Some(address)) => {
+                let node = self.node(namespace, &pod.to_string(), *address, credentials.as_ref());
+                node.facts(questions).await
+            }
+        };
+        (pod.clone(), facts)
+    }
+}
+
+impl Node {
+    /// Makes a call.
+    pub async fn call<T>(&self, call: &Call<T>) -> Result<T, CallError> {
+        self.counted(self.client.call(call)).await
+    }
+
+    async fn bulk(&self, bulk: Bulk) -> Result<Answers, CallError> {
+        self.counted(self.client.ask(bulk)).await
+    }
+
+    async fn counted<T>(&self, asked: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+        let began = Instant::now();
+        let answer = asked.await;
+        let failure = answer.as_ref().err().map(|error| error.category().as_str());
+        self.metrics.node_asked(began.elapsed(), failure);
+        answer
+    }
+
+    /// One question after the other: the probes need Jolokia's few threads too.
+    async fn facts(&self, questions: &BTreeSet<Question>) -> NodeFacts {
+        let mut facts = NodeFacts::default();
+        for question in questions {
+            match question {
+                Question::Ring => self.ring(&mut facts).await,
+                Question::InFlight => facts.in_flight = self.in_flight().await,
+                Question::Datacenters => facts.datacenters = self.datacenters().await,
+            }
+        }
+        facts
+    }
+
+    async fn ring(&self, facts: &mut NodeFacts) {
+        let questions = Bulk::new()
+            .ask(&storage::release_version())
+            .ask(&storage::operation_mode())
+            .ask(&storage::local_host_id())
+            .ask(&storage::host_ids())
+            .ask(&storage::live_nodes())
+            .ask(&storage::unreachable_nodes())
+            .ask(&storage::joining_nodes())
+            .ask(&storage::leaving_nodes())
+            .ask(&storage::moving_nodes());
+        match self.bulk(questions).await {
+            Ok(answers) => {
+                facts.release_version =
+                    fact(answers.to(&storage::release_version())).map(|version| version.to_string());
+                facts.mode = fact(answers.to(&storage::operation_mode()))
+                    .map(|mode| OperationMode::from(mode.to_string().as_str()));
+                facts.host_id = match answers.to(&storage::local_host_id()) {
+                    Ok(Some(host_id)) => Fact::Known(host_id.to_string()),
+                    Ok(None) => Fact::Unknown("the node has no host id yet".to_owned()),
+                    Err(error) => Fact::Unknown(error.to_string()),
+                };
+                facts.ring = fact(ring_view(&answers));
+            }
+            Err(error) => {
+                let NodeFacts {
+                    mode,
+                    release_version,
+                    host_id,
+                    ring,
+                    ..
+                } = unknown(&error.to_string());
+                *facts = NodeFacts {
+                    mode,
+                    release_version,
+                    host_id,
+                    ring,
+                    ..std::mem::take(facts)
+                };
+            }
+        }
+    }
+
+    async fn in_flight(&self) -> Fact<BTreeSet<String>> {
+        let calls = self.call(&diagnostics::in_flight()).await;
+        fact(calls).map(|calls| {
+            calls
+                .operations()
+                .filter_map(storage_service_operation)
+                .map(str::to_owned)
+                .collect()
+        })
+    }
+
+    /// A keyspace that is not replicated says nothing about datacenters: its ring cannot even be described.
+    async fn datacenters(&self) -> Fact<BTreeSet<String>> {
+        let found = async {
+            let keyspaces = self.call(&storage::non_local_keyspaces()).await?;
+            let described: Vec<_> = keyspaces
+                .iter()
+                .map(|keyspace| storage::describe_ring(keyspace))
+                .collect();
+            let answers = self.bulk(described.iter().fold(Bulk::new(), Bulk::ask)).await?;
+            let mut datacenters = BTreeSet::new();
+            for keyspace in &described {
+                let ranges = answers.to(keyspace)?;
+                datacenters.extend(
+                    ranges
+                        .into_iter()
+                        .flat_map(|range| range.endpoints)
+                        .map(|node| node.datacenter),
+                );
+            }
+            Ok::<_, CallError>(datacenters)
+        };
+        fact(found.await)
+    }
+}
+
+fn unknown(why: &str) -> NodeFacts {
+    fn fact<T>(why: &str) -> Fact<T> {
+        Fact::Unknown(why.to_owned())
+    }
+    NodeFacts {
+        mode: fact(why),
+        release_version: fact(why),
+        host_id: fact(why),
+        ring: fact(why),
+        in_flight: fact(why),
+        datacenters: fact(why),
+    }
+}
+
+fn fact<T>(answer: Result<T, CallError>) -> Fact<T> {
+    match answer {
+        Ok(value) => Fact::Known(value),
+        Err(error) => Fact::Unknown(error.to_string()),
+    }
+}
+
+fn ring_view(answers: &Answers) -> Result<RingView, CallError> {
+    Ok(RingView {
+        live: answers.to(&storage::live_nodes())?,
+        unreachable: answers.to(&storage::unreachable_nodes())?,
+        joining: answers.to(&storage::joining_nodes())?,
+        leaving: answers.to(&storage::leaving_nodes())?,
+        moving: answers.to(&storage::moving_nodes())?,
+        host_ids: answers
+            .to(&storage::host_ids())?
+            .into_iter()
+            .map(|(address, host_id)| (address, host_id.to_string()))
+            .collect(),
+    })
+}
+
+fn storage_service_operation(operation: NodeOperation) -> Option<&'static str> {
+    match operation {
+        NodeOperation::Cleanup => Some("forceKeyspaceCleanup"),
+        NodeOperation::Decommission => Some("decommission"),
+        NodeOperation::Rebuild => Some("rebuild"),
+        NodeOperation::RemoveNode => Some("removeNode"),
+        NodeOperation::UpgradeSstables => Some("upgradeSSTables"),
+        // Nothing an operator asks for, and over in a moment.
+        NodeOperation::Drain | NodeOperation::Flush => None,
+    }
+}
+
+/// Reaches a pod's port through the API server. Never by the pods/proxy path, which strips `Authorization`.
+struct ForwardDial {
+    pods: Api<Pod>,
+    pod: String,
+    port: u16,
+}
+
+impl fmt::Display for ForwardDial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "pod {} (port-forward)", self.pod)
+    }
+}
+
+impl Dial for ForwardDial {
+    fn dial(&self) -> Dialling<'_> {
+        Box::pin(async {
+            let mut forwarder = self
+                .pods
+                .portforward(&self.pod, &[self.port])
+                .await
+                .map_err(io::Error::other)?;
+            let stream = forwarder.take_stream(self.port);
+            let stream = stream.ok_or_else(|| io::Error::other("the API server opened no stream"))?;
+            Ok(Box::new(stream) as Box<dyn ByteStream>)
+        })
+    }
+}

@@ -1,0 +1,200 @@
+//! Reads one cluster and its children from the API server. Every read is a quorum read: no cache is decided on.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::net::IpAddr;
+
+use casskop_core::fact::Fact;
+use casskop_core::observed::KubeState;
+use casskop_core::questions::needs_claims;
+use casskop_core::validate::ValidatedCluster;
+use casskop_jolokia::Credentials;
+use casskop_types::cluster::CassandraCluster;
+use casskop_types::labels;
+use casskop_types::names::PodName;
+use futures::TryFutureExt as _;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret, Service};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::api::{ApiResource, DynamicObject, ListParams};
+use kube::core::NamespaceResourceScope;
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+
+use crate::cluster_id::ClusterId;
+use crate::failure::Failure;
+
+/// What a read of the cluster object brought.
+#[derive(Debug)]
+pub enum ClusterRead {
+    /// There is no such cluster.
+    Gone,
+    /// It does not fit the types, for a resource definition other than ours let it pass.
+    Unreadable {
+        /// The object as stored.
+        object: Box<DynamicObject>,
+        /// What does not fit.
+        reason: String,
+    },
+    /// The object.
+    Read(Box<CassandraCluster>),
+}
+
+/// Which of the children seldom looked at to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServicesRead {
+    /// They may not be as they should.
+    Due,
+    /// Nothing happened to them since they were last read.
+    NotDue,
+}
+
+/// Reads the cluster object.
+pub async fn cluster(client: &Client, id: &ClusterId) -> Result<ClusterRead, Failure> {
+    let definition = ApiResource::erase::<CassandraCluster>(&());
+    let clusters: Api<DynamicObject> = Api::namespaced_with(client.clone(), &id.namespace, &definition);
+    let read = clusters.get_opt(&id.name).await;
+    let Some(object) = read.map_err(|error| Failure::of_api(format!("cluster {id}"), error))? else {
+        return Ok(ClusterRead::Gone);
+    };
+    Ok(match object.clone().try_parse() {
+        Ok(cluster) => ClusterRead::Read(Box::new(cluster)),
+        Err(error) => ClusterRead::Unreadable {
+            object: Box::new(object),
+            reason: error.to_string(),
+        },
+    })
+}
+
+/// Reads the children of `cluster`.
+pub async fn children(
+    client: &Client,
+    id: &ClusterId,
+    cluster: &CassandraCluster,
+    validated: &ValidatedCluster,
+    services: ServicesRead,
+) -> Result<KubeState, Failure> {
+    let list = Lists { client, id };
+    let (statefulsets, pods) =
+        futures::try_join!(list.of::<StatefulSet>("statefulsets"), list.of::<Pod>("pods"))?;
+    let (services, disruption_budget) = match services {
+        ServicesRead::NotDue => {
+            let not_due = || "not read in this pass: unchanged since they were last right".to_owned();
+            (Fact::Unknown(not_due()), Fact::Unknown(not_due()))
+        }
+        ServicesRead::Due => {
+            let budgets = list.of::<PodDisruptionBudget>("poddisruptionbudgets");
+            let budget =
+                budgets.map_ok(|budgets| budgets.into_iter().find(|budget| is_named(budget, &id.name)));
+            let (services, budget) = futures::try_join!(list.of::<Service>("services"), budget)?;
+            (Fact::Known(services), Fact::Known(budget))
+        }
+    };
+    let cluster = cluster.clone();
+    let mut kube = KubeState {
+        cluster,
+        statefulsets,
+        pods,
+        services,
+        disruption_budget,
+        claims: Fact::default(),
+    };
+    if needs_claims(validated, &kube) {
+        kube.claims = Fact::Known(list.of::<PersistentVolumeClaim>("persistentvolumeclaims").await?);
+    }
+    Ok(kube)
+}
+
+struct Lists<'a> {
+    client: &'a Client,
+    id: &'a ClusterId,
+}
+
+impl Lists<'_> {
+    async fn of<K>(&self, plural: &str) -> Result<Vec<K>, Failure>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+    {
+        let selector = format!(
+            "{}={},{}={}",
+            labels::APP,
+            labels::APP_VALUE,
+            labels::CLUSTER,
+            self.id.name
+        );
+        let api: Api<K> = Api::namespaced(self.client.clone(), &self.id.namespace);
+        let listed = api.list(&ListParams::default().labels(&selector)).await;
+        let listed =
+            listed.map_err(|error| Failure::of_api(format!("{plural} of cluster {}", self.id), error))?;
+        Ok(listed.items)
+    }
+}
+
+fn is_named<K: Resource>(object: &K, name: &str) -> bool {
+    object.meta().name.as_deref() == Some(name)
+}
+
+/// The address of every pod that has one and is one of Cassandra's.
+pub fn addresses(pods: &[Pod]) -> BTreeMap<PodName, IpAddr> {
+    let address = |pod: &Pod| {
+        let name = pod.metadata.name.as_deref()?.parse().ok()?;
+        let address = pod.status.as_ref()?.pod_ip.as_deref()?.parse().ok()?;
+        Some((name, address))
+    };
+    pods.iter().filter_map(address).collect()
+}
+
+/// Reads user and password of Jolokia, if the cluster names a secret. Kept for one pass, so that a rotated secret counts
+/// at once.
+pub async fn credentials(
+    client: &Client,
+    cluster: &CassandraCluster,
+    id: &ClusterId,
+) -> Result<Option<Credentials>, Failure> {
+    let reference = cluster.spec.image_jolokia_secret.as_ref();
+    let Some(name) = reference
+        .and_then(|secret| secret.name.as_deref())
+        .filter(|name| !name.is_empty())
+    else {
+        return Ok(None);
+    };
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), &id.namespace);
+    let secret = secrets.get(name).await;
+    let secret =
+        secret.map_err(|error| Failure::of_api(format!("jolokia secret {}/{name}", id.namespace), error))?;
+    let text = |key: &str| {
+        let value = secret.data.as_ref().and_then(|data| data.get(key));
+        let value = value.and_then(|value| std::str::from_utf8(&value.0).ok());
+        value.map(str::to_owned).ok_or_else(|| {
+            Failure::Invalid(format!(
+                "jolokia secret {}/{name} has no key {key} with text in it",
+                id.namespace
+            ))
+        })
+    };
+    Ok(Some(Credentials {
+        username: text("username")?,
+        password: text("password")?,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_pod_counts_once_it_has_an_address() {
+        let pod = |name: &str, address: Option<&str>| -> Pod {
+            serde_json::from_value(json!({ "metadata": { "name": name }, "status": { "podIP": address } }))
+                .unwrap()
+        };
+        let pods = [
+            pod("demo-dc1-rack1-0", Some("127.1.0.1")),
+            pod("demo-dc1-rack1-1", None),
+            pod("demo-stray", Some("127.1.0.3")),
+        ];
+        let expected = BTreeMap::from([("demo-dc1-rack1-0".parse().unwrap(), [127, 1, 0, 1].into())]);
+        assert_eq!(addresses(&pods), expected);
+    }
+}
