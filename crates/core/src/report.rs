@@ -20,7 +20,7 @@ pub(crate) fn first_sight(scene: Scene<'_>, status: &mut CassandraClusterStatus)
             .racks
             .iter()
             .find_map(|rack| rack.statefulset)
-            .map(desired::stored_seeds);
+            .map(|stored| desired::stored_seeds(scene.cluster, stored));
         status.seed_list = stored
             .filter(|seeds| !seeds.is_empty())
             .unwrap_or_else(|| desired::seeds::initial(scene.cluster));

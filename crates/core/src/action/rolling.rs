@@ -74,7 +74,7 @@ fn template(
     stored: &StatefulSet,
     restart: Option<&str>,
 ) -> StatefulSet {
-    let seeds = desired::stored_seeds(stored);
+    let seeds = desired::stored_seeds(cluster, stored);
     let inputs = TemplateInputs {
         seeds: &seeds,
         restart,

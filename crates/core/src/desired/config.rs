@@ -52,6 +52,12 @@ pub(super) fn config_file_data(cluster: &ValidatedCluster, rack: &ValidatedRack,
     go_json::marshal(&Value::Object(config))
 }
 
+/// The seeds in a configuration made by [`config_file_data`].
+pub(super) fn seeds_of(config_file_data: &str) -> Option<String> {
+    let config: Value = serde_json::from_str(config_file_data).ok()?;
+    config.pointer("/cluster-info/seeds")?.as_str().map(str::to_owned)
+}
+
 /// `PRODUCT_VERSION`: the version in the spec, else what the image's tag looks like. A tag such as `3.11.10-debian` counts as
 /// version `3.11.10.0`, as in CassKop.
 pub(super) fn product_version(pod: &PodSettings) -> String {

@@ -9,6 +9,8 @@ use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource, ObjectFieldSelector, Secr
 use super::config;
 use crate::validate::{PodSettings, ValidatedCluster, ValidatedRack};
 
+/// The configuration, as JSON.
+pub(super) const CONFIG_FILE_DATA: &str = "CONFIG_FILE_DATA";
 /// The seed list, separated by commas.
 pub(super) const CASSANDRA_SEEDS: &str = "CASSANDRA_SEEDS";
 

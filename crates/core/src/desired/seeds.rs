@@ -2,8 +2,8 @@
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 
-use super::defaults;
-use super::environment::CASSANDRA_SEEDS;
+use super::environment::{CASSANDRA_SEEDS, CONFIG_FILE_DATA};
+use super::{config, defaults};
 use crate::validate::{ValidatedCluster, ValidatedRack};
 
 /// Seeds of a datacenter.
@@ -43,24 +43,98 @@ pub fn merge(old: &[String], wanted: &[String]) -> Vec<String> {
 }
 
 /// The list a StatefulSet's pods are started with.
-pub fn of_statefulset(stored: &StatefulSet) -> Vec<String> {
-    let seeds = stored
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.template.spec.as_ref())
-        .and_then(|pod| defaults::container(pod, defaults::BOOTSTRAP))
-        .and_then(|bootstrap| {
-            bootstrap
-                .env
-                .iter()
-                .flatten()
-                .find(|variable| variable.name == CASSANDRA_SEEDS)
-        })
-        .and_then(|variable| variable.value.as_deref());
+pub fn of_statefulset(cluster: &ValidatedCluster, stored: &StatefulSet) -> Vec<String> {
+    let variable = |container: &str, name: &str| {
+        let pod = stored.spec.as_ref()?.template.spec.as_ref()?;
+        let container = defaults::container(pod, container)?;
+        container
+            .env
+            .iter()
+            .flatten()
+            .find(|variable| variable.name == name)?
+            .value
+            .clone()
+    };
+    let overridden = cluster
+        .pod
+        .bootstrap_environment
+        .iter()
+        .any(|variable| variable.name == CASSANDRA_SEEDS);
+    let seeds = if overridden {
+        // The user's list hides ours in the one place; it is still in the other.
+        variable(defaults::CONFIG_BUILDER, CONFIG_FILE_DATA).and_then(|config| config::seeds_of(&config))
+    } else {
+        variable(defaults::BOOTSTRAP, CASSANDRA_SEEDS)
+    };
     seeds
-        .into_iter()
+        .iter()
         .flat_map(|seeds| seeds.split(','))
         .filter(|seed| !seed.is_empty())
         .map(str::to_owned)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::super::tests::{TWO_DATACENTERS, new_statefulset, validated};
+    use super::*;
+
+    fn seeds(topology: &str) -> Vec<String> {
+        let cluster = validated(&format!(
+            "apiVersion: db.orange.com/v2\nkind: CassandraCluster\nmetadata: {{name: demo, namespace: ns, uid: u}}\nspec: {topology}\n"
+        ));
+        let seeds = initial(&cluster);
+        assert!(
+            seeds
+                .iter()
+                .all(|seed| seed.starts_with("demo-") && seed.ends_with(".demo.ns")),
+            "{seeds:?}"
+        );
+        seeds
+            .iter()
+            .map(|seed| seed["demo-".len()..seed.len() - ".demo.ns".len()].to_owned())
+            .collect()
+    }
+
+    #[rstest]
+    #[case::default("{}", &["dc1-rack1-0"])]
+    #[case::one_rack("{nodesPerRacks: 5}", &["dc1-rack1-0", "dc1-rack1-1", "dc1-rack1-2"])]
+    #[case::two_racks("{nodesPerRacks: 5, topology: {dc: [{name: a, rack: [{name: r1}, {name: r2}]}]}}", &["a-r1-0", "a-r1-1", "a-r2-0"])]
+    #[case::two_racks_of_one("{topology: {dc: [{name: a, rack: [{name: r1}, {name: r2}]}]}}", &["a-r1-0", "a-r2-0"])]
+    #[case::four_racks("{topology: {dc: [{name: a, rack: [{name: r1}, {name: r2}, {name: r3}, {name: r4}]}]}}", &["a-r1-0", "a-r2-0", "a-r3-0"])]
+    #[case::three_empty_racks("{topology: {dc: [{name: a, nodesPerRacks: 0, rack: [{name: r1}, {name: r2}, {name: r3}]}]}}", &["a-r1-0", "a-r2-0", "a-r3-0"])]
+    #[case::datacenters("{nodesPerRacks: 2, topology: {dc: [{name: a}, {name: b, nodesPerRacks: 0}, {name: c, nodesPerRacks: 1}]}}", &["a-rack1-0", "a-rack1-1", "c-rack1-0"])]
+    fn a_topology_calls_for_three_seeds_of_each_datacenter(
+        #[case] topology: &str,
+        #[case] expected: &[&str],
+    ) {
+        assert_eq!(seeds(topology), expected);
+    }
+
+    #[rstest]
+    #[case::same(&["a", "b"], &["a", "b"], &["a", "b"])]
+    #[case::order_stays(&["b", "a"], &["a", "b"], &["b", "a"])]
+    #[case::gone_and_new(&["x", "b", "a"], &["a", "c", "b"], &["b", "a", "c"])]
+    #[case::first(&[], &["a", "b"], &["a", "b"])]
+    fn seeds_keep_their_place(#[case] old: &[&str], #[case] wanted: &[&str], #[case] merged: &[&str]) {
+        let owned = |seeds: &[&str]| -> Vec<String> { seeds.iter().map(|seed| (*seed).to_owned()).collect() };
+        assert_eq!(merge(&owned(old), &owned(wanted)), owned(merged));
+    }
+
+    #[test]
+    fn a_statefulset_tells_its_seeds() {
+        let cluster = validated(TWO_DATACENTERS);
+        let seeds = initial(&cluster);
+        assert_eq!(seeds.len(), 6);
+        assert_eq!(
+            of_statefulset(&cluster, &new_statefulset(&cluster, "dc1-rack1")),
+            seeds
+        );
+        assert_eq!(
+            of_statefulset(&cluster, &StatefulSet::default()),
+            Vec::<String>::new()
+        );
+    }
 }
