@@ -1,0 +1,444 @@
+//! Attributes of the MBeans a node offers, computed from the ring as that node sees it.
+
+use std::net::IpAddr;
+
+use serde_json::{Map, Value, json};
+
+use super::protocol::Failure;
+use crate::ring::{HostId, Membership, Moment, NodeView, Operation, OperationMode, Partitions, Transport};
+
+/// Keys a partition of the model stands for.
+const KEYS_PER_PARTITION: u64 = 1000;
+/// Bytes on disk a partition of the model stands for.
+const BYTES_PER_PARTITION: u64 = 64 * 1024;
+const STORAGE_PORT: u16 = 7000;
+
+/// An MBean the simulated node has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum MBean {
+    StorageService,
+    CompactionManager,
+    StreamManager,
+    FailureDetector,
+    EndpointSnitchInfo,
+    Gossiper,
+    Runtime,
+    Memory,
+    DiagnosticCommand,
+    /// A metric of one table: keyspace, table, metric.
+    Table(String, String, String),
+}
+
+impl MBean {
+    /// The MBean of that object name.
+    pub(super) fn parse(name: &str) -> Result<Self, Failure> {
+        let missing = || Failure::no_mbean(name);
+        let (domain, keys) = name.split_once(':').ok_or_else(missing)?;
+        let key = |wanted: &str| {
+            keys.split(',')
+                .filter_map(|pair| pair.split_once('='))
+                .find(|(key, _)| *key == wanted)
+                .map(|(_, v)| v)
+        };
+        match (domain, key("type")) {
+            ("org.apache.cassandra.db", Some("StorageService")) => Ok(Self::StorageService),
+            ("org.apache.cassandra.db", Some("CompactionManager")) => Ok(Self::CompactionManager),
+            ("org.apache.cassandra.db", Some("EndpointSnitchInfo")) => Ok(Self::EndpointSnitchInfo),
+            ("org.apache.cassandra.net", Some("StreamManager")) => Ok(Self::StreamManager),
+            ("org.apache.cassandra.net", Some("FailureDetector")) => Ok(Self::FailureDetector),
+            ("org.apache.cassandra.net", Some("Gossiper")) => Ok(Self::Gossiper),
+            ("java.lang", Some("Runtime")) => Ok(Self::Runtime),
+            ("java.lang", Some("Memory")) => Ok(Self::Memory),
+            ("com.sun.management", Some("DiagnosticCommand")) => Ok(Self::DiagnosticCommand),
+            ("org.apache.cassandra.metrics", Some("Table")) => {
+                match (key("keyspace"), key("scope"), key("name")) {
+                    (Some(keyspace), Some(table), Some(metric)) => Ok(Self::Table(
+                        keyspace.to_owned(),
+                        table.to_owned(),
+                        metric.to_owned(),
+                    )),
+                    _ => Err(missing()),
+                }
+            }
+            _ => Err(missing()),
+        }
+    }
+
+    /// Names of its attributes on the release the node runs.
+    pub(super) fn attributes(&self, view: NodeView<'_>) -> Vec<&'static str> {
+        let mut names = match self {
+            Self::StorageService => STORAGE_SERVICE.to_vec(),
+            Self::CompactionManager => vec!["Compactions", "CompactionSummary", "CoreCompactorThreads"],
+            Self::StreamManager => vec!["CurrentStreams"],
+            Self::FailureDetector => vec!["SimpleStates", "UpEndpointCount", "DownEndpointCount"],
+            Self::EndpointSnitchInfo => vec!["Datacenter", "Rack", "SnitchName"],
+            Self::Gossiper | Self::DiagnosticCommand => vec![],
+            Self::Runtime => vec!["Uptime", "StartTime", "VmName", "SpecVersion"],
+            Self::Memory => vec!["HeapMemoryUsage"],
+            Self::Table(..) => vec!["Value", "Count"],
+        };
+        names.retain(|name| self.read(view, name, Moment(0), Moment(0)).is_ok());
+        names
+    }
+
+    /// The value of one attribute.
+    pub(super) fn read(
+        &self,
+        view: NodeView<'_>,
+        attribute: &str,
+        started: Moment,
+        now: Moment,
+    ) -> Result<Value, Failure> {
+        let value = match self {
+            Self::StorageService => storage_service(view, attribute),
+            Self::CompactionManager => compaction_manager(view, attribute),
+            Self::StreamManager => (attribute == "CurrentStreams").then(|| streams(view)),
+            Self::FailureDetector => failure_detector(view, attribute),
+            Self::EndpointSnitchInfo => snitch(view, attribute),
+            Self::Runtime => runtime(attribute, started, now),
+            Self::Memory => (attribute == "HeapMemoryUsage").then(|| {
+                json!({"init": 268_435_456_u64, "committed": 268_435_456_u64, "max": 335_544_320_u64,
+                       "used": 134_217_728_u64})
+            }),
+            Self::Table(keyspace, table, metric) => self::table(view, keyspace, table, metric, attribute)?,
+            Self::Gossiper | Self::DiagnosticCommand => None,
+        };
+        value.ok_or_else(|| Failure::no_attribute(attribute))
+    }
+}
+
+const STORAGE_SERVICE: &[&str] = &[
+    "BootstrapFailed",
+    "ClusterName",
+    "DecommissionFailed",
+    "Decommissioning",
+    "Drained",
+    "Draining",
+    "EndpointToHostId",
+    "EndpointWithPortToHostId",
+    "GossipRunning",
+    "HostIdMap",
+    "HostIdToEndpoint",
+    "HostIdToEndpointWithPort",
+    "Initialized",
+    "Joined",
+    "JoiningNodes",
+    "JoiningNodesWithPort",
+    "Keyspaces",
+    "LeavingNodes",
+    "LeavingNodesWithPort",
+    "LiveNodes",
+    "LiveNodesWithPort",
+    "LoadString",
+    "LocalHostId",
+    "MovingNodes",
+    "MovingNodesWithPort",
+    "NativeTransportRunning",
+    "NonLocalStrategyKeyspaces",
+    "NonSystemKeyspaces",
+    "OperationMode",
+    "PartitionerName",
+    "ReleaseVersion",
+    "RemovalStatus",
+    "Starting",
+    "Tokens",
+    "UnreachableNodes",
+    "UnreachableNodesWithPort",
+];
+
+fn storage_service(view: NodeView<'_>, attribute: &str) -> Option<Value> {
+    let node = view.node();
+    let release = node.release;
+    if let Some(plain) = attribute
+        .strip_suffix("WithPort")
+        .filter(|_| release.at_least(4, 0))
+    {
+        return nodes_of(view, plain)
+            .map(|nodes| addresses(nodes, Port::Shown))
+            .or_else(|| (plain == "HostIdToEndpoint").then(|| host_ids(view, Port::Shown, KeyedBy::HostId)));
+    }
+    if let Some(nodes) = nodes_of(view, attribute) {
+        return Some(addresses(nodes, Port::Hidden));
+    }
+    let in_ring = matches!(node.membership, Membership::Normal | Membership::Leaving);
+    Some(match attribute {
+        "OperationMode" => node.mode.to_string().into(),
+        "ReleaseVersion" => release.to_string().into(),
+        "LocalHostId" => view.host().to_string().into(),
+        "ClusterName" => view.ring().name().into(),
+        "PartitionerName" => "org.apache.cassandra.dht.Murmur3Partitioner".into(),
+        // Cassandra 5.0 removed it; whoever reads it there gets a 404 from Jolokia.
+        "HostIdMap" if !release.at_least(5, 0) => host_ids(view, Port::Hidden, KeyedBy::Address),
+        "EndpointToHostId" => host_ids(view, Port::Hidden, KeyedBy::Address),
+        "EndpointWithPortToHostId" if release.at_least(4, 0) => host_ids(view, Port::Shown, KeyedBy::Address),
+        "HostIdToEndpoint" => host_ids(view, Port::Hidden, KeyedBy::HostId),
+        "Keyspaces" => view.ring().keyspaces().keys().cloned().collect(),
+        "NonLocalStrategyKeyspaces" => keyspaces(view, |_, local| !local),
+        "NonSystemKeyspaces" => keyspaces(view, |name, _| !name.starts_with("system")),
+        "Tokens" => view
+            .ring()
+            .tokens(view.host())
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        "Joined" => in_ring.into(),
+        "Initialized" | "GossipRunning" => true.into(),
+        "Starting" => (node.mode == OperationMode::Starting).into(),
+        "Drained" => (node.mode == OperationMode::Drained).into(),
+        "Draining" => (node.mode == OperationMode::Draining).into(),
+        "NativeTransportRunning" => (node.native_transport == Transport::On && in_ring).into(),
+        "RemovalStatus" => removal_status(view).into(),
+        "LoadString" => load(view).into(),
+        "Decommissioning" if release.at_least(5, 0) => (node.mode == OperationMode::Leaving).into(),
+        "DecommissionFailed" if release.at_least(5, 0) => {
+            (node.mode == OperationMode::DecommissionFailed).into()
+        }
+        "BootstrapFailed" if release.at_least(5, 0) => false.into(),
+        _ => return None,
+    })
+}
+
+/// The addresses behind an attribute that lists nodes.
+fn nodes_of(view: NodeView<'_>, attribute: &str) -> Option<Vec<IpAddr>> {
+    Some(match attribute {
+        "LiveNodes" => view.live().collect(),
+        "UnreachableNodes" => view.unreachable().collect(),
+        "JoiningNodes" => view.joining().collect(),
+        "LeavingNodes" => view.leaving().collect(),
+        "MovingNodes" => Vec::new(),
+        _ => return None,
+    })
+}
+
+#[derive(Clone, Copy)]
+enum Port {
+    Shown,
+    Hidden,
+}
+
+impl Port {
+    fn write(self, address: IpAddr) -> String {
+        match self {
+            Self::Shown => format!("{address}:{STORAGE_PORT}"),
+            Self::Hidden => address.to_string(),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum KeyedBy {
+    Address,
+    HostId,
+}
+
+fn addresses(nodes: Vec<IpAddr>, port: Port) -> Value {
+    nodes.into_iter().map(|address| port.write(address)).collect()
+}
+
+fn host_ids(view: NodeView<'_>, port: Port, keyed_by: KeyedBy) -> Value {
+    let entry = |(host, address): (HostId, IpAddr)| {
+        let (host, address) = (host.to_string(), port.write(address));
+        match keyed_by {
+            KeyedBy::Address => (address, Value::from(host)),
+            KeyedBy::HostId => (host, Value::from(address)),
+        }
+    };
+    view.members().map(entry).collect::<Map<_, _>>().into()
+}
+
+fn keyspaces(view: NodeView<'_>, wanted: impl Fn(&str, bool) -> bool) -> Value {
+    let keyspaces = view.ring().keyspaces().iter();
+    keyspaces
+        .filter(|(name, known)| wanted(name, known.replication.is_local()))
+        .map(|(name, _)| name.clone())
+        .collect()
+}
+
+fn removal_status(view: NodeView<'_>) -> String {
+    let mut removals = view
+        .ring()
+        .calls_on(view.host())
+        .filter_map(|call| match &call.operation {
+            Operation::RemoveNode { host } => Some(host),
+            _ => None,
+        });
+    match removals.next() {
+        Some(host) => {
+            let address = host
+                .parse()
+                .ok()
+                .and_then(|host: HostId| view.ring().node(host))
+                .map(|node| node.address);
+            let address = address.map_or_else(String::new, |address| format!("/{address}:{STORAGE_PORT}"));
+            format!("Removing token ({address}). Waiting for replication confirmation from [].")
+        }
+        None => "No token removals in process.".to_owned(),
+    }
+}
+
+fn load(view: NodeView<'_>) -> String {
+    let partitions: u32 = view
+        .node()
+        .holdings
+        .values()
+        .map(|holding| holding.partitions.len())
+        .sum();
+    format!("{} KiB", u64::from(partitions) * BYTES_PER_PARTITION / 1024)
+}
+
+fn compaction_manager(view: NodeView<'_>, attribute: &str) -> Option<Value> {
+    let running = || {
+        view.ring()
+            .calls()
+            .filter(|(_, call)| call.host == view.host())
+            .filter_map(|(id, call)| {
+                let (keyspace, task) = compaction(&call.operation)?;
+                let known = view.ring().keyspaces().get(keyspace);
+                let table = known
+                    .and_then(|known| known.tables.first())
+                    .cloned()
+                    .unwrap_or_default();
+                let total = u64::from(view.node().held(keyspace).len()) * BYTES_PER_PARTITION;
+                Some((id, keyspace.to_owned(), table, task, total))
+            })
+    };
+    match attribute {
+        "Compactions" => Some(
+            running()
+                .map(|(id, keyspace, table, task, total)| {
+                    json!({
+                        "compactionId": HostId::of_disk(&format!("compaction-{}", id.0)).to_string(),
+                        "keyspace": keyspace,
+                        "columnfamily": table,
+                        "taskType": task,
+                        "completed": "0",
+                        "total": total.to_string(),
+                        "unit": "bytes",
+                        "sstables": "",
+                        "targetDirectory": "",
+                    })
+                })
+                .collect(),
+        ),
+        "CompactionSummary" => Some(
+            running()
+                .map(|(_, keyspace, table, task, total)| {
+                    Value::from(format!("{task}@{keyspace}({table}, 0/{total})bytes"))
+                })
+                .collect(),
+        ),
+        "CoreCompactorThreads" => Some(2.into()),
+        _ => None,
+    }
+}
+
+/// The keyspace and the task type under which `CompactionManager` lists an operation.
+fn compaction(operation: &Operation) -> Option<(&str, &'static str)> {
+    match operation {
+        Operation::Cleanup { keyspace } => Some((keyspace, "Cleanup")),
+        Operation::UpgradeSstables { keyspace } => Some((keyspace, "Upgrade sstables")),
+        Operation::Maintain { name, keyspace } => {
+            let task = match name.as_str() {
+                "scrub" => "Scrub",
+                "garbageCollect" => "Remove deleted data",
+                "forceKeyspaceCompaction" => "Compaction",
+                _ => return None,
+            };
+            Some((keyspace, task))
+        }
+        _ => None,
+    }
+}
+
+fn streams(view: NodeView<'_>) -> Value {
+    let streams = view.ring().streams(view.host()).into_iter().enumerate();
+    streams
+        .map(|(index, stream)| {
+            let plan = HostId::of_disk(&format!("stream-{}-{index}", view.host()));
+            json!({
+                "planId": plan.to_string(),
+                "description": stream.description,
+                "currentRxBytes": 0,
+                "totalRxBytes": BYTES_PER_PARTITION,
+                "rxPercentage": 0.0,
+                "currentTxBytes": 0,
+                "totalTxBytes": 0,
+                "txPercentage": 100.0,
+                "sessions": [{"peer": stream.peer.to_string()}],
+            })
+        })
+        .collect()
+}
+
+fn failure_detector(view: NodeView<'_>, attribute: &str) -> Option<Value> {
+    match attribute {
+        "SimpleStates" => {
+            let state = |(host, node): (HostId, &crate::ring::Node)| {
+                let seen = if view.sees(host) { "UP" } else { "DOWN" };
+                (format!("/{}", node.address), Value::from(seen))
+            };
+            Some(view.peers().map(state).collect::<Map<_, _>>().into())
+        }
+        "UpEndpointCount" => Some(view.live().count().into()),
+        "DownEndpointCount" => Some(view.unreachable().count().into()),
+        _ => None,
+    }
+}
+
+fn snitch(view: NodeView<'_>, attribute: &str) -> Option<Value> {
+    let location = &view.node().location;
+    match attribute {
+        "Datacenter" => Some(location.dc.as_str().into()),
+        "Rack" => Some(location.rack.as_str().into()),
+        "SnitchName" => Some("GossipingPropertyFileSnitch".into()),
+        _ => None,
+    }
+}
+
+fn runtime(attribute: &str, started: Moment, now: Moment) -> Option<Value> {
+    match attribute {
+        "Uptime" => Some(now.0.saturating_sub(started.0).into()),
+        "StartTime" => Some(started.0.into()),
+        "VmName" => Some("OpenJDK 64-Bit Server VM".into()),
+        "SpecVersion" => Some("17".into()),
+        _ => None,
+    }
+}
+
+fn table(
+    view: NodeView<'_>,
+    keyspace: &str,
+    table: &str,
+    metric: &str,
+    attribute: &str,
+) -> Result<Option<Value>, Failure> {
+    let missing = || {
+        let keys = format!("type=Table,keyspace={keyspace},scope={table},name={metric}");
+        Failure::no_mbean(&format!("org.apache.cassandra.metrics:{keys}"))
+    };
+    let known = view.ring().keyspaces().get(keyspace).ok_or_else(missing)?;
+    if !known.tables.iter().any(|known| known == table) {
+        return Err(missing());
+    }
+    let held: Partitions = view.node().held(keyspace);
+    let count = u64::from(held.len());
+    match (metric, attribute) {
+        ("EstimatedPartitionCount", "Value") => Ok(Some((count * KEYS_PER_PARTITION).into())),
+        ("LiveDiskSpaceUsed" | "TotalDiskSpaceUsed", "Count") => {
+            Ok(Some((count * BYTES_PER_PARTITION).into()))
+        }
+        ("LiveSSTableCount", "Value") => Ok(Some(u64::from(count > 0).into())),
+        ("OldVersionSSTableCount", "Value") => {
+            let old = view
+                .node()
+                .holdings
+                .get(keyspace)
+                .is_some_and(|held| held.format < view.node().release);
+            Ok(Some(u64::from(old && count > 0).into()))
+        }
+        ("EstimatedPartitionCount" | "LiveDiskSpaceUsed" | "TotalDiskSpaceUsed" | "LiveSSTableCount", _) => {
+            Ok(None)
+        }
+        _ => Err(missing()),
+    }
+}

@@ -1,0 +1,299 @@
+//! Operations of the MBeans, with the signatures each release offers.
+
+use serde_json::{Value, json};
+
+use super::attributes::MBean;
+use super::protocol::{Failure, OperationName};
+use crate::ring::{Force, NodeView, Operation, Release, RingRange, Transport};
+
+/// What an operation asks of the node.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Action {
+    /// Work that blocks the caller until it is done.
+    Work(Operation),
+    /// Accept CQL, or stop it.
+    NativeTransport(Transport),
+    /// Nothing but an answer.
+    Answer(Value),
+    /// A dump of the JVM's threads.
+    ThreadPrint,
+}
+
+/// One signature of one operation, and the releases that have it: from the first up to, but without, the second.
+struct Signature {
+    name: &'static str,
+    parameters: &'static [&'static str],
+    since: (u16, u16),
+    until: (u16, u16),
+}
+
+const ALWAYS: (u16, u16) = (u16::MAX, u16::MAX);
+const BOOL: &str = "boolean";
+const INT: &str = "int";
+const LONG: &str = "long";
+const TEXT: &str = "java.lang.String";
+const TEXTS: &str = "[Ljava.lang.String;";
+
+const fn signature(name: &'static str, parameters: &'static [&'static str]) -> Signature {
+    Signature {
+        name,
+        parameters,
+        since: (0, 0),
+        until: ALWAYS,
+    }
+}
+
+const fn since(major: u16, minor: u16, signature: Signature) -> Signature {
+    Signature {
+        since: (major, minor),
+        ..signature
+    }
+}
+
+const fn until(major: u16, minor: u16, signature: Signature) -> Signature {
+    Signature {
+        until: (major, minor),
+        ..signature
+    }
+}
+
+const STORAGE_SERVICE: &[Signature] = &[
+    until(4, 0, signature("decommission", &[])),
+    since(4, 0, signature("decommission", &[BOOL])),
+    until(4, 1, signature("describeRingJMX", &[TEXT])),
+    since(4, 1, signature("describeRingJMX", &[TEXT])),
+    since(4, 0, signature("describeRingWithPortJMX", &[TEXT])),
+    signature("drain", &[]),
+    signature("forceKeyspaceCleanup", &[TEXT, TEXTS]),
+    signature("forceKeyspaceCleanup", &[INT, TEXT, TEXTS]),
+    signature("forceKeyspaceCompaction", &[BOOL, TEXT, TEXTS]),
+    signature("forceKeyspaceFlush", &[TEXT, TEXTS]),
+    signature("forceRemoveCompletion", &[]),
+    signature("garbageCollect", &[TEXT, INT, TEXT, TEXTS]),
+    signature("rebuild", &[TEXT]),
+    signature("rebuild", &[TEXT, TEXT, TEXT, TEXT]),
+    since(5, 0, signature("rebuild", &[TEXT, TEXT, TEXT, TEXT, BOOL])),
+    signature("removeNode", &[TEXT]),
+    signature("scrub", &[BOOL, BOOL, BOOL, BOOL, INT, TEXT, TEXTS]),
+    signature("startNativeTransport", &[]),
+    signature("stopNativeTransport", &[]),
+    signature("upgradeSSTables", &[TEXT, BOOL, TEXTS]),
+    signature("upgradeSSTables", &[TEXT, BOOL, INT, TEXTS]),
+    since(
+        4,
+        1,
+        signature("upgradeSSTables", &[TEXT, BOOL, LONG, INT, TEXTS]),
+    ),
+];
+const SNITCH: &[Signature] = &[signature("getDatacenter", &[TEXT]), signature("getRack", &[TEXT])];
+const DIAGNOSTIC_COMMAND: &[Signature] = &[signature("threadPrint", &[TEXTS])];
+
+/// Finds the operation and reads its arguments.
+pub(super) fn resolve(
+    mbean: &MBean,
+    object_name: &str,
+    operation: &OperationName,
+    arguments: &[Value],
+    view: NodeView<'_>,
+) -> Result<Action, Failure> {
+    let offered = match mbean {
+        MBean::StorageService => STORAGE_SERVICE,
+        MBean::EndpointSnitchInfo => SNITCH,
+        MBean::DiagnosticCommand => DIAGNOSTIC_COMMAND,
+        _ => &[],
+    };
+    let parameters = choose(offered, object_name, operation, view.node().release)?;
+    if parameters.len() != arguments.len() {
+        return Err(Failure::illegal(format!(
+            "Invalid number of operation arguments. Operation {} on {object_name} requires {} parameters, not {} \
+             as given",
+            operation.name,
+            parameters.len(),
+            arguments.len()
+        )));
+    }
+    match mbean {
+        MBean::StorageService => storage_service(&operation.name, parameters, arguments, view),
+        MBean::EndpointSnitchInfo => snitch(&operation.name, arguments, view),
+        _ => Ok(Action::ThreadPrint),
+    }
+}
+
+/// The parameters of the operation that is meant; the messages are those of Jolokia's `ExecHandler`.
+fn choose(
+    offered: &'static [Signature],
+    object_name: &str,
+    operation: &OperationName,
+    release: Release,
+) -> Result<&'static [&'static str], Failure> {
+    let version = (release.major, release.minor);
+    let known: Vec<&'static [&'static str]> = offered
+        .iter()
+        .filter(|one| one.name == operation.name && one.since <= version && version < one.until)
+        .map(|one| one.parameters)
+        .collect();
+    let listed = || {
+        known
+            .iter()
+            .map(|types| format!("({})", types.join(",")))
+            .collect::<Vec<_>>()
+            .join(",")
+    };
+    match (&operation.signature, known.as_slice()) {
+        (_, []) => Err(Failure::illegal(format!(
+            "No operation {} found on MBean {object_name}",
+            operation.name
+        ))),
+        (None, [only]) => Ok(only),
+        (None, _) => Err(Failure::illegal(format!(
+            "Operation {} on MBean {object_name} is overloaded. Signatures found: {}. Use a signature when \
+             specifying the operation.",
+            operation.name,
+            listed()
+        ))),
+        (Some(wanted), _) => known
+            .iter()
+            .copied()
+            .find(|types| wanted.iter().eq(types.iter()))
+            .ok_or_else(|| {
+                Failure::illegal(format!(
+                    "No operation {}({}) on MBean {object_name} exists. Known signatures: {}",
+                    operation.name,
+                    wanted.join(","),
+                    listed()
+                ))
+            }),
+    }
+}
+
+fn storage_service(
+    name: &str,
+    parameters: &'static [&'static str],
+    arguments: &[Value],
+    view: NodeView<'_>,
+) -> Result<Action, Failure> {
+    // The keyspace is the first argument that is a string, in every operation on one.
+    let keyspace = || {
+        let position = parameters.iter().position(|kind| *kind == TEXT).unwrap_or(0);
+        required(arguments, position)
+    };
+    Ok(match name {
+        "forceKeyspaceCleanup" => Action::Work(Operation::Cleanup {
+            keyspace: keyspace()?,
+        }),
+        "upgradeSSTables" => Action::Work(Operation::UpgradeSstables {
+            keyspace: keyspace()?,
+        }),
+        "rebuild" => Action::Work(Operation::Rebuild {
+            source_dc: optional(arguments, 0),
+            keyspace: optional(arguments, 1),
+        }),
+        "removeNode" => Action::Work(Operation::RemoveNode {
+            host: required(arguments, 0)?,
+        }),
+        "decommission" => {
+            let forced = arguments.first().is_none_or(|force| truth(force) == Some(true));
+            let force = if forced { Force::Forced } else { Force::Checked };
+            Action::Work(Operation::Decommission { force })
+        }
+        "drain" => Action::Work(Operation::Drain),
+        "garbageCollect" => Action::Work(Operation::Maintain {
+            name: name.to_owned(),
+            keyspace: required(arguments, 2)?,
+        }),
+        "scrub" | "forceKeyspaceCompaction" | "forceKeyspaceFlush" => Action::Work(Operation::Maintain {
+            name: name.to_owned(),
+            keyspace: keyspace()?,
+        }),
+        "startNativeTransport" => Action::NativeTransport(Transport::On),
+        "stopNativeTransport" => Action::NativeTransport(Transport::Off),
+        "describeRingJMX" => Action::Answer(describe_ring(view, &keyspace()?, "")?),
+        "describeRingWithPortJMX" => Action::Answer(describe_ring(view, &keyspace()?, ":7000")?),
+        _ => {
+            let class = "java.lang.UnsupportedOperationException";
+            return Err(Failure::thrown(
+                class,
+                "No token removals in progress, call removeNode first",
+            ));
+        }
+    })
+}
+
+fn snitch(name: &str, arguments: &[Value], view: NodeView<'_>) -> Result<Action, Failure> {
+    let host = required(arguments, 0)?;
+    let address = host.trim_start_matches('/').parse().ok();
+    let node = address
+        .and_then(|address| view.ring().at_address(address))
+        .and_then(|id| view.ring().node(id));
+    let node = node.ok_or_else(|| Failure::thrown("java.net.UnknownHostException", host.clone()))?;
+    let value = if name == "getRack" {
+        &node.location.rack
+    } else {
+        &node.location.dc
+    };
+    Ok(Action::Answer(value.as_str().into()))
+}
+
+/// `TokenRange(...)` lines, as `describeRingJMX` returns them.
+fn describe_ring(view: NodeView<'_>, keyspace: &str, port: &str) -> Result<Value, Failure> {
+    let ring = view.ring();
+    let Some(known) = ring.keyspaces().get(keyspace) else {
+        let message = format!("Keyspace '{keyspace}' does not exist");
+        return Err(Failure::thrown("java.io.IOException", message));
+    };
+    if known.replication.is_local() {
+        let message = "There is no ring for the keyspace: ".to_owned() + keyspace;
+        return Err(Failure::thrown("java.io.IOException", message));
+    }
+    let line = |RingRange { start, end, replicas }: RingRange| {
+        let replicas: Vec<_> = replicas.into_iter().filter_map(|host| ring.node(host)).collect();
+        let addresses: Vec<String> = replicas
+            .iter()
+            .map(|node| format!("{}{port}", node.address))
+            .collect();
+        let details: Vec<String> = replicas
+            .iter()
+            .map(|node| {
+                let crate::ring::Location { dc, rack } = &node.location;
+                format!(
+                    "EndpointDetails(host:{}{port}, datacenter:{dc}, rack:{rack})",
+                    node.address
+                )
+            })
+            .collect();
+        let addresses = addresses.join(", ");
+        Value::from(format!(
+            "TokenRange(start_token:{start}, end_token:{end}, endpoints:[{addresses}], \
+             rpc_endpoints:[{addresses}], endpoint_details:[{}])",
+            details.join(", ")
+        ))
+    };
+    Ok(ring.ranges(keyspace).into_iter().map(line).collect())
+}
+
+/// A string argument that may be null. Jolokia turns the text `[null]` of a GET into null as well.
+fn optional(arguments: &[Value], position: usize) -> Option<String> {
+    arguments
+        .get(position)?
+        .as_str()
+        .filter(|text| *text != "[null]")
+        .map(str::to_owned)
+}
+
+fn required(arguments: &[Value], position: usize) -> Result<String, Failure> {
+    optional(arguments, position).ok_or_else(|| Failure::thrown("java.lang.NullPointerException", "null"))
+}
+
+fn truth(value: &Value) -> Option<bool> {
+    value.as_bool().or_else(|| value.as_str()?.parse().ok())
+}
+
+/// What `version` answers.
+pub(super) fn agent_version() -> Value {
+    json!({
+        "agent": "1.7.1",
+        "protocol": "7.2",
+        "config": {"agentType": "jvm", "maxDepth": "15", "maxCollectionSize": "0", "maxObjects": "0"},
+        "info": {},
+    })
+}

@@ -1,0 +1,537 @@
+//! One pod's life: from being bound to a node, through starts and crashes of its process, to its deletion.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
+use kube::ResourceExt;
+use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::Kubelet;
+use super::spec::{self, NodeSpec};
+use super::status::{Doing, Facts, Readiness, pod_status};
+use crate::jolokia::{self, Agent, Identity};
+use crate::names::PodId;
+use crate::ring::{Boot, BootRefused, Booted, HostId, Ring};
+use crate::steering::{Credentials, Image, PodBehaviour, Power, ProcessFate, Span};
+use crate::world::{SimulatedPod, Ticket, Waiting, Whose};
+
+const RETRY: Duration = Duration::from_millis(500);
+
+/// What the API server wants of a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// To run.
+    Running,
+    /// To stop: it has a deletion timestamp.
+    Stopped,
+    /// Nothing: its object is gone.
+    Gone,
+}
+
+/// The pod is not to run any longer.
+struct Leaving;
+
+/// Plays one pod.
+pub(super) struct Player {
+    kubelet: Arc<Kubelet>,
+    pod: Pod,
+    uid: String,
+    id: PodId,
+    /// What it is as a node of a ring; other pods just run.
+    node: Option<NodeSpec>,
+    wanted: watch::Receiver<Wanted>,
+    power: watch::Receiver<Power>,
+    crash: watch::Sender<u64>,
+    address: Option<Ipv4Addr>,
+    facts: Facts,
+    published: Option<Facts>,
+}
+
+/// A process that runs, and what ends with it.
+struct Running {
+    host: HostId,
+    agent: JoinHandle<()>,
+    /// Ends the agent even if its player is dropped in mid-life.
+    ended: DropGuard,
+}
+
+impl Player {
+    pub(super) fn new(
+        kubelet: Arc<Kubelet>,
+        pod: Pod,
+        wanted: watch::Receiver<Wanted>,
+        power: watch::Receiver<Power>,
+    ) -> Self {
+        let id = PodId::new(pod.namespace().unwrap_or_default(), pod.name_any());
+        let now = Timestamp::now();
+        let restarts = spec::restarts(&pod);
+        let facts = Facts {
+            doing: Doing::Creating,
+            address: None,
+            host_address: IpAddr::from(Ipv4Addr::LOCALHOST),
+            restarts,
+            since: now,
+            changed: now,
+        };
+        Self {
+            uid: pod.uid().unwrap_or_default(),
+            node: NodeSpec::of(&pod),
+            kubelet,
+            pod,
+            id,
+            wanted,
+            power,
+            crash: watch::Sender::new(0),
+            address: None,
+            facts,
+            published: None,
+        }
+    }
+
+    pub(super) async fn play(mut self) {
+        let mut process = None;
+        let Leaving = self.live(&mut process).await;
+        self.leave(process).await;
+    }
+
+    /// Starts the process again and again until the pod is to stop.
+    async fn live(&mut self, process: &mut Option<Running>) -> Leaving {
+        loop {
+            let lived = match self.node.clone() {
+                Some(node) => self.run_cassandra(&node, process).await,
+                None => self.run_anything().await,
+            };
+            self.end(process.take()).await;
+            match lived {
+                Ok(()) => self.facts.restarts += 1,
+                Err(leaving) => return leaving,
+            }
+        }
+    }
+
+    async fn run_anything(&mut self) -> Result<(), Leaving> {
+        self.take_address()?;
+        self.publish(Doing::Running(Readiness::Ready)).await?;
+        self.or_leave(std::future::pending::<()>()).await
+    }
+
+    /// One run of Cassandra, from the pull of its images to the end of its process.
+    async fn run_cassandra(&mut self, node: &NodeSpec, process: &mut Option<Running>) -> Result<(), Leaving> {
+        self.wait_for_power().await?;
+        self.wait_until_startable(node).await?;
+        let address = self.take_address()?;
+        let disk = self.disk(node).await?;
+        let credentials = self.credentials(node).await?;
+        let identity = Identity {
+            pod: self.id.clone(),
+            pod_uid: self.uid.clone(),
+            cluster: node.cluster.clone(),
+            host: HostId::of_disk(&disk),
+        };
+        let host = identity.host;
+        self.register(node, host, address);
+        let ticket = self.kubelet.world.ticket();
+        let (listener, booted) = self.boot(node, host, address).await?;
+        *process = Some(self.serve(listener, identity, credentials));
+        if booted == Booted::Joining {
+            self.join(node, host, ticket).await?;
+        }
+        self.follow_ring(node, host).await
+    }
+
+    /// Waits while the pod cannot start, and says so in its status.
+    async fn wait_until_startable(&mut self, node: &NodeSpec) -> Result<(), Leaving> {
+        let mut changes = self.kubelet.world.watch_cluster(&node.cluster);
+        loop {
+            let behaviour = self.behaviour();
+            let hindered = match (behaviour.image, behaviour.process) {
+                (Some(Image::Missing), _) => Doing::PullingInVain,
+                (_, Some(ProcessFate::InitFails)) => Doing::InitFailing,
+                (_, Some(ProcessFate::Crashes)) => Doing::CrashLooping("steered to crash".to_owned()),
+                _ => {
+                    let span = behaviour.start.unwrap_or_default();
+                    if span != Span::AtOnce {
+                        let ticket = self.kubelet.world.ticket();
+                        let first = self.facts.restarts == 0;
+                        let waiting = if first {
+                            Doing::Creating
+                        } else {
+                            Doing::Running(Readiness::NotReady)
+                        };
+                        self.publish(waiting).await?;
+                        self.pass(span, ticket, Waiting::Start).await?;
+                    }
+                    return Ok(());
+                }
+            };
+            if matches!(hindered, Doing::CrashLooping(_)) {
+                self.take_address()?;
+            }
+            self.publish(hindered).await?;
+            self.or_leave(changes.changed()).await?.ok();
+        }
+    }
+
+    /// Starts the process as often as it takes: a start Cassandra refuses ends in a restart by the kubelet.
+    async fn boot(
+        &mut self,
+        node: &NodeSpec,
+        host: HostId,
+        address: Ipv4Addr,
+    ) -> Result<(TcpListener, Booted), Leaving> {
+        let boot = Boot {
+            host,
+            address: IpAddr::from(address),
+            location: node.location.clone(),
+            release: node.release,
+            replace: node.replace,
+        };
+        let world = Arc::clone(&self.kubelet.world);
+        let mut changes = world.watch_cluster(&node.cluster);
+        loop {
+            let at_once = self.behaviour().join.unwrap_or_default() == Span::AtOnce;
+            let start = |ring: &mut Ring| match ring.boot(boot.clone())? {
+                Booted::Joining if at_once => {
+                    // In the same step, lest another node that starts right now sees a bootstrap under way.
+                    ring.finish_joining(host);
+                    Ok(Booted::Normal)
+                }
+                booted => Ok::<_, BootRefused>(booted),
+            };
+            match world.try_change_ring(&node.cluster, start) {
+                Ok(booted) => {
+                    let listening = self.listen(address).await;
+                    if listening.is_err() {
+                        world.change_ring(&node.cluster, |ring| ring.stop(host));
+                    }
+                    return Ok((listening?, booted));
+                }
+                Err(refused) => {
+                    self.publish(Doing::CrashLooping(refused.to_string())).await?;
+                    self.or_leave(changes.changed()).await?.ok();
+                    self.facts.restarts += 1;
+                }
+            }
+        }
+    }
+
+    async fn listen(&self, address: Ipv4Addr) -> Result<TcpListener, Leaving> {
+        loop {
+            match TcpListener::bind((address, jolokia::PORT)).await {
+                Ok(listener) => return Ok(listener),
+                Err(error) => {
+                    tracing::error!(pod = %self.id, %address, %error, "cannot listen for Jolokia");
+                    self.or_leave(tokio::time::sleep(RETRY)).await?;
+                }
+            }
+        }
+    }
+
+    fn serve(&self, listener: TcpListener, identity: Identity, credentials: Option<Credentials>) -> Running {
+        let ended = CancellationToken::new();
+        let host = identity.host;
+        let world = Arc::clone(&self.kubelet.world);
+        let agent = Agent::new(world, identity, credentials, ended.clone());
+        let agent = tokio::spawn(jolokia::serve(listener, Arc::new(agent)));
+        let ended = ended.drop_guard();
+        Running { host, agent, ended }
+    }
+
+    async fn join(&mut self, node: &NodeSpec, host: HostId, ticket: Ticket) -> Result<(), Leaving> {
+        let span = self.behaviour().join.unwrap_or_default();
+        let world = Arc::clone(&self.kubelet.world);
+        self.publish(Doing::Running(Readiness::NotReady)).await?;
+        self.pass(span, ticket, Waiting::Join).await?;
+        world.change_ring(&node.cluster, |ring| ring.finish_joining(host));
+        Ok(())
+    }
+
+    /// The readiness probe: NORMAL, and CQL accepted. Returns when the process has ended.
+    async fn follow_ring(&mut self, node: &NodeSpec, host: HostId) -> Result<(), Leaving> {
+        let world = Arc::clone(&self.kubelet.world);
+        let mut changes = world.watch_cluster(&node.cluster);
+        let mut crashes = self.crash.subscribe();
+        loop {
+            let transport = self.behaviour().native_transport;
+            let (serves, running) = world.look(|state| {
+                let found = state
+                    .clusters
+                    .get(&node.cluster)
+                    .and_then(|cluster| cluster.ring.node(host));
+                (
+                    found.is_some_and(crate::ring::Node::serves),
+                    found.map(|node| node.native_transport),
+                )
+            });
+            if let Some(transport) =
+                transport.filter(|transport| running.is_some_and(|now| now != *transport))
+            {
+                world.change_ring(&node.cluster, |ring| ring.set_native_transport(host, transport));
+                continue;
+            }
+            let readiness = if serves {
+                Readiness::Ready
+            } else {
+                Readiness::NotReady
+            };
+            self.publish(Doing::Running(readiness)).await?;
+            let mut power = self.power.clone();
+            let ended = async {
+                tokio::select! {
+                    _ = changes.changed() => false,
+                    _ = crashes.changed() => true,
+                    _ = power.wait_for(|power| *power == Power::Off) => true,
+                }
+            };
+            if self.or_leave(ended).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The process ends: the ring sees it down, its calls are lost, its connections cut, its address free to listen on.
+    async fn end(&self, process: Option<Running>) {
+        let (Some(Running { host, agent, ended }), Some(node)) = (process, &self.node) else {
+            return;
+        };
+        let world = &self.kubelet.world;
+        world.change_cluster(&node.cluster, |calls, cluster| {
+            cluster.ring.stop(host);
+            calls.lose(&self.uid, world.now());
+        });
+        drop(ended);
+        if let Err(error) = agent.await {
+            tracing::error!(pod = %self.id, %error, "agent ended badly");
+        }
+    }
+
+    /// Stops the process within the grace period and lets the API server drop the pod.
+    async fn leave(mut self, process: Option<Running>) {
+        let world = Arc::clone(&self.kubelet.world);
+        let cluster = self.node.as_ref().map(|node| node.cluster.clone());
+        let (span, ticket) = (self.behaviour().stop.unwrap_or_default(), world.ticket());
+        world.change(|state| {
+            if let Some(pod) = state.pods.get_mut(&self.uid) {
+                pod.stopping = true;
+            }
+        });
+        if *self.wanted.borrow() == Wanted::Stopped {
+            let mut gone = self.wanted.clone();
+            let mut power = self.power.clone();
+            tokio::select! {
+                () = async {
+                    // A machine that is off neither stops nor reports anything.
+                    let _ = power.wait_for(|power| *power == Power::On).await;
+                    let whose = Whose { pod: &self.id, cluster: cluster.as_ref() };
+                    world.wait(span, ticket, whose, &Waiting::Stop).await;
+                } => {}
+                _ = gone.wait_for(|wanted| *wanted == Wanted::Gone) => {}
+            }
+        }
+        self.end(process).await;
+        world.change(|state| state.pods.remove(&self.uid));
+        if *self.wanted.borrow() == Wanted::Stopped {
+            self.delete().await;
+        }
+        if let Some(address) = self.address.take() {
+            self.kubelet.addresses.give_back(address);
+        }
+    }
+
+    async fn delete(&self) {
+        let preconditions = Preconditions {
+            uid: Some(self.uid.clone()),
+            resource_version: None,
+        };
+        let now = DeleteParams {
+            preconditions: Some(preconditions),
+            ..DeleteParams::default().grace_period(0)
+        };
+        loop {
+            let deleted = {
+                let _slot = self.kubelet.requests.acquire().await;
+                self.pods().delete(&self.id.name, &now).await
+            };
+            match deleted {
+                Ok(_) => return,
+                Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => return,
+                Err(error) => tracing::warn!(pod = %self.id, %error, "pod not deleted"),
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    /// Writes the pod's status if it says anything new. One patch, straight to where the pod has got.
+    async fn publish(&mut self, doing: Doing) -> Result<(), Leaving> {
+        if self.facts.doing != doing {
+            self.facts.doing = doing;
+            self.facts.changed = Timestamp::now();
+        }
+        self.facts.address = self.address.map(IpAddr::from);
+        let known = |published: &Facts| {
+            published.doing == self.facts.doing
+                && published.restarts == self.facts.restarts
+                && published.address == self.facts.address
+        };
+        if self.published.as_ref().is_some_and(known) {
+            return Ok(());
+        }
+        let patch = json!({"metadata": {"uid": self.uid}, "status": pod_status(&self.pod, &self.facts)});
+        let written = async {
+            loop {
+                let patched = {
+                    let _slot = self.kubelet.requests.acquire().await;
+                    self.pods()
+                        .patch_status(&self.id.name, &PatchParams::default(), &Patch::Merge(&patch))
+                        .await
+                };
+                match patched {
+                    Ok(_) => return,
+                    // Gone, or another pod by now: the watch is about to say so.
+                    Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => return,
+                    Err(error) => tracing::warn!(pod = %self.id, %error, "pod status not written"),
+                }
+                tokio::time::sleep(RETRY).await;
+            }
+        };
+        self.or_leave(written).await?;
+        self.published = Some(self.facts.clone());
+        Ok(())
+    }
+
+    fn take_address(&mut self) -> Result<Ipv4Addr, Leaving> {
+        if let Some(address) = self.address {
+            return Ok(address);
+        }
+        let addresses = &self.kubelet.addresses;
+        let had = spec::address(&self.pod).and_then(|address| addresses.claim(address));
+        let address = had.or_else(|| addresses.take(&self.id));
+        if address.is_none() {
+            tracing::error!(pod = %self.id, "no address left in the block");
+        }
+        self.address = address;
+        address.ok_or(Leaving)
+    }
+
+    /// The uid of the claim that is the node's disk; without one, the disk lives as long as the pod.
+    async fn disk(&self, node: &NodeSpec) -> Result<String, Leaving> {
+        let Some(claim) = &node.claim else {
+            return Ok(self.uid.clone());
+        };
+        let claims: Api<PersistentVolumeClaim> =
+            Api::namespaced(self.kubelet.client.clone(), &self.id.namespace);
+        self.fetch(|| async { Ok(claims.get_metadata(claim).await?.uid()) }.boxed())
+            .await
+    }
+
+    /// User and password as of the pod's creation, read where the pod's environment points.
+    async fn credentials(&self, node: &NodeSpec) -> Result<Option<Credentials>, Leaving> {
+        let Some(reference) = &node.credentials else {
+            return Ok(None);
+        };
+        let secrets: Api<Secret> = Api::namespaced(self.kubelet.client.clone(), &self.id.namespace);
+        let found = self.fetch(|| {
+            async {
+                let mut texts = Vec::new();
+                for (secret, key) in [&reference.user, &reference.password] {
+                    let data = secrets.get(secret).await?.data.unwrap_or_default();
+                    texts.push(
+                        data.get(key)
+                            .and_then(|bytes| String::from_utf8(bytes.0.clone()).ok()),
+                    );
+                }
+                let password = texts.pop().flatten();
+                let user = texts.pop().flatten();
+                Ok(user
+                    .zip(password)
+                    .map(|(user, password)| Credentials { user, password }))
+            }
+            .boxed()
+        });
+        found.await.map(Some)
+    }
+
+    /// Asks until there is an answer: a kubelet holds a pod back while something it mounts is missing.
+    async fn fetch<'a, T>(
+        &self,
+        ask: impl Fn() -> BoxFuture<'a, Result<Option<T>, kube::Error>>,
+    ) -> Result<T, Leaving> {
+        loop {
+            let asked = self.or_leave(async {
+                let _slot = self.kubelet.requests.acquire().await;
+                ask().await
+            });
+            match asked.await? {
+                Ok(Some(found)) => return Ok(found),
+                Ok(None) => {}
+                Err(kube::Error::Api(status)) if status.is_not_found() => {}
+                Err(error) => tracing::warn!(pod = %self.id, %error, "reading what the pod refers to"),
+            }
+            self.or_leave(tokio::time::sleep(RETRY)).await?;
+        }
+    }
+
+    fn register(&self, node: &NodeSpec, host: HostId, address: Ipv4Addr) {
+        let pod = SimulatedPod {
+            id: self.id.clone(),
+            uid: self.uid.clone(),
+            node: node.machine.clone(),
+            cluster: node.cluster.clone(),
+            host,
+            address: IpAddr::from(address),
+            stopping: false,
+            crash: self.crash.clone(),
+        };
+        self.kubelet
+            .world
+            .change(|state| state.pods.insert(self.uid.clone(), pod));
+    }
+
+    async fn wait_for_power(&self) -> Result<(), Leaving> {
+        let mut power = self.power.clone();
+        self.or_leave(power.wait_for(|power| *power == Power::On))
+            .await
+            .map(drop)
+    }
+
+    async fn pass(&self, span: Span, ticket: Ticket, waiting: Waiting) -> Result<(), Leaving> {
+        let cluster = self.node.as_ref().map(|node| &node.cluster);
+        let whose = Whose {
+            pod: &self.id,
+            cluster,
+        };
+        self.or_leave(self.kubelet.world.wait(span, ticket, whose, &waiting))
+            .await
+    }
+
+    fn behaviour(&self) -> PodBehaviour {
+        let cluster = self.node.as_ref().map(|node| &node.cluster);
+        self.kubelet
+            .world
+            .look(|state| state.steering.behaviour(cluster, &self.id))
+    }
+
+    fn pods(&self) -> Api<Pod> {
+        Api::namespaced(self.kubelet.client.clone(), &self.id.namespace)
+    }
+
+    /// Lets something happen, unless the pod is to stop first.
+    async fn or_leave<T>(&self, happening: impl Future<Output = T>) -> Result<T, Leaving> {
+        let mut wanted = self.wanted.clone();
+        tokio::select! {
+            biased;
+            _ = wanted.wait_for(|wanted| *wanted != Wanted::Running) => Err(Leaving),
+            happened = happening => Ok(happened),
+        }
+    }
+}

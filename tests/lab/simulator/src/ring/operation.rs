@@ -1,0 +1,536 @@
+//! Blocking calls: what a node refuses, what it does meanwhile, and what has changed when the call returns.
+
+use serde::{Deserialize, Serialize};
+
+use super::identity::{HostId, Release};
+use super::node::{Membership, OperationMode, Process};
+use super::partitions::Partitions;
+use super::{Moment, Node, Ring, Transport};
+
+/// A call a node is asked to carry out.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(tag = "operation", rename_all = "camelCase")]
+pub enum Operation {
+    /// `forceKeyspaceCleanup`: drop data the node does not own.
+    Cleanup {
+        /// Keyspace to clean.
+        keyspace: String,
+    },
+    /// `upgradeSSTables`: rewrite what an older release wrote.
+    UpgradeSstables {
+        /// Keyspace to rewrite.
+        keyspace: String,
+    },
+    /// `rebuild`: stream all the node owns from another data centre.
+    Rebuild {
+        /// The data centre to stream from; any where there is none.
+        source_dc: Option<String>,
+        /// The keyspace to rebuild; all where there is none.
+        keyspace: Option<String>,
+    },
+    /// `removeNode`: take over the ranges of a dead node.
+    RemoveNode {
+        /// Who is to go, as given: it may not be a host id at all.
+        host: String,
+    },
+    /// `decommission`: stream all away and leave.
+    Decommission {
+        /// Whether replication is checked first.
+        force: Force,
+    },
+    /// `drain`: stop accepting anything.
+    Drain,
+    /// Any other work on the `SSTables` of one keyspace, which changes nothing this model can see.
+    Maintain {
+        /// The operation of `StorageService`.
+        name: String,
+        /// Keyspace worked on.
+        keyspace: String,
+    },
+}
+
+/// Whether a decommission may break the replication factor of a keyspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Force {
+    /// It may not.
+    Checked,
+    /// It may. What `decommission()` of 3.11 always means.
+    Forced,
+}
+
+/// Names a call for as long as it is in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct CallId(pub u64);
+
+/// A call in flight.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Call {
+    /// The node that carries it out.
+    pub host: HostId,
+    /// What it does.
+    pub operation: Operation,
+    /// When it began.
+    pub begun: Moment,
+}
+
+/// `CompactionManager.AllSSTableOpStatus`, which calls over `SSTables` return as an int.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CompactionStatus {
+    /// 0
+    Successful,
+    /// 1
+    Aborted,
+    /// 2
+    UnableToCancel,
+}
+
+impl CompactionStatus {
+    /// The int a caller gets.
+    pub fn code(self) -> i32 {
+        match self {
+            Self::Successful => 0,
+            Self::Aborted => 1,
+            Self::UnableToCancel => 2,
+        }
+    }
+}
+
+/// What a call returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Returned {
+    /// Nothing (`void`).
+    Nothing,
+    /// A status int.
+    Status(CompactionStatus),
+}
+
+/// Why a node refuses a call. The messages are Cassandra's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No process answers.
+    #[error("node is down")]
+    Down,
+    /// The keyspace is not in the schema.
+    #[error("Keyspace '{0}' does not exist")]
+    NoKeyspace(String),
+    /// `system` and `system_schema` are never cleaned.
+    #[error("Cleanup of the system keyspace is neither necessary nor wise")]
+    LocalKeyspace,
+    /// The node has pending ranges.
+    #[error("Node is involved in cluster membership changes. Not safe to run cleanup.")]
+    MembershipChange,
+    /// The source of a rebuild is not in the topology.
+    #[error("Provided datacenter '{0}' is not a valid datacenter, available datacenters are: {1}")]
+    NoSuchDc(String, String),
+    /// One rebuild at a time.
+    #[error("Node is still rebuilding. Check nodetool netstats.")]
+    Rebuilding,
+    /// No replica of a range in the source data centre.
+    #[error("Unable to find sufficient sources for streaming range in keyspace {0}")]
+    NoSource(String),
+    /// The host id is no UUID.
+    #[error("Invalid UUID string: {0}")]
+    InvalidHostId(String),
+    /// The host id belongs to nobody.
+    #[error("Host ID not found.")]
+    UnknownHost,
+    /// The host id is that of a node without tokens.
+    #[error("Node to be removed is not a member of the token ring")]
+    NotMember,
+    /// The host id is the node's own.
+    #[error("Cannot remove self")]
+    RemoveSelf,
+    /// The host id is that of a running node.
+    #[error("Node /{0}:7000 is alive and owns this ID. Use decommission command to remove it from the ring")]
+    Alive(std::net::IpAddr),
+    /// One removal at a time.
+    #[error(
+        "This node is already processing a removal. Wait for it to complete, or use 'removenode force' if this \
+         has failed."
+    )]
+    Removing,
+    /// The node has no tokens to give away.
+    #[error("local node is not a member of the token ring yet")]
+    NotInRing,
+    /// The last node cannot leave.
+    #[error("no other normal nodes in the ring; decommission would be pointless")]
+    LastNode,
+    /// Only a NORMAL node can leave.
+    #[error("Node in {0} state; wait for status to become normal or restart")]
+    NotNormal(OperationMode),
+    /// One decommission at a time.
+    #[error("Node is still decommissioning. Check nodetool netstats.")]
+    Decommissioning,
+    /// Somebody else's departure brings this node data.
+    #[error("data is currently moving to this node; unable to leave the ring")]
+    DataMoving,
+    /// Too few nodes would remain.
+    #[error(
+        "Not enough live nodes to maintain replication factor in keyspace {keyspace} (RF = {factor}, N = {nodes}). \
+         Perform a forceful decommission to ignore."
+    )]
+    Replication {
+        /// The first keyspace that objects.
+        keyspace: String,
+        /// Its replication factor.
+        factor: u32,
+        /// Nodes before the decommission.
+        nodes: usize,
+    },
+}
+
+impl Refusal {
+    /// The Java exception Cassandra throws.
+    pub fn java_class(&self) -> &'static str {
+        match self {
+            Self::NoKeyspace(_) | Self::NoSuchDc(..) | Self::InvalidHostId(_) => {
+                "java.lang.IllegalArgumentException"
+            }
+            Self::Rebuilding | Self::Decommissioning | Self::NoSource(_) => "java.lang.IllegalStateException",
+            Self::LocalKeyspace | Self::MembershipChange | Self::Down => "java.lang.RuntimeException",
+            Self::UnknownHost
+            | Self::NotMember
+            | Self::RemoveSelf
+            | Self::Alive(_)
+            | Self::Removing
+            | Self::NotInRing
+            | Self::LastNode
+            | Self::NotNormal(_)
+            | Self::DataMoving
+            | Self::Replication { .. } => "java.lang.UnsupportedOperationException",
+        }
+    }
+}
+
+impl Ring {
+    /// A node accepts or refuses a call. An accepted one is in flight until [`Ring::finish`], [`Ring::abort`] or the
+    /// node's end.
+    pub fn begin(&mut self, host: HostId, operation: Operation, now: Moment) -> Result<CallId, Refusal> {
+        let node = self
+            .nodes
+            .get(&host)
+            .filter(|node| node.process == Process::Up)
+            .ok_or(Refusal::Down)?;
+        match &operation {
+            Operation::Cleanup { keyspace } => self.check_cleanup(host, keyspace)?,
+            Operation::UpgradeSstables { keyspace } | Operation::Maintain { keyspace, .. } => {
+                self.known(keyspace)?;
+            }
+            Operation::Rebuild { source_dc, keyspace } => {
+                self.check_rebuild(host, source_dc.as_deref(), keyspace.as_deref())?;
+            }
+            Operation::RemoveNode { host: gone } => {
+                let gone = self.check_remove(host, gone)?;
+                self.set_membership(gone, Membership::BeingRemoved);
+            }
+            Operation::Decommission { force } => {
+                self.check_decommission(host, node, *force)?;
+                self.set_mode(host, OperationMode::Leaving);
+                self.set_membership(host, Membership::Leaving);
+            }
+            Operation::Drain => {
+                self.set_mode(host, OperationMode::Draining);
+                self.set_native_transport(host, Transport::Off);
+            }
+        }
+        let id = CallId(self.next_call);
+        self.next_call += 1;
+        self.calls.insert(
+            id,
+            Call {
+                host,
+                operation,
+                begun: now,
+            },
+        );
+        Ok(id)
+    }
+
+    /// A call in flight comes to its good end. `None` when it is not in flight any more.
+    pub fn finish(&mut self, id: CallId) -> Option<Returned> {
+        let Call { host, operation, .. } = self.calls.remove(&id)?;
+        let returned = match operation {
+            Operation::Cleanup { keyspace } => self.clean(host, &keyspace),
+            Operation::UpgradeSstables { keyspace } => self.upgrade(host, &keyspace),
+            Operation::Rebuild { source_dc, keyspace } => {
+                self.rebuild(host, source_dc.as_deref(), keyspace.as_deref());
+                Returned::Nothing
+            }
+            Operation::RemoveNode { host: gone } => {
+                if let Ok(gone) = gone.parse() {
+                    self.hand_over(gone, |_, _| true);
+                    self.set_membership(gone, Membership::Removed);
+                }
+                Returned::Nothing
+            }
+            Operation::Decommission { .. } => {
+                self.hand_over(host, |streaming, _| streaming == host);
+                self.set_membership(host, Membership::Decommissioned);
+                self.set_mode(host, OperationMode::Decommissioned);
+                self.set_native_transport(host, Transport::Off);
+                Returned::Nothing
+            }
+            Operation::Drain => {
+                self.set_mode(host, OperationMode::Drained);
+                Returned::Nothing
+            }
+            Operation::Maintain { name, .. } => match name.as_str() {
+                "forceKeyspaceCompaction" | "forceKeyspaceFlush" => Returned::Nothing,
+                _ => Returned::Status(CompactionStatus::Successful),
+            },
+        };
+        Some(returned)
+    }
+
+    /// A call in flight fails half-way: nothing it was to achieve has happened.
+    pub fn abort(&mut self, id: CallId) -> Option<Call> {
+        let call = self.calls.remove(&id)?;
+        if matches!(call.operation, Operation::Decommission { .. }) {
+            let five = self
+                .nodes
+                .get(&call.host)
+                .is_some_and(|node| node.release.at_least(5, 0));
+            let mode = if five {
+                OperationMode::DecommissionFailed
+            } else {
+                OperationMode::Normal
+            };
+            self.set_mode(call.host, mode);
+        }
+        Some(call)
+    }
+
+    fn known(&self, keyspace: &str) -> Result<(), Refusal> {
+        let found = self.keyspaces.contains_key(keyspace);
+        found
+            .then_some(())
+            .ok_or_else(|| Refusal::NoKeyspace(keyspace.to_owned()))
+    }
+
+    fn check_cleanup(&self, host: HostId, keyspace: &str) -> Result<(), Refusal> {
+        self.known(keyspace)?;
+        if self.keyspaces[keyspace].replication.is_local() {
+            return Err(Refusal::LocalKeyspace);
+        }
+        if self.has_pending_ranges(keyspace, host) {
+            return Err(Refusal::MembershipChange);
+        }
+        Ok(())
+    }
+
+    fn check_rebuild(
+        &self,
+        host: HostId,
+        source_dc: Option<&str>,
+        keyspace: Option<&str>,
+    ) -> Result<(), Refusal> {
+        let members = || self.nodes.values().filter(|node| node.membership.owns_data());
+        if let Some(dc) = source_dc
+            && !members().any(|node| node.location.dc == dc)
+        {
+            let mut dcs: Vec<&str> = members().map(|node| node.location.dc.as_str()).collect();
+            dcs.sort_unstable();
+            dcs.dedup();
+            return Err(Refusal::NoSuchDc(dc.to_owned(), dcs.join(",")));
+        }
+        if self
+            .calls_on(host)
+            .any(|call| matches!(call.operation, Operation::Rebuild { .. }))
+        {
+            return Err(Refusal::Rebuilding);
+        }
+        for name in self.rebuilt(keyspace) {
+            self.check_sources(host, source_dc, name)?;
+        }
+        Ok(())
+    }
+
+    /// Every range needs a live replica in the source. Where there is but one replica in all, Cassandra only warns.
+    fn check_sources(&self, host: HostId, source_dc: Option<&str>, keyspace: &str) -> Result<(), Refusal> {
+        let Some(node) = self.nodes.get(&host) else {
+            return Ok(());
+        };
+        let owned = self.owned(keyspace);
+        let wanted = owned.get(&host).copied().unwrap_or_default();
+        let sources = owned
+            .iter()
+            .filter(|(other, _)| **other != host && self.is_source(**other, source_dc))
+            .fold(Partitions::NONE, |sum, (_, partitions)| sum.union(*partitions));
+        let replicas: u32 = match &self.keyspaces[keyspace].replication {
+            super::Replication::NetworkTopologyStrategy { replicas } => replicas.values().sum(),
+            other => other.factor_in(&node.location.dc),
+        };
+        if replicas > 1 && !sources.contains(wanted) {
+            return Err(Refusal::NoSource(keyspace.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn is_source(&self, host: HostId, dc: Option<&str>) -> bool {
+        self.nodes
+            .get(&host)
+            .is_some_and(|node| node.process == Process::Up && dc.is_none_or(|dc| node.location.dc == dc))
+    }
+
+    fn rebuilt<'a>(&'a self, keyspace: Option<&'a str>) -> impl Iterator<Item = &'a str> {
+        self.keyspaces
+            .iter()
+            .filter(move |(name, known)| {
+                !known.replication.is_local() && keyspace.is_none_or(|only| only == name.as_str())
+            })
+            .map(|(name, _)| name.as_str())
+    }
+
+    fn check_remove(&self, host: HostId, gone: &str) -> Result<HostId, Refusal> {
+        let gone: HostId = gone
+            .parse()
+            .map_err(|_| Refusal::InvalidHostId(gone.to_owned()))?;
+        let node = self.nodes.get(&gone).filter(|node| node.membership.in_gossip());
+        let node = node.ok_or(Refusal::UnknownHost)?;
+        if !node.membership.owns_data() {
+            return Err(Refusal::NotMember);
+        }
+        if gone == host {
+            return Err(Refusal::RemoveSelf);
+        }
+        if self.view(host).is_some_and(|view| view.sees(gone)) {
+            return Err(Refusal::Alive(node.address));
+        }
+        if self
+            .calls_on(host)
+            .any(|call| matches!(call.operation, Operation::RemoveNode { .. }))
+        {
+            return Err(Refusal::Removing);
+        }
+        Ok(gone)
+    }
+
+    fn check_decommission(&self, host: HostId, node: &Node, force: Force) -> Result<(), Refusal> {
+        if self
+            .calls_on(host)
+            .any(|call| matches!(call.operation, Operation::Decommission { .. }))
+        {
+            return Err(Refusal::Decommissioning);
+        }
+        if !node.membership.owns_data() {
+            return Err(Refusal::NotInRing);
+        }
+        let staying = self
+            .nodes
+            .values()
+            .filter(|node| node.membership == Membership::Normal)
+            .count();
+        if staying < 2 {
+            return Err(Refusal::LastNode);
+        }
+        if !matches!(
+            node.mode,
+            OperationMode::Normal | OperationMode::DecommissionFailed
+        ) {
+            return Err(Refusal::NotNormal(node.mode));
+        }
+        if force == Force::Forced {
+            return Ok(());
+        }
+        for (name, keyspace) in self
+            .keyspaces
+            .iter()
+            .filter(|(_, keyspace)| !keyspace.replication.is_local())
+        {
+            let by_dc = matches!(
+                keyspace.replication,
+                super::Replication::NetworkTopologyStrategy { .. }
+            );
+            let nodes = self
+                .nodes
+                .values()
+                .filter(|other| other.membership.owns_data())
+                .filter(|other| !by_dc || other.location.dc == node.location.dc)
+                .count();
+            let factor = match &keyspace.replication {
+                super::Replication::EverywhereStrategy => 0,
+                other => other.factor_in(&node.location.dc),
+            };
+            if nodes <= usize::try_from(factor).unwrap_or(usize::MAX) {
+                return Err(Refusal::Replication {
+                    keyspace: name.clone(),
+                    factor,
+                    nodes,
+                });
+            }
+            if self.has_pending_ranges(name, host) {
+                return Err(Refusal::DataMoving);
+            }
+        }
+        Ok(())
+    }
+
+    fn clean(&mut self, host: HostId, keyspace: &str) -> Returned {
+        let owned = self.owned(keyspace).get(&host).copied().unwrap_or_default();
+        let Some(node) = self
+            .nodes
+            .get_mut(&host)
+            .filter(|node| node.membership.owns_data())
+        else {
+            return Returned::Status(CompactionStatus::Aborted);
+        };
+        if let Some(holding) = node.holdings.get_mut(keyspace) {
+            holding.partitions = holding.partitions.intersection(owned);
+        }
+        Returned::Status(CompactionStatus::Successful)
+    }
+
+    fn upgrade(&mut self, host: HostId, keyspace: &str) -> Returned {
+        if let Some(node) = self.nodes.get_mut(&host) {
+            let release: Release = node.release;
+            if let Some(holding) = node.holdings.get_mut(keyspace) {
+                holding.format = release;
+            }
+        }
+        Returned::Status(CompactionStatus::Successful)
+    }
+
+    fn rebuild(&mut self, host: HostId, source_dc: Option<&str>, keyspace: Option<&str>) {
+        let names: Vec<String> = self.rebuilt(keyspace).map(str::to_owned).collect();
+        for name in names {
+            let streamed = self.streamable(&name, |other, _| {
+                other != host && self.is_source(other, source_dc)
+            });
+            let owned = self.owned(&name).get(&host).copied().unwrap_or_default();
+            if let Some(node) = self.nodes.get_mut(&host) {
+                node.store(&name, streamed.intersection(owned));
+            }
+        }
+    }
+
+    /// The others take over what `gone` owns, streamed from the nodes that satisfy `streams`.
+    fn hand_over(&mut self, gone: HostId, streams: impl Fn(HostId, &Node) -> bool) {
+        let names: Vec<String> = self.keyspaces.keys().cloned().collect();
+        for name in names {
+            let before = self.owned(&name);
+            let after = self.owned_among(&name, |host, node| host != gone && node.membership.owns_data());
+            let streamed = self.streamable(&name, &streams);
+            for (host, owned) in after {
+                let gained = owned.minus(before.get(&host).copied().unwrap_or_default());
+                if let Some(node) = self.nodes.get_mut(&host) {
+                    node.store(&name, gained.intersection(streamed));
+                }
+            }
+        }
+    }
+
+    fn set_mode(&mut self, host: HostId, mode: OperationMode) {
+        if let Some(node) = self.nodes.get_mut(&host) {
+            node.mode = mode;
+        }
+    }
+
+    fn set_membership(&mut self, host: HostId, membership: Membership) {
+        if let Some(node) = self.nodes.get_mut(&host) {
+            node.membership = membership;
+        }
+    }
+}
