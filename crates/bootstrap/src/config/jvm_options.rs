@@ -1,0 +1,501 @@
+//! The `jvm*-server.options` files: the stock lines, less those that the cluster's settings replace, then the settings.
+
+use super::{Block, Files, Notice, Tree, scalar_text, sorted};
+use crate::section;
+use crate::version::Release;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+const SECTION: &str = "jvm options";
+
+/// Changes the files in place.
+pub fn render(files: &mut Files, release: Release, tree: &Tree, notices: &mut Vec<Notice>) {
+    let main = main_block(tree, release, notices);
+    let blocks = [
+        (release.jvm_options_file(), Some(main)),
+        ("jvm8-server.options", tree.block("jvm8-server-options").cloned()),
+        (
+            "jvm11-server.options",
+            tree.block("jvm11-server-options").cloned(),
+        ),
+        (
+            "jvm17-server.options",
+            tree.block("jvm17-server-options").cloned(),
+        ),
+    ];
+    for (file, block) in blocks {
+        let Some(block) = block.filter(|block| !block.is_empty()) else {
+            continue;
+        };
+        if !files.contains_key(file) {
+            let why = "belongs to a file that this image does not have, left out";
+            notices.extend(block.keys().map(|key| Notice::NotUsable {
+                file,
+                key: key.clone(),
+                why,
+            }));
+            continue;
+        }
+        let options = options_of(file, release, &block, notices);
+        if options.iter().any(|option| is_collector(option)) {
+            // The JVM refuses two collectors, and the launcher reads the common file and one of the versioned ones.
+            let common = file == release.jvm_options_file();
+            for (name, text) in files.iter_mut().filter(|(name, _)| is_server_options(name)) {
+                if common || name == file || name == release.jvm_options_file() {
+                    *text = without(text, is_collector);
+                }
+            }
+        }
+        if let Some(text) = files.get_mut(file) {
+            *text = with_options(text, &options, &switched_off(&block));
+        }
+    }
+}
+
+/// The settings of the common file. The operator puts its defaults under `jvm-options` where it does not take the image for
+/// a 4.x (`CassKop` only knew those), so what the user wrote under `jvm-server-options` goes over them.
+fn main_block(tree: &Tree, release: Release, notices: &mut Vec<Notice>) -> Block {
+    let mut block = tree.block("jvm-options").cloned().unwrap_or_default();
+    if let Some(user) = tree.block("jvm-server-options") {
+        block.extend(user.clone());
+    }
+    let bytes = |key: &str| block.get(key).and_then(Value::as_str).and_then(heap_bytes);
+    if let (Some(initial), Some(max)) = (bytes("initial_heap_size"), bytes("max_heap_size"))
+        && initial > max
+    {
+        let why = "is above max_heap_size, lowered to it";
+        notices.push(Notice::NotUsable {
+            file: release.jvm_options_file(),
+            key: "initial_heap_size".into(),
+            why,
+        });
+        let max = block["max_heap_size"].clone();
+        block.insert("initial_heap_size".into(), max);
+    }
+    block
+}
+
+fn heap_bytes(size: &str) -> Option<u64> {
+    let split = size.find(|c: char| !c.is_ascii_digit()).unwrap_or(size.len());
+    let (number, unit) = size.split_at(split);
+    let shift = match unit.to_ascii_lowercase().as_str() {
+        "" => 0,
+        "k" => 10,
+        "m" => 20,
+        "g" => 30,
+        "t" => 40,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
+/// How a setting becomes an option.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    /// The value follows at once: `-Xmx` and `4G`.
+    Prefix(&'static str),
+    /// The value follows an equals sign.
+    Value(&'static str),
+    /// There or not there.
+    Flag(&'static str),
+}
+
+/// The settings that cass-config-builder's users know, as options of Java 11 and 17. What those no longer have (the
+/// collector's logging flags of Java 8, thread priority policy 42, biased locking) would keep the JVM from starting and is not here.
+const OPTIONS: [(&str, Form); 38] = [
+    ("initial_heap_size", Form::Prefix("-Xms")),
+    ("max_heap_size", Form::Prefix("-Xmx")),
+    ("heap_size_young_generation", Form::Prefix("-Xmn")),
+    ("per_thread_stack_size", Form::Prefix("-Xss")),
+    ("max_direct_memory", Form::Value("-XX:MaxDirectMemorySize")),
+    ("string_table_size", Form::Value("-XX:StringTableSize")),
+    ("enable_assertions", Form::Flag("-ea")),
+    ("use_thread_priorities", Form::Flag("-XX:+UseThreadPriorities")),
+    (
+        "heap_dump_on_out_of_memory_error",
+        Form::Flag("-XX:+HeapDumpOnOutOfMemoryError"),
+    ),
+    ("always_pre_touch", Form::Flag("-XX:+AlwaysPreTouch")),
+    ("use_tlb", Form::Flag("-XX:+UseTLAB")),
+    ("resize_tlb", Form::Flag("-XX:+ResizeTLAB")),
+    ("use_numa", Form::Flag("-XX:+UseNUMA")),
+    ("perf_disable_shared_mem", Form::Flag("-XX:+PerfDisableSharedMem")),
+    (
+        "java_net_prefer_ipv4_stack",
+        Form::Flag("-Djava.net.preferIPv4Stack=true"),
+    ),
+    (
+        "unlock-diagnostic-vm-options",
+        Form::Flag("-XX:+UnlockDiagnosticVMOptions"),
+    ),
+    (
+        "g1r_set_updating_pause_time_percent",
+        Form::Value("-XX:G1RSetUpdatingPauseTimePercent"),
+    ),
+    ("max_gc_pause_millis", Form::Value("-XX:MaxGCPauseMillis")),
+    (
+        "initiating_heap_occupancy_percent",
+        Form::Value("-XX:InitiatingHeapOccupancyPercent"),
+    ),
+    ("parallel_gc_threads", Form::Value("-XX:ParallelGCThreads")),
+    ("conc_gc_threads", Form::Value("-XX:ConcGCThreads")),
+    ("survivor_ratio", Form::Value("-XX:SurvivorRatio")),
+    ("max_tenuring_threshold", Form::Value("-XX:MaxTenuringThreshold")),
+    (
+        "jdk_attach_allow_attach_self",
+        Form::Flag("-Djdk.attach.allowAttachSelf=true"),
+    ),
+    (
+        "io_netty_try_reflection_set_accessible",
+        Form::Flag("-Dio.netty.tryReflectionSetAccessible=true"),
+    ),
+    (
+        "agent_lib_jdwp",
+        Form::Flag("-agentlib:jdwp=transport=dt_socket,server=y,suspend=n,address=1414"),
+    ),
+    (
+        "cassandra_available_processors",
+        Form::Value("-Dcassandra.available_processors"),
+    ),
+    ("cassandra_config_directory", Form::Value("-Dcassandra.config")),
+    (
+        "cassandra_disable_auth_caches_remote_configuration",
+        Form::Value("-Dcassandra.disable_auth_caches_remote_configuration"),
+    ),
+    (
+        "cassandra_expiration_date_overflow_policy",
+        Form::Value("-Dcassandra.expiration_date_overflow_policy"),
+    ),
+    (
+        "cassandra_force_default_indexing_page_size",
+        Form::Value("-Dcassandra.force_default_indexing_page_size"),
+    ),
+    ("cassandra_join_ring", Form::Value("-Dcassandra.join_ring")),
+    (
+        "cassandra_load_ring_state",
+        Form::Value("-Dcassandra.load_ring_state"),
+    ),
+    (
+        "cassandra_metrics_reporter_config_file",
+        Form::Value("-Dcassandra.metricsReporterConfigFile"),
+    ),
+    ("cassandra_replay_list", Form::Value("-Dcassandra.replayList")),
+    (
+        "cassandra_ring_delay_ms",
+        Form::Value("-Dcassandra.ring_delay_ms"),
+    ),
+    ("cassandra_triggers_dir", Form::Value("-Dcassandra.triggers_dir")),
+    ("cassandra_write_survey", Form::Value("-Dcassandra.write_survey")),
+];
+
+/// The flags that a block switches off: the stock file may set them.
+fn switched_off(block: &Block) -> Vec<&'static str> {
+    OPTIONS
+        .iter()
+        .filter(|(name, _)| block.get(*name).and_then(scalar_text).as_deref() == Some("false"))
+        .filter_map(|(_, form)| match form {
+            Form::Flag(option) => Some(*option),
+            Form::Prefix(_) | Form::Value(_) => None,
+        })
+        .collect()
+}
+
+/// The option lines of a block.
+fn options_of(file: &'static str, release: Release, block: &Block, notices: &mut Vec<Notice>) -> Vec<String> {
+    let mut options = Vec::new();
+    let not_usable = |key: &str, why| Notice::NotUsable {
+        file,
+        key: key.to_owned(),
+        why,
+    };
+    for (key, value) in sorted(block) {
+        match key {
+            "additional-jvm-opts" | "jmx-connection-type" | "jmx-port" => {}
+            key if key.starts_with("jmx-remote-ssl") => {}
+            "garbage_collector" => match value.as_str().and_then(|name| collector(name, file)) {
+                Some(flags) => options.extend(flags.iter().map(|flag| (*flag).to_owned())),
+                None => notices.push(not_usable(key, "names no collector of this Java, left out")),
+            },
+            "cassandra_replace_address" | "cassandra_initial_token" => {
+                // One node's business, and the tree is at least a rack's.
+                notices.push(Notice::SetByOperator { key: key.to_owned() });
+            }
+            key => match OPTIONS.iter().find(|(name, _)| *name == key) {
+                None => notices.push(Notice::UnknownKey {
+                    file,
+                    key: key.to_owned(),
+                    release,
+                }),
+                Some((_, form)) => match form.option(value) {
+                    Ok(option) => options.extend(option),
+                    Err(why) => notices.push(not_usable(key, why)),
+                },
+            },
+        }
+    }
+    options.extend(jmx_options(file, block, notices));
+    for option in block
+        .get("additional-jvm-opts")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        match scalar_text(option).filter(|option| option.starts_with('-')) {
+            Some(option) => options.push(option),
+            None => notices.push(not_usable(
+                "additional-jvm-opts",
+                "holds an entry that does not start with a dash, left out",
+            )),
+        }
+    }
+    options
+}
+
+impl Form {
+    fn option(self, value: &Value) -> Result<Option<String>, &'static str> {
+        let text = scalar_text(value);
+        match (self, text.as_deref()) {
+            // cass-config-builder's word for "let cassandra-env.sh work it out"; a flag that is off is just not written.
+            (Self::Prefix(_) | Self::Value(_), Some("auto" | "")) | (Self::Flag(_), Some("false")) => {
+                Ok(None)
+            }
+            (Self::Prefix(option), Some(value)) => Ok(Some(format!("{option}{value}"))),
+            (Self::Value(option), Some(value)) => Ok(Some(format!("{option}={value}"))),
+            (Self::Flag(option), Some("true")) => Ok(Some(option.to_owned())),
+            (Self::Flag(_), _) => Err("must be true or false, left out"),
+            (Self::Prefix(_) | Self::Value(_), None) => Err("must be one word or number, left out"),
+        }
+    }
+}
+
+/// The flags that choose a collector, if the Java that reads `file` has it.
+fn collector(name: &str, file: &str) -> Option<&'static [&'static str]> {
+    let java_17 = file.starts_with("jvm17");
+    match name {
+        "G1GC" | "G1" => Some(&["-XX:+UseG1GC"]),
+        "Serial" => Some(&["-XX:+UseSerialGC"]),
+        "Parallel" => Some(&["-XX:+UseParallelGC"]),
+        "Shenandoah" => Some(&["-XX:+UseShenandoahGC"]),
+        "ZGC" if java_17 => Some(&["-XX:+UseZGC"]),
+        // Experimental until Java 15.
+        "ZGC" => Some(&["-XX:+UnlockExperimentalVMOptions", "-XX:+UseZGC"]),
+        // Removed in Java 14.
+        "CMS" if !java_17 => Some(&["-XX:+UseConcMarkSweepGC", "-XX:+CMSParallelRemarkEnabled"]),
+        _ => None,
+    }
+}
+
+fn is_collector(option: &str) -> bool {
+    let names = [
+        "UseG1GC",
+        "UseSerialGC",
+        "UseParallelGC",
+        "UseShenandoahGC",
+        "UseZGC",
+        "UseConcMarkSweepGC",
+        "UseParNewGC",
+    ];
+    option.strip_prefix("-XX:").is_some_and(|flag| {
+        names.contains(&flag.trim_start_matches(['+', '-']).trim_end())
+            || flag.trim_start_matches(['+', '-']).starts_with("CMS")
+    })
+}
+
+fn is_server_options(file: &str) -> bool {
+    file.starts_with("jvm") && file.ends_with("-server.options")
+}
+
+/// Remote JMX without a password is `CassKop`'s default. The stock `cassandra-env.sh` adds the options of local JMX after
+/// these; Cassandra looks for the remote port first.
+fn jmx_options(file: &'static str, block: &Block, notices: &mut Vec<Notice>) -> Vec<String> {
+    let Some(kind) = block.get("jmx-connection-type") else {
+        return Vec::new();
+    };
+    match kind.as_str() {
+        Some("remote-no-auth") => {
+            let port = block
+                .get("jmx-port")
+                .and_then(scalar_text)
+                .unwrap_or_else(|| super::env_sh::JMX_PORT.to_owned());
+            let tls = block
+                .get("jmx-remote-ssl")
+                .is_some_and(|value| scalar_text(value).as_deref() == Some("true"));
+            let mut options = vec![
+                format!("-Dcassandra.jmx.remote.port={port}"),
+                format!("-Dcom.sun.management.jmxremote.rmi.port={port}"),
+                "-Dcom.sun.management.jmxremote.authenticate=false".to_owned(),
+                format!("-Dcom.sun.management.jmxremote.ssl={tls}"),
+            ];
+            if tls {
+                options.push("-Dcom.sun.management.jmxremote.registry.ssl=true".to_owned());
+                let given = block
+                    .get("jmx-remote-ssl-opts")
+                    .and_then(Value::as_array)
+                    .into_iter()
+                    .flatten();
+                options.extend(
+                    given
+                        .filter_map(scalar_text)
+                        .filter(|option| option.starts_with('-')),
+                );
+            }
+            options
+        }
+        // cassandra-env.sh does these.
+        Some("local-no-auth" | "remote-file-based-auth") => Vec::new(),
+        _ => {
+            let why = "must be local-no-auth, remote-no-auth or remote-file-based-auth; JMX stays as the image has it";
+            notices.push(Notice::NotUsable {
+                file,
+                key: "jmx-connection-type".into(),
+                why,
+            });
+            Vec::new()
+        }
+    }
+}
+
+/// `text` with `options` in our section, and without the stock lines that these and the options `off` contradict.
+fn with_options(text: &str, options: &[String], off: &[&str]) -> String {
+    let decided: BTreeSet<&str> = options
+        .iter()
+        .map(String::as_str)
+        .chain(off.iter().copied())
+        .filter_map(identity)
+        .collect();
+    let stock = section::without_section(text, SECTION);
+    let stock = without(&stock, |line| {
+        identity(line).is_some_and(|id| decided.contains(id))
+    });
+    section::with_section(&stock, SECTION, options)
+}
+
+/// `text` with the option lines that `goes` picks commented out.
+fn without(text: &str, goes: impl Fn(&str) -> bool) -> String {
+    text.split_inclusive('\n')
+        .map(|line| {
+            if goes(line.trim_end()) {
+                format!("#{line}")
+            } else {
+                line.to_owned()
+            }
+        })
+        .collect()
+}
+
+/// What an option is about: two options of one identity contradict each other or are the same. `None` for lines that are
+/// no options, and for options that may be given more than once.
+fn identity(option: &str) -> Option<&str> {
+    let option = option.trim_end();
+    if let Some(flag) = option.strip_prefix("-XX:") {
+        let name = flag.trim_start_matches(['+', '-']);
+        return name.split('=').next();
+    }
+    if option.starts_with("-D") {
+        return option.split('=').next();
+    }
+    ["-Xms", "-Xmx", "-Xmn", "-Xss", "-ea"]
+        .into_iter()
+        .find(|prefix| option.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const STOCK: &str =
+        "# stock\n-ea\n-Xms4G\n-XX:+UseG1GC\n-Dcassandra.ring_delay_ms=1\n-XX:+AlwaysPreTouch\n";
+
+    fn rendered(tree: &Value) -> (Files, Vec<String>) {
+        let mut tree = tree.clone();
+        tree["cluster-info"] = json!({"name": "demo"});
+        tree["datacenter-info"] = json!({"name": "dc1"});
+        let tree = Tree::parse(&tree.to_string()).unwrap();
+        let mut files = Files::from([
+            ("jvm-server.options".to_owned(), STOCK.to_owned()),
+            (
+                "jvm11-server.options".to_owned(),
+                "-XX:+UseConcMarkSweepGC\n-XX:CMSWaitDuration=10000\n".to_owned(),
+            ),
+            ("jvm17-server.options".to_owned(), "-XX:+UseSerialGC\n".to_owned()),
+        ]);
+        let mut notices = Vec::new();
+        render(&mut files, Release::V5_0, &tree, &mut notices);
+        (files, notices.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn the_users_block_goes_over_the_operators_defaults() {
+        let (files, notices) = rendered(&json!({
+            "jvm-options": {"initial_heap_size": "512M", "max_heap_size": "2048M", "cassandra_ring_delay_ms": 30000,
+                            "jmx-connection-type": "remote-no-auth"},
+            "jvm-server-options": {"max_heap_size": "300M", "additional-jvm-opts": ["-Da=b"], "enable_assertions": true},
+        }));
+        insta::assert_snapshot!(files["jvm-server.options"], @r"
+        # stock
+        #-ea
+        #-Xms4G
+        -XX:+UseG1GC
+        #-Dcassandra.ring_delay_ms=1
+        -XX:+AlwaysPreTouch
+        # >>> casskop: jvm options
+        -Dcassandra.ring_delay_ms=30000
+        -ea
+        -Xms300M
+        -Xmx300M
+        -Dcassandra.jmx.remote.port=7199
+        -Dcom.sun.management.jmxremote.rmi.port=7199
+        -Dcom.sun.management.jmxremote.authenticate=false
+        -Dcom.sun.management.jmxremote.ssl=false
+        -Da=b
+        # <<< casskop: jvm options
+        ");
+        assert_eq!(
+            notices,
+            ["jvm-server.options: initial_heap_size is above max_heap_size, lowered to it"]
+        );
+    }
+
+    #[test]
+    fn a_chosen_collector_is_the_only_one() {
+        let (files, notices) = rendered(&json!({"jvm17-server-options": {"garbage_collector": "ZGC"}}));
+        assert!(notices.is_empty(), "{notices:?}");
+        assert!(files["jvm-server.options"].contains("#-XX:+UseG1GC"));
+        assert!(files["jvm17-server.options"].starts_with("#-XX:+UseSerialGC\n"));
+        assert!(files["jvm17-server.options"].contains("\n-XX:+UseZGC\n"));
+        assert!(
+            files["jvm11-server.options"].starts_with("-XX:+UseConcMarkSweepGC"),
+            "another Java's file is left alone"
+        );
+
+        let (files, _) = rendered(&json!({"jvm-server-options": {"garbage_collector": "G1GC"}}));
+        assert!(files["jvm11-server.options"].starts_with("#-XX:+UseConcMarkSweepGC\n#-XX:CMSWaitDuration"));
+        assert!(files["jvm17-server.options"].starts_with("#-XX:+UseSerialGC"));
+    }
+
+    #[test]
+    fn a_flag_that_is_off_leaves_the_stock_file() {
+        let (files, _) = rendered(&json!({"jvm-server-options": {"always_pre_touch": false}}));
+        assert!(files["jvm-server.options"].contains("#-XX:+AlwaysPreTouch"));
+    }
+
+    #[test]
+    fn what_can_not_be_used_is_reported() {
+        let (_, notices) = rendered(&json!({
+            "jvm-server-options": {"print_gc_details": true, "max_heap_size": ["4G"], "additional-jvm-opts": ["Xmx1G"],
+                                   "cassandra_replace_address": "10.0.0.9", "per_thread_stack_size": "1m\n-Devil=1"},
+            "jvm17-server-options": {"garbage_collector": "CMS"},
+            "jvm8-server-options": {"max_heap_size": "1G"},
+        }));
+        insta::assert_snapshot!(notices.join("\n"), @r"
+        cassandra.yaml: cassandra_replace_address is the operator's to set, left out
+        jvm-server.options: max_heap_size must be one word or number, left out
+        jvm-server.options: per_thread_stack_size must be one word or number, left out
+        jvm-server.options: Cassandra 5.0 has no setting print_gc_details, left out
+        jvm-server.options: additional-jvm-opts holds an entry that does not start with a dash, left out
+        jvm8-server.options: max_heap_size belongs to a file that this image does not have, left out
+        jvm17-server.options: garbage_collector names no collector of this Java, left out
+        ");
+    }
+}

@@ -1,0 +1,198 @@
+//! Looks for other nodes of the ring: by the names of the seeds, and by the cluster's headless Service, which lists the
+//! address of every pod, ready or not.
+
+use crate::plan::Plan;
+use crate::probe::Ports;
+use crate::seeds::{Others, Peer, Silence, host_of, port_of, same_address};
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::time::Duration;
+
+/// How long one connection attempt may take. A pod that is gone does not refuse, it just does not answer.
+const CONNECT: Duration = Duration::from_millis(800);
+
+/// The most members that are tried at once, and in one survey, where no seed answers.
+const MOST_MEMBERS: usize = 64;
+
+/// What one look around found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// The nodes that take connections.
+    pub answered: Vec<Peer>,
+    /// Whether the name service knows any other pod.
+    pub someone_there: bool,
+    /// Whether a name could not be looked up for now.
+    pub names_unavailable: bool,
+}
+
+impl Survey {
+    /// Sums up, given that nobody has answered for longer than others need to start, or not.
+    pub fn others(&self, silence: Silence) -> Others {
+        if !self.answered.is_empty() {
+            Others::Answered
+        } else if self.names_unavailable {
+            Others::NamesUnavailable
+        } else {
+            Others::Silent { for_long: silence }
+        }
+    }
+}
+
+/// Looks once. The seeds come first; the other members only if no seed answers.
+pub fn survey(plan: &Plan, ports: Ports) -> Survey {
+    let list = plan.seed_list();
+    let mut survey = Survey::default();
+    let seeds: Vec<(Peer, Vec<SocketAddr>)> = list
+        .others()
+        .map(|entry| {
+            let addresses = survey.look_up(plan, &plan.qualified(host_of(entry)));
+            (
+                Peer::Seed(entry.to_owned()),
+                targets(&addresses, port_of(entry), ports),
+            )
+        })
+        .collect();
+    survey.answered = answering(seeds);
+    if survey.answered.is_empty()
+        && let Some(service) = plan.service()
+    {
+        let members = survey.look_up(plan, &format!("{service}."));
+        let members = members.into_iter().take(MOST_MEMBERS);
+        survey.answered = answering(
+            members
+                .map(|ip| (Peer::Member(ip), targets(&[ip].into(), None, ports)))
+                .collect(),
+        );
+    }
+    survey
+}
+
+/// Whether the name service already lists this pod under the cluster's Service; true where there is none.
+pub fn is_published(plan: &Plan) -> bool {
+    plan.service().is_none_or(|service| {
+        let found = look_up(&format!("{service}."));
+        found.is_ok_and(|addresses| {
+            addresses
+                .iter()
+                .any(|address| same_address(&address.to_string(), &plan.address))
+        })
+    })
+}
+
+impl Survey {
+    /// The other pods' addresses behind a name.
+    fn look_up(&mut self, plan: &Plan, name: &str) -> BTreeSet<IpAddr> {
+        match look_up(name) {
+            Ok(mut addresses) => {
+                addresses.retain(|address| !same_address(&address.to_string(), &plan.address));
+                self.someone_there |= !addresses.is_empty();
+                addresses
+            }
+            Err(LookUp::Unavailable) => {
+                self.names_unavailable = true;
+                BTreeSet::new()
+            }
+            Err(LookUp::NoSuchName) => BTreeSet::new(),
+        }
+    }
+}
+
+enum LookUp {
+    NoSuchName,
+    Unavailable,
+}
+
+fn look_up(name: &str) -> Result<BTreeSet<IpAddr>, LookUp> {
+    match (name, 0).to_socket_addrs() {
+        Ok(addresses) => Ok(addresses.map(|address| address.ip()).collect()),
+        // The standard library keeps getaddrinfo's EAI_AGAIN only as its message.
+        Err(error) if error.to_string().contains("Temporary failure") => Err(LookUp::Unavailable),
+        Err(_) => Err(LookUp::NoSuchName),
+    }
+}
+
+/// Where a node may take connections: between nodes, encrypted or not, and Jolokia, which is open from the JVM's first
+/// moment on, when a node with data still replays its commit log.
+fn targets(addresses: &BTreeSet<IpAddr>, port: Option<u16>, ports: Ports) -> Vec<SocketAddr> {
+    let tried: Vec<u16> = port.map_or_else(
+        || vec![ports.storage, ports.ssl_storage, crate::jolokia_http::PORT],
+        |port| vec![port],
+    );
+    addresses
+        .iter()
+        .flat_map(|ip| tried.iter().map(move |port| SocketAddr::new(*ip, *port)))
+        .collect()
+}
+
+/// The peers that take a connection on any of their addresses, all tried at once.
+fn answering(peers: Vec<(Peer, Vec<SocketAddr>)>) -> Vec<Peer> {
+    std::thread::scope(|scope| {
+        let attempts: Vec<_> = peers
+            .into_iter()
+            .map(|(peer, addresses)| {
+                scope.spawn(move || {
+                    addresses
+                        .iter()
+                        .any(|address| TcpStream::connect_timeout(address, CONNECT).is_ok())
+                        .then_some(peer)
+                })
+            })
+            .collect();
+        attempts
+            .into_iter()
+            .filter_map(|attempt| attempt.join().ok().flatten())
+            .collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Jolokia;
+    use crate::seeds::History;
+    use std::net::TcpListener;
+
+    fn plan(seeds: &str) -> Plan {
+        Plan {
+            address: "127.81.0.1".into(),
+            full_name: None,
+            seeds: seeds.into(),
+            written_seeds: Vec::new(),
+            history: History::Unknown,
+            replaces: None,
+            jolokia: Jolokia::On,
+        }
+    }
+
+    #[test]
+    fn seeds_that_listen_answer() {
+        let listener = TcpListener::bind("127.81.0.2:0").unwrap();
+        let listening = listener.local_addr().unwrap();
+        let silent = TcpListener::bind("127.81.0.3:0").unwrap().local_addr().unwrap();
+        let ports = Ports {
+            storage: 1,
+            ssl_storage: 1,
+            native_transport: 1,
+        };
+
+        let found = survey(&plan(&format!("127.81.0.1,{silent},{listening}")), ports);
+        assert_eq!(found.answered, [Peer::Seed(listening.to_string())]);
+        assert_eq!(found.others(Silence::Short), Others::Answered);
+
+        let found = survey(&plan(&format!("127.81.0.1,{silent}")), ports);
+        assert!(found.someone_there);
+        assert_eq!(
+            found.others(Silence::Short),
+            Others::Silent {
+                for_long: Silence::Short
+            }
+        );
+
+        let found = survey(&plan("127.81.0.1"), ports);
+        assert_eq!(
+            found,
+            Survey::default(),
+            "a node does not take itself for another"
+        );
+    }
+}

@@ -1,0 +1,238 @@
+//! Rendered files given to Cassandra's own loader, and our tables compared with its own.
+//!
+//! These need Cassandra's jars, which the lab caches: set `CASSKOP_CASSANDRA_LIBS` to a directory that holds a directory of
+//! jars for each series (`4.1`, `5.0`). They are ignored in a plain `cargo test` and run by `cargo xtask test sim`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "what is missing here fails the test"
+)]
+
+mod stock;
+
+use casskop_bootstrap::yaml::write;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What Cassandra wants of a JVM to load its configuration.
+const JVM: [&str; 6] = [
+    "-Dlogback.configurationFile=none",
+    "--add-opens=java.base/java.lang=ALL-UNNAMED",
+    "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
+    "--add-exports=java.base/sun.nio.ch=ALL-UNNAMED",
+    "--add-exports=java.base/jdk.internal.ref=ALL-UNNAMED",
+    "--add-exports=java.management/com.sun.jmx.remote.security=ALL-UNNAMED",
+];
+
+fn libraries(series: &str) -> PathBuf {
+    let libraries =
+        std::env::var_os("CASSKOP_CASSANDRA_LIBS").expect("CASSKOP_CASSANDRA_LIBS names the jars' directory");
+    let directory = PathBuf::from(libraries).join(series);
+    assert!(directory.is_dir(), "no jars in {}", directory.display());
+    directory
+}
+
+/// Runs a program of `tests/java` on Cassandra's class path and returns what it prints.
+fn java(series: &str, conf: &Path, program: &str, properties: &[String], arguments: &[&str]) -> String {
+    let class_path = format!("{}:{}/*", conf.display(), libraries(series).display());
+    let output = Command::new("java")
+        .args(JVM)
+        .args(properties)
+        .args(["-cp", &class_path])
+        .arg(
+            Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("tests/java")
+                .join(program),
+        )
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{program} on {series}:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn loaded(series: &str, version: &str) -> BTreeMap<String, String> {
+    let directory = tempfile::tempdir().unwrap();
+    let mut stock = stock::files(series);
+    let yaml = stock.get_mut("cassandra.yaml").unwrap();
+    *yaml = yaml.replace("/var/lib/cassandra", directory.path().to_str().unwrap());
+    let rendered = stock::rendered(&stock, version, "127.0.0.1");
+    for (name, text) in stock.iter().chain(&rendered.files) {
+        std::fs::write(directory.path().join(name), text).unwrap();
+    }
+    let properties = [
+        format!(
+            "-Dcassandra.config=file://{}",
+            directory.path().join("cassandra.yaml").display()
+        ),
+        format!("-Dcassandra.storagedir={}", directory.path().display()),
+    ];
+    let printed = java(series, directory.path(), "Load.java", &properties, &[]);
+    printed
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (name.into(), value.into()))
+        .collect()
+}
+
+fn is_accepted(series: &str, version: &str) {
+    let loaded = loaded(series, version);
+    for (name, value) in [
+        ("cluster_name", "on"),
+        ("listen_address", "127.0.0.1"),
+        ("rpc_address", "0.0.0.0"),
+        ("broadcast_rpc_address", "127.0.0.1"),
+        ("num_tokens", "8"),
+        ("read_request_timeout", "5000"),
+        ("write_request_timeout", "3000"),
+        ("materialized_views_enabled", "true"),
+        ("keystore_password", "12:30"),
+        ("require_client_auth", "true"),
+        ("authenticator", "PasswordAuthenticator"),
+        ("rack", "dc1.rack1"),
+    ] {
+        assert_eq!(
+            loaded.get(name).map(String::as_str),
+            Some(value),
+            "{series}: {name} in {loaded:#?}"
+        );
+    }
+    let seeds = &loaded["seeds"];
+    assert!(
+        seeds.contains("127.0.0.1") && seeds.contains("127.0.0.2"),
+        "{seeds}"
+    );
+}
+
+#[test]
+#[ignore = "needs Cassandra's jars: cargo xtask test sim"]
+fn cassandra_4_1_accepts_its_configuration() {
+    is_accepted("4.1", "4.1.10");
+}
+
+#[test]
+#[ignore = "needs Cassandra's jars: cargo xtask test sim"]
+fn cassandra_5_0_accepts_its_configuration() {
+    is_accepted("5.0", "5.0.9");
+}
+
+#[test]
+#[ignore = "needs Cassandra's jars: cargo xtask test sim"]
+fn strings_stay_strings_for_cassandras_reader() {
+    let words = [
+        "on",
+        "Off",
+        "yes",
+        "NO",
+        "y",
+        "n",
+        "true",
+        "null",
+        "~",
+        "",
+        "12:30",
+        "1e3",
+        "0o7",
+        "017",
+        "0x1F",
+        "0b11",
+        "1_000",
+        ".5",
+        ".inf",
+        ".NaN",
+        "-1",
+        "+1",
+        "1.0",
+        "2001-01-01",
+        "=",
+        "<<",
+        "- a",
+        "a: b",
+        "a #b",
+        "*a",
+        "&a",
+        "!a",
+        "%a",
+        "@a",
+        "a\"b\\c\n\t",
+        "caf\u{e9}",
+        "\u{1f600}",
+        "\u{85}",
+        "PasswordAuthenticator",
+        "a.b/c-d_e",
+    ];
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("words.yaml");
+    std::fs::write(&file, write::entry("words", &serde_json::json!(words[..]), 0)).unwrap();
+    let expected: String = words
+        .iter()
+        .map(|word| {
+            word.chars()
+                .fold("String".to_owned(), |line, c| format!("{line} {}", u32::from(c)))
+                + "\n"
+        })
+        .collect();
+    for series in ["4.1", "5.0"] {
+        assert_eq!(
+            java(
+                series,
+                directory.path(),
+                "Words.java",
+                &[],
+                &[file.to_str().unwrap()]
+            ),
+            expected,
+            "{series}"
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs Cassandra's jars: cargo xtask test sim"]
+fn the_tables_are_cassandras_own() {
+    for (series, table) in [
+        ("4.1", include_str!("../src/config/keys/cassandra-4.1.txt")),
+        ("5.0", include_str!("../src/config/keys/cassandra-5.0.txt")),
+    ] {
+        let printed = java(series, Path::new("."), "Settings.java", &[], &[]);
+        let own: Vec<String> = printed.lines().map(as_in_table).collect();
+        let ours: Vec<&str> = table.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(ours, own, "{series}");
+    }
+}
+
+/// A line of `Settings.java` with the unit that each converter of Cassandra stands for.
+fn as_in_table(line: &str) -> String {
+    line.split(' ')
+        .map(|word| match word.split_once('=') {
+            None => word.to_owned(),
+            Some((name, converter)) => format!("{name}={}", unit(converter)),
+        })
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn unit(converter: &str) -> &'static str {
+    match converter {
+        "IDENTITY" => "same",
+        "MILLIS_DURATION_LONG"
+        | "MILLIS_DURATION_INT"
+        | "MILLIS_DURATION_DOUBLE"
+        | "MILLIS_CUSTOM_DURATION" => "ms",
+        "SECONDS_DURATION" | "NEGATIVE_SECONDS_DURATION" => "s",
+        "MINUTES_CUSTOM_DURATION" => "m",
+        "BYTES_DATASTORAGE" | "BYTES_CUSTOM_DATASTORAGE" => "B",
+        "KIBIBYTES_DATASTORAGE" => "KiB",
+        "MEBIBYTES_DATA_STORAGE_INT"
+        | "MEBIBYTES_DATA_STORAGE_LONG"
+        | "NEGATIVE_MEBIBYTES_DATA_STORAGE_INT" => "MiB",
+        "MEBIBYTES_PER_SECOND_DATA_RATE" => "MiB/s",
+        _ => "keep",
+    }
+}
