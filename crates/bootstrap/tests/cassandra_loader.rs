@@ -17,8 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What Cassandra wants of a JVM to load its configuration.
-const JVM: [&str; 6] = [
-    "-Dlogback.configurationFile=none",
+const JVM: [&str; 5] = [
     "--add-opens=java.base/java.lang=ALL-UNNAMED",
     "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
     "--add-exports=java.base/sun.nio.ch=ALL-UNNAMED",
@@ -72,6 +71,7 @@ fn loaded(series: &str, version: &str) -> BTreeMap<String, String> {
             directory.path().join("cassandra.yaml").display()
         ),
         format!("-Dcassandra.storagedir={}", directory.path().display()),
+        format!("-Dcassandra.logdir={}", directory.path().display()),
     ];
     let printed = java(series, directory.path(), "Load.java", &properties, &[]);
     printed
