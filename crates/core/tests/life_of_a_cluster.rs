@@ -1,0 +1,354 @@
+//! What the plan amounts to over many passes, also when the operator dies between any two writes.
+
+mod world;
+
+use casskop_core::call::NodeCall;
+use casskop_types::operation::{OperationStatus, RecordState};
+use casskop_types::status::{ActionStatus, ClusterAction, Phase};
+use proptest::prelude::*;
+use serde_json::json;
+use world::{Death, World};
+
+const RACKS: [&str; 3] = ["ring-dc1-rack1", "ring-dc1-rack2", "ring-dc1-rack3"];
+
+fn three_racks(nodes: i32) -> serde_json::Value {
+    json!({
+        "nodesPerRacks": nodes, "dataCapacity": "1Gi", "cassandraImage": "cassandra:5.0.9",
+        "topology": {"dc": [{"name": "dc1", "rack": [{"name": "rack1"}, {"name": "rack2"}, {"name": "rack3"}]}]},
+    })
+}
+
+fn formed(nodes: i32) -> World {
+    let mut world = World::new(&three_racks(nodes));
+    world.settle();
+    assert_eq!(world.cluster.status.as_ref().unwrap().phase, Some(Phase::Running));
+    world
+}
+
+fn ask_for_restart(world: &mut World, racks: &[usize]) {
+    world.edit_spec(|spec| {
+        for rack in racks {
+            spec["topology"]["dc"][0]["rack"][*rack]["rollingRestart"] = json!(true);
+        }
+    });
+}
+
+fn action(world: &World, rack: &str) -> (Option<ClusterAction>, Option<ActionStatus>) {
+    let status = world.cluster.status.as_ref().unwrap();
+    let action = status.cassandra_rack_status[rack].cassandra_last_action.clone().unwrap();
+    (action.name, action.status)
+}
+
+#[test]
+fn first_pods_come_one_by_one_and_before_all_others() {
+    let mut world = World::new(&three_racks(2));
+    let mut order: Vec<String> = Vec::new();
+    for _ in 0..60 {
+        world.pass(Death::Never);
+        let before = world.pods.len();
+        world.controllers();
+        assert!(world.pods.len() <= before + 1, "two nodes at once");
+        order.extend(world.pods.keys().filter(|pod| !order.contains(pod)).cloned().collect::<Vec<_>>());
+    }
+    let expected: Vec<_> =
+        [0, 1].iter().flat_map(|ordinal| RACKS.iter().map(move |rack| format!("{rack}-{ordinal}"))).collect();
+    assert_eq!(order, expected);
+    let status = world.cluster.status.unwrap();
+    assert_eq!(status.phase, Some(Phase::Running));
+    assert_eq!(status.nodes_ready.as_deref(), Some("6/6"));
+    assert_eq!(status.cassandra_node_status.len(), 6);
+}
+
+#[test]
+fn a_settled_cluster_plans_nothing_and_asks_nobody() {
+    let mut world = formed(1);
+    let before = world.cluster.status.clone();
+    let plan = world.pass(Death::Never);
+    assert_eq!(plan.effects, vec![]);
+    assert_eq!(plan.wake, casskop_core::effect::Wake::OnEvent);
+    assert_eq!(world.cluster.status, before);
+}
+
+#[test]
+fn a_restart_replaces_the_pods_of_its_rack_once() {
+    let mut world = formed(2);
+    let before: Vec<_> = world.pods.keys().map(|pod| (pod.clone(), world.uid(pod))).collect();
+    ask_for_restart(&mut world, &[1]);
+    world.settle();
+    for (pod, uid) in before {
+        assert_eq!(pod.starts_with(RACKS[1]), world.uid(&pod) != uid, "{pod}");
+    }
+    assert_eq!(action(&world, "dc1-rack2"), (Some(ClusterAction::RollingRestart), Some(ActionStatus::Done)));
+    assert_eq!(world.most_down, 1);
+    let spec = serde_json::to_value(&world.cluster.spec).unwrap();
+    assert_eq!(spec["topology"]["dc"][0]["rack"][1]["rollingRestart"], json!(false));
+}
+
+#[test]
+fn restarts_of_all_racks_go_one_rack_at_a_time() {
+    let mut world = formed(2);
+    ask_for_restart(&mut world, &[0, 1, 2]);
+    for _ in 0..200 {
+        world.pass(Death::Never);
+        world.controllers();
+        let rolling = ["dc1-rack1", "dc1-rack2", "dc1-rack3"]
+            .iter()
+            .filter(|rack| action(&world, rack) == (Some(ClusterAction::RollingRestart), Some(ActionStatus::Ongoing)));
+        assert!(rolling.count() <= 1);
+    }
+    world.settle();
+    assert_eq!(world.most_down, 1);
+    assert!(world.pods.values().all(|pod| pod.metadata.labels.as_ref().unwrap().contains_key("rolling-restart")));
+}
+
+#[test]
+fn a_second_request_for_a_restart_in_the_middle_of_the_first_is_a_second_restart() {
+    let mut world = formed(1);
+    ask_for_restart(&mut world, &[0]);
+    while action(&world, "dc1-rack1").1 != Some(ActionStatus::Ongoing) || world.cluster.status.is_none() {
+        world.pass(Death::Never);
+    }
+    let first = world.uid("ring-dc1-rack1-0");
+    ask_for_restart(&mut world, &[0]);
+    world.settle();
+    let pods_made = world.uid("ring-dc1-rack1-0");
+    assert_ne!(first, pods_made);
+    assert_eq!(pods_made, "pod-uid-5", "three first pods, then two restarts");
+}
+
+#[test]
+fn nothing_goes_down_while_a_node_is_down_and_the_reason_is_said() {
+    let mut world = formed(1);
+    world.broken.insert("ring-dc1-rack3-0".to_owned());
+    let address = world::address_of(&world.pods["ring-dc1-rack3-0"]);
+    world.members.get_mut(&address).unwrap().1 = false;
+    let broken = world.pods.get_mut("ring-dc1-rack3-0").unwrap();
+    broken.status.as_mut().unwrap().conditions.as_mut().unwrap()[0].status = "False".to_owned();
+    let uid = world.uid("ring-dc1-rack1-0");
+    ask_for_restart(&mut world, &[0]);
+    for _ in 0..20 {
+        world.pass(Death::Never);
+        world.controllers();
+    }
+    assert_eq!(world.uid("ring-dc1-rack1-0"), uid);
+    let status = world.cluster.status.as_ref().unwrap();
+    let waiting = status.conditions.iter().find(|condition| condition.type_ == "Waiting").unwrap();
+    assert_eq!((waiting.status.as_str(), waiting.message.as_str()), ("True", "pod ring-dc1-rack3-0 is not ready"));
+}
+
+#[test]
+fn a_node_that_the_ring_sees_down_holds_back_a_restart_though_its_pod_is_ready() {
+    let mut world = formed(1);
+    let address = world::address_of(&world.pods["ring-dc1-rack2-0"]);
+    world.members.get_mut(&address).unwrap().1 = false;
+    let uid = world.uid("ring-dc1-rack1-0");
+    ask_for_restart(&mut world, &[0]);
+    for _ in 0..10 {
+        world.pass(Death::Never);
+        world.controllers();
+    }
+    assert_eq!(world.uid("ring-dc1-rack1-0"), uid);
+    world.members.get_mut(&address).unwrap().1 = true;
+    world.settle();
+    assert_ne!(world.uid("ring-dc1-rack1-0"), uid);
+}
+
+#[test]
+fn scaling_up_joins_one_node_at_a_time_and_suggests_the_cleanup_of_the_older_ones() {
+    for (auto_pilot, expected) in [(false, OperationStatus::Manual), (true, OperationStatus::ToDo)] {
+        let mut world = formed(1);
+        world.edit_spec(|spec| {
+            spec["autoPilot"] = json!(auto_pilot);
+            spec["nodesPerRacks"] = json!(2);
+        });
+        let mut seen = Vec::new();
+        for _ in 0..80 {
+            world.pass(Death::Never);
+            let before = world.pods.len();
+            world.controllers();
+            assert!(world.pods.len() <= before + 1);
+            seen.extend(world.label_of("ring-dc1-rack1-0", "operation-status"));
+            world.nodes_finish();
+        }
+        assert!(seen.contains(&expected.to_string()), "{seen:?}");
+        assert_eq!(world.label_of("ring-dc1-rack1-1", "operation-status"), None);
+        assert_eq!(world.made.len(), if auto_pilot { 3 } else { 0 });
+        assert_eq!(world.pods.len(), 6);
+    }
+}
+
+#[test]
+fn lowering_the_number_of_nodes_takes_none_away() {
+    let mut world = formed(2);
+    world.edit_spec(|spec| spec["nodesPerRacks"] = json!(1));
+    for _ in 0..20 {
+        world.pass(Death::Never);
+        world.controllers();
+    }
+    assert_eq!(world.pods.len(), 6);
+    let status = world.cluster.status.unwrap();
+    let waiting = status.conditions.iter().find(|condition| condition.type_ == "Waiting").unwrap();
+    assert_eq!((waiting.status.as_str(), waiting.reason.as_str()), ("True", "DataAtRisk"));
+}
+
+#[test]
+fn a_cleanup_runs_once_on_each_pod_one_at_a_time_in_a_rack() {
+    let mut world = formed(3);
+    for pod in world.pods.keys().cloned().collect::<Vec<_>>() {
+        world.label(&pod, &[("operation-name", "cleanup"), ("operation-status", "ToDo")]);
+    }
+    for _ in 0..30 {
+        world.pass(Death::Never);
+        for rack in RACKS {
+            assert!(world.in_flight.keys().filter(|pod| pod.starts_with(rack)).count() <= 1);
+        }
+        world.nodes_finish();
+    }
+    world.settle();
+    assert_eq!(world.made.len(), 9);
+    let status = world.cluster.status.as_ref().unwrap();
+    let last = status.cassandra_rack_status["dc1-rack1"].pod_last_operation.clone().unwrap();
+    assert_eq!(last.status, Some(OperationStatus::Done));
+    assert_eq!(last.pods_ok, ["ring-dc1-rack1-0", "ring-dc1-rack1-1", "ring-dc1-rack1-2"]);
+    assert_eq!((last.pods.len(), last.pods_ko.len()), (0, 0));
+    assert_eq!(world.label_of("ring-dc1-rack1-0", "operation-status").as_deref(), Some("Done"));
+    assert!(world.label_of("ring-dc1-rack1-0", "operation-end").is_some_and(|end| !end.is_empty()));
+}
+
+#[test]
+fn a_pod_that_goes_away_in_the_middle_ends_its_operation_and_not_the_others() {
+    let mut world = formed(1);
+    for rack in RACKS {
+        world.label(&format!("{rack}-0"), &[("operation-name", "cleanup"), ("operation-status", "ToDo")]);
+    }
+    world.pass(Death::Never);
+    assert_eq!(world.in_flight.len(), 3);
+    world.pods.remove("ring-dc1-rack2-0");
+    world.in_flight.remove("ring-dc1-rack2-0");
+    world.controllers();
+    world.settle();
+    let state = |rack: &str| {
+        let status = world.cluster.status.as_ref().unwrap();
+        status.cassandra_rack_status[rack].operations[0].clone()
+    };
+    assert_eq!(state("dc1-rack1").state, RecordState::Done);
+    assert_eq!(state("dc1-rack2").state, RecordState::Error);
+    assert!(state("dc1-rack2").message.unwrap().contains("went away"));
+    let last = world.cluster.status.as_ref().unwrap().cassandra_rack_status["dc1-rack2"].pod_last_operation.clone();
+    assert_eq!(last.unwrap().pods_ko, ["ring-dc1-rack2-0"]);
+}
+
+#[test]
+fn a_request_that_cannot_be_read_is_answered_on_its_label() {
+    let mut world = formed(1);
+    world.label("ring-dc1-rack1-0", &[("operation-name", "cleanpu"), ("operation-status", "ToDo")]);
+    world.label("ring-dc1-rack2-0", &[("operation-name", "rebuild"), ("operation-status", "ToDo")]);
+    world.label(
+        "ring-dc1-rack3-0",
+        &[("operation-name", "rebuild"), ("operation-status", "ToDo"), ("operation-argument", "dc7")],
+    );
+    world.settle();
+    for rack in RACKS {
+        assert_eq!(world.label_of(&format!("{rack}-0"), "operation-status").as_deref(), Some("Error"));
+    }
+    assert!(world.made.is_empty());
+    let notes: Vec<_> = world.notices.iter().map(|notice| notice.note.as_str()).collect();
+    assert!(notes.iter().any(|note| note.contains("`cleanpu` is not one of")), "{notes:?}");
+    assert!(notes.iter().any(|note| note.contains("needs the datacenter")), "{notes:?}");
+    assert!(notes.iter().any(|note| note.contains("dc7")), "{notes:?}");
+}
+
+#[test]
+fn operations_wait_for_a_restart_and_a_restart_for_the_operation_of_its_rack() {
+    let mut world = formed(1);
+    world.label("ring-dc1-rack1-0", &[("operation-name", "cleanup"), ("operation-status", "ToDo")]);
+    world.pass(Death::Never);
+    assert_eq!(world.in_flight.len(), 1);
+    let uid = world.uid("ring-dc1-rack1-0");
+    ask_for_restart(&mut world, &[0]);
+    world.label("ring-dc1-rack2-0", &[("operation-name", "cleanup"), ("operation-status", "ToDo")]);
+    for _ in 0..10 {
+        world.pass(Death::Never);
+        world.controllers();
+        assert_eq!(world.uid("ring-dc1-rack1-0"), uid, "restarted under a cleanup");
+        assert_eq!(world.in_flight.len(), 1, "an operation overtook a restart");
+    }
+    world.nodes_finish();
+    world.settle();
+    assert_ne!(world.uid("ring-dc1-rack1-0"), uid);
+    assert_eq!(world.made.len(), 2);
+}
+
+#[test]
+fn a_lost_node_is_removed_and_its_pod_dropped() {
+    let mut world = formed(1);
+    let lost = world::address_of(&world.pods["ring-dc1-rack2-0"]);
+    world.members.get_mut(&lost).unwrap().1 = false;
+    let pod = world.pods.get_mut("ring-dc1-rack2-0").unwrap();
+    pod.status.as_mut().unwrap().conditions.as_mut().unwrap()[0].status = "False".to_owned();
+    let uid = world.uid("ring-dc1-rack2-0");
+    world.label(
+        "ring-dc1-rack1-0",
+        &[("operation-name", "remove"), ("operation-status", "ToDo"), ("operation-argument", "ring-dc1-rack2-0")],
+    );
+    world.settle();
+    let host_id = "host-of-ring-dc1-rack2-0".to_owned();
+    assert_eq!(world.made[0].call, NodeCall::RemoveNode { host_id });
+    assert_eq!(world.made.len(), 1);
+    assert_ne!(world.uid("ring-dc1-rack2-0"), uid);
+    assert!(!world.members.contains_key(&lost));
+    assert_eq!(world.label_of("ring-dc1-rack1-0", "operation-status").as_deref(), Some("Done"));
+}
+
+#[test]
+fn a_live_node_is_not_removed() {
+    let mut world = formed(1);
+    world.label(
+        "ring-dc1-rack1-0",
+        &[("operation-name", "remove"), ("operation-status", "ToDo"), ("operation-argument", "ring-dc1-rack2-0")],
+    );
+    world.settle();
+    assert!(world.made.is_empty());
+    assert_eq!(world.label_of("ring-dc1-rack1-0", "operation-status").as_deref(), Some("Error"));
+    assert_eq!(world.members.len(), 3);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    /// However often and wherever the operator dies, a cluster forms, restarts once and cleans up once.
+    #[test]
+    fn dying_anywhere_changes_nothing_about_the_end(deaths in prop::collection::vec(0..6usize, 0..40)) {
+        let mut deaths = deaths.into_iter();
+        let mut world = World::new(&three_racks(2));
+        let run = |world: &mut World, deaths: &mut dyn Iterator<Item = usize>| {
+            for death in deaths.by_ref().take(15) {
+                world.pass(Death::AfterWrites(death));
+                world.controllers();
+                if death % 2 == 0 {
+                    world.nodes_finish();
+                }
+            }
+            world.settle();
+        };
+        run(&mut world, &mut deaths);
+        prop_assert_eq!(world.pods.len(), 6);
+        let uids: Vec<_> = world.pods.keys().map(|pod| (pod.clone(), world.uid(pod))).collect();
+        ask_for_restart(&mut world, &[0, 2]);
+        run(&mut world, &mut deaths);
+        for (pod, uid) in uids {
+            prop_assert_eq!(!pod.starts_with(RACKS[1]), world.uid(&pod) != uid, "{}", pod);
+        }
+        prop_assert!(world.uid("ring-dc1-rack1-0").as_str() <= "pod-uid-99");
+        prop_assert!(world.most_down <= 1);
+        let pods_made = world.pods.values().filter_map(|pod| pod.metadata.uid.clone()).collect::<std::collections::BTreeSet<_>>();
+        prop_assert_eq!(pods_made.len(), 6);
+        for pod in world.pods.keys().cloned().collect::<Vec<_>>() {
+            world.label(&pod, &[("operation-name", "cleanup"), ("operation-status", "ToDo")]);
+        }
+        run(&mut world, &mut deaths);
+        for pod in world.pods.keys() {
+            prop_assert_eq!(world.label_of(pod, "operation-status"), Some("Done".to_owned()));
+        }
+    }
+}

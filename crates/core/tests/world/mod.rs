@@ -1,0 +1,380 @@
+//! A small world for the decisions of `core` to act in: objects, the StatefulSet controller's rules that matter here,
+//! nodes that are up as soon as their pod is, and an operator that may be killed between any two writes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+
+use casskop_core::call::{CallKey, CallState, NodeCall};
+use casskop_core::effect::{Effect, Notice};
+use casskop_core::fact::Fact;
+use casskop_core::observed::{KubeState, NodeFacts, Observed, OperationMode, RingView};
+use casskop_core::plan::{Plan, plan};
+use casskop_core::questions::{Question, questions};
+use casskop_core::validate::validate;
+use casskop_types::cluster::CassandraCluster;
+use casskop_types::names::PodName;
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::Pod;
+use serde_json::json;
+
+/// A call that was really made to a node.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Made {
+    /// Pod whose node was called.
+    pub pod: String,
+    /// What was asked.
+    pub call: NodeCall,
+}
+
+/// Where the operator dies in a pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Death {
+    /// It lives on.
+    Never,
+    /// It dies after this many writes (the status is the first).
+    AfterWrites(usize),
+}
+
+/// Everything there is.
+pub struct World {
+    pub cluster: CassandraCluster,
+    pub sets: BTreeMap<String, StatefulSet>,
+    pub pods: BTreeMap<String, Pod>,
+    /// Members of the ring by address: host id, and whether the node is up.
+    pub members: BTreeMap<IpAddr, (String, bool)>,
+    /// Pods whose container does not get ready.
+    pub broken: BTreeSet<String>,
+    /// Calls of the present operator process.
+    pub calls: BTreeMap<CallKey, CallState>,
+    /// Work going on in nodes, whoever asked for it.
+    pub in_flight: BTreeMap<String, NodeCall>,
+    pub made: Vec<Made>,
+    pub notices: Vec<Notice>,
+    pub now: Timestamp,
+    /// Most pods ever not ready or missing at once since the cluster was up.
+    pub most_down: usize,
+    next: u32,
+}
+
+impl World {
+    pub fn new(spec: &serde_json::Value) -> Self {
+        let cluster = serde_json::from_value(json!({
+            "apiVersion": "db.orange.com/v2", "kind": "CassandraCluster",
+            "metadata": {"name": "ring", "namespace": "ns", "uid": "cluster-uid", "generation": 1, "resourceVersion": "1"},
+            "spec": spec,
+        }))
+        .unwrap();
+        Self {
+            cluster,
+            sets: BTreeMap::new(),
+            pods: BTreeMap::new(),
+            members: BTreeMap::new(),
+            broken: BTreeSet::new(),
+            calls: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
+            made: Vec::new(),
+            notices: Vec::new(),
+            now: "2026-11-21T08:00:00Z".parse().unwrap(),
+            most_down: 0,
+            next: 0,
+        }
+    }
+
+    /// One pass of the operator.
+    pub fn pass(&mut self, death: Death) -> Plan {
+        self.now += SignedDuration::from_secs(1);
+        let kube = self.kube();
+        let validated = validate(&self.cluster).expect("a valid cluster");
+        let asked = questions(&validated, &kube, &self.calls);
+        let nodes = asked.iter().map(|(pod, what)| (pod.clone(), self.ask(pod, what))).collect();
+        let observed = Observed { kube, nodes, calls: self.calls.clone(), operator: "operator-0".to_owned() };
+        let plan = plan(&validated, &observed, self.now);
+        let mut writes = 0;
+        let dies = |writes: usize| matches!(death, Death::AfterWrites(limit) if writes >= limit);
+        if !casskop_types::conditions::say_the_same(
+            &self.cluster.status.clone().unwrap_or_default(),
+            &plan.status,
+        ) {
+            if dies(writes) {
+                self.die();
+                return plan;
+            }
+            writes += 1;
+            self.cluster.status = Some(plan.status.clone());
+        }
+        self.notices.extend(plan.notices.clone());
+        for effect in &plan.effects {
+            if dies(writes) {
+                self.die();
+                return plan;
+            }
+            writes += 1;
+            self.execute(effect);
+        }
+        plan
+    }
+
+    /// The operator is gone, and what it remembered; what it started in nodes goes on.
+    pub fn die(&mut self) {
+        self.calls.clear();
+    }
+
+    /// Runs operator and controllers until nothing changes any more; returns the passes it took.
+    pub fn settle(&mut self) -> usize {
+        for passes in 1..400 {
+            let plan = self.pass(Death::Never);
+            let moved = self.controllers() | self.nodes_finish();
+            let same = casskop_types::conditions::say_the_same(
+                &self.cluster.status.clone().unwrap_or_default(),
+                &plan.status,
+            );
+            if !moved && same && plan.effects.is_empty() && self.calls.is_empty() && self.in_flight.is_empty() {
+                let again = self.pass(Death::Never);
+                if again.effects.is_empty() {
+                    return passes;
+                }
+            }
+        }
+        panic!("does not settle: {:#?}", self.cluster.status);
+    }
+
+    /// The StatefulSet controller and the kubelets take one step each.
+    pub fn controllers(&mut self) -> bool {
+        let mut moved = false;
+        for name in self.sets.keys().cloned().collect::<Vec<_>>() {
+            moved |= self.control(&name);
+        }
+        let up = self.cluster.status.as_ref().is_some_and(|status| {
+            status.phase == Some(casskop_types::status::Phase::Running)
+        });
+        let wanted: i32 = self.sets.values().map(|set| set.spec.as_ref().unwrap().replicas.unwrap()).sum();
+        let ready = self.pods.values().filter(|pod| is_ready(pod)).count();
+        if up {
+            self.most_down = self.most_down.max(usize::try_from(wanted).unwrap().saturating_sub(ready));
+        }
+        moved
+    }
+
+    /// Work going on in nodes ends, and whoever still listens hears of it.
+    pub fn nodes_finish(&mut self) -> bool {
+        let ended = std::mem::take(&mut self.in_flight);
+        for state in self.calls.values_mut() {
+            if matches!(state, CallState::Running { .. }) {
+                *state = CallState::Succeeded { keyspaces_done: vec![] };
+            }
+        }
+        for call in ended.values() {
+            if let NodeCall::RemoveNode { host_id } = call {
+                self.members.retain(|_, (known, _)| known != host_id);
+            }
+        }
+        !ended.is_empty()
+    }
+
+    pub fn label(&mut self, pod: &str, labels: &[(&str, &str)]) {
+        let stored = self.pods.get_mut(pod).unwrap().metadata.labels.get_or_insert_default();
+        for (key, value) in labels {
+            stored.insert((*key).to_owned(), (*value).to_owned());
+        }
+    }
+
+    pub fn label_of(&self, pod: &str, key: &str) -> Option<String> {
+        self.pods[pod].metadata.labels.as_ref()?.get(key).cloned()
+    }
+
+    pub fn uid(&self, pod: &str) -> String {
+        self.pods[pod].metadata.uid.clone().unwrap()
+    }
+
+    pub fn edit_spec(&mut self, edit: impl FnOnce(&mut serde_json::Value)) {
+        let mut value = serde_json::to_value(&self.cluster).unwrap();
+        edit(&mut value["spec"]);
+        value["metadata"]["generation"] = json!(self.cluster.metadata.generation.unwrap() + 1);
+        self.cluster = serde_json::from_value(value).unwrap();
+    }
+
+    fn kube(&self) -> KubeState {
+        KubeState {
+            cluster: self.cluster.clone(),
+            statefulsets: self.sets.values().cloned().collect(),
+            pods: self.pods.values().cloned().collect(),
+            services: Fact::default(),
+            disruption_budget: Fact::default(),
+            claims: Fact::Known(Vec::new()),
+        }
+    }
+
+    fn ask(&self, pod: &PodName, what: &BTreeSet<Question>) -> NodeFacts {
+        let address = address_of(&self.pods[&pod.to_string()]);
+        let mut facts = NodeFacts::default();
+        if what.contains(&Question::Ring) {
+            let side = |up: bool| {
+                let members = self.members.iter().filter(|(_, (_, is_up))| *is_up == up);
+                members.map(|(address, _)| *address).collect()
+            };
+            facts.mode = Fact::Known(OperationMode::Normal);
+            facts.host_id = Fact::Known(self.members[&address].0.clone());
+            facts.ring = Fact::Known(RingView {
+                live: side(true),
+                unreachable: side(false),
+                host_ids: self.members.iter().map(|(address, (id, _))| (*address, id.clone())).collect(),
+                ..RingView::default()
+            });
+        }
+        if what.contains(&Question::InFlight) {
+            let call = self.in_flight.get(&pod.to_string());
+            facts.in_flight = Fact::Known(call.map(|call| call.storage_service_operation().to_owned()).into_iter().collect());
+        }
+        if what.contains(&Question::Datacenters) {
+            facts.datacenters = Fact::Known(["dc1".to_owned()].into());
+        }
+        facts
+    }
+
+    fn execute(&mut self, effect: &Effect) {
+        match effect {
+            Effect::CreateStatefulSet(set) => {
+                let name = set.metadata.name.clone().unwrap();
+                let mut set = (**set).clone();
+                set.metadata.uid = Some(format!("uid-of-{name}"));
+                set.metadata.generation = Some(1);
+                assert!(self.sets.insert(name, set).is_none(), "created twice");
+            }
+            Effect::UpdateStatefulSet(set) => {
+                let name = set.metadata.name.clone().unwrap();
+                let mut set = (**set).clone();
+                let before = self.sets[&name].spec.as_ref().unwrap().replicas;
+                assert!(set.spec.as_ref().unwrap().replicas >= before, "replicas lowered without a decommission");
+                set.metadata.generation = set.metadata.generation.map(|generation| generation + 1);
+                self.sets.insert(name, set);
+            }
+            Effect::ResetRollingRestart { dc, rack, .. } => {
+                let (dc, rack) = (*dc, *rack);
+                self.edit_spec(|spec| spec["topology"]["dc"][dc]["rack"][rack]["rollingRestart"] = json!(false));
+            }
+            Effect::LabelPod { pod, uid, labels, .. } => {
+                let Some(stored) = self.pods.get_mut(&pod.to_string()) else { return };
+                if stored.metadata.uid.as_ref() != Some(uid) {
+                    return;
+                }
+                let stored = stored.metadata.labels.get_or_insert_default();
+                for (key, value) in labels {
+                    match value {
+                        Some(value) => drop(stored.insert(key.clone(), value.clone())),
+                        None => drop(stored.remove(key)),
+                    }
+                }
+            }
+            Effect::StartCall { key, pod, call, .. } => {
+                let running = self.in_flight.insert(pod.to_string(), call.clone());
+                assert!(running.is_none(), "two runs at once on {pod}");
+                self.calls.insert(key.clone(), CallState::Running { keyspaces_done: vec![] });
+                self.made.push(Made { pod: pod.to_string(), call: call.clone() });
+            }
+            Effect::ForgetCall(key) => {
+                self.calls.remove(key);
+            }
+            Effect::DeletePod { pod, uid, .. } => {
+                if self.pods.get(&pod.to_string()).is_some_and(|stored| stored.metadata.uid.as_ref() == Some(uid)) {
+                    self.pods.remove(&pod.to_string());
+                }
+            }
+            Effect::DeleteClaim { .. } | Effect::ApplyService(_) | Effect::ApplyDisruptionBudget(_) => {}
+        }
+    }
+
+    /// One step of the controller of one StatefulSet, with pods ready at once: create the next missing pod, or
+    /// replace one pod of an old revision, never while another is not ready.
+    fn control(&mut self, name: &str) -> bool {
+        let set = self.sets[name].clone();
+        let spec = set.spec.as_ref().unwrap();
+        let revision = format!("{:x}", fxhash(&serde_json::to_string(&spec.template).unwrap()));
+        let replicas = spec.replicas.unwrap_or(1);
+        let mut moved = false;
+        let mut all_new = true;
+        for ordinal in 0..replicas {
+            let pod = format!("{name}-{ordinal}");
+            if !self.pods.contains_key(&pod) {
+                self.create_pod(&set, name, ordinal, &revision);
+                moved = true;
+                break;
+            }
+        }
+        let waits = (0..replicas).any(|ordinal| !self.pods.get(&format!("{name}-{ordinal}")).is_some_and(is_ready));
+        for ordinal in (0..replicas).rev() {
+            let pod = format!("{name}-{ordinal}");
+            let old = self.pods.get(&pod).is_some_and(|pod| pod.metadata.labels.as_ref().unwrap()["controller-revision-hash"] != revision);
+            if old {
+                all_new = false;
+                if !moved && !waits {
+                    let address = address_of(&self.pods[&pod]);
+                    self.pods.remove(&pod);
+                    self.members.get_mut(&address).unwrap().1 = false;
+                    moved = true;
+                }
+                break;
+            }
+        }
+        let updated = i32::try_from(
+            self.pods
+                .iter()
+                .filter(|(pod, object)| {
+                    pod.starts_with(&format!("{name}-"))
+                        && object.metadata.labels.as_ref().unwrap()["controller-revision-hash"] == revision
+                })
+                .count(),
+        )
+        .unwrap();
+        let stored = self.sets.get_mut(name).unwrap();
+        let before = stored.status.clone();
+        let status = stored.status.get_or_insert_default();
+        status.observed_generation = stored.metadata.generation;
+        status.replicas = replicas;
+        status.updated_replicas = Some(updated);
+        status.update_revision = Some(revision.clone());
+        if all_new && updated == replicas {
+            status.current_revision = Some(revision);
+        }
+        moved | (before != stored.status)
+    }
+
+    fn create_pod(&mut self, set: &StatefulSet, name: &str, ordinal: i32, revision: &str) {
+        let pod = format!("{name}-{ordinal}");
+        self.next += 1;
+        let known = self.members.iter().find(|(_, (id, _))| *id == format!("host-of-{pod}")).map(|(ip, _)| *ip);
+        if let Some(old) = known {
+            self.members.remove(&old);
+        }
+        let address = IpAddr::V4(Ipv4Addr::from(0x7f01_0000 + self.next));
+        let ready = !self.broken.contains(&pod);
+        if ready {
+            self.members.insert(address, (format!("host-of-{pod}"), true));
+        }
+        let mut labels = set.spec.as_ref().unwrap().template.metadata.as_ref().unwrap().labels.clone().unwrap();
+        labels.insert("controller-revision-hash".to_owned(), revision.to_owned());
+        let object = serde_json::from_value(json!({
+            "metadata": {
+                "name": pod, "namespace": "ns", "uid": format!("pod-uid-{}", self.next), "labels": labels,
+                "ownerReferences": [{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": name,
+                    "uid": set.metadata.uid, "controller": true}],
+            },
+            "status": {"podIP": address, "conditions": [{"type": "Ready", "status": if ready { "True" } else { "False" }}]},
+        }))
+        .unwrap();
+        self.pods.insert(pod, object);
+    }
+}
+
+pub fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
+pub fn address_of(pod: &Pod) -> IpAddr {
+    pod.status.as_ref().unwrap().pod_ip.as_ref().unwrap().parse().unwrap()
+}
+
+fn fxhash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
