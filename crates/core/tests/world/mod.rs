@@ -20,16 +20,16 @@ use serde_json::json;
 
 /// A call that was really made to a node.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Made {
+pub(crate) struct Made {
     /// Pod whose node was called.
-    pub pod: String,
+    pub(crate) pod: String,
     /// What was asked.
-    pub call: NodeCall,
+    pub(crate) call: NodeCall,
 }
 
 /// Where the operator dies in a pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Death {
+pub(crate) enum Death {
     /// It lives on.
     Never,
     /// It dies after this many writes (the status is the first).
@@ -37,28 +37,28 @@ pub enum Death {
 }
 
 /// Everything there is.
-pub struct World {
-    pub cluster: CassandraCluster,
-    pub sets: BTreeMap<String, StatefulSet>,
-    pub pods: BTreeMap<String, Pod>,
+pub(crate) struct World {
+    pub(crate) cluster: CassandraCluster,
+    pub(crate) sets: BTreeMap<String, StatefulSet>,
+    pub(crate) pods: BTreeMap<String, Pod>,
     /// Members of the ring by address: host id, and whether the node is up.
-    pub members: BTreeMap<IpAddr, (String, bool)>,
+    pub(crate) members: BTreeMap<IpAddr, (String, bool)>,
     /// Pods whose container does not get ready.
-    pub broken: BTreeSet<String>,
+    pub(crate) broken: BTreeSet<String>,
     /// Calls of the present operator process.
-    pub calls: BTreeMap<CallKey, CallState>,
+    pub(crate) calls: BTreeMap<CallKey, CallState>,
     /// Work going on in nodes, whoever asked for it.
-    pub in_flight: BTreeMap<String, NodeCall>,
-    pub made: Vec<Made>,
-    pub notices: Vec<Notice>,
-    pub now: Timestamp,
+    pub(crate) in_flight: BTreeMap<String, NodeCall>,
+    pub(crate) made: Vec<Made>,
+    pub(crate) notices: Vec<Notice>,
+    pub(crate) now: Timestamp,
     /// Most pods ever not ready or missing at once since the cluster was up.
-    pub most_down: usize,
+    pub(crate) most_down: usize,
     next: u32,
 }
 
 impl World {
-    pub fn new(spec: &serde_json::Value) -> Self {
+    pub(crate) fn new(spec: &serde_json::Value) -> Self {
         let cluster = serde_json::from_value(json!({
             "apiVersion": "db.orange.com/v2", "kind": "CassandraCluster",
             "metadata": {"name": "ring", "namespace": "ns", "uid": "cluster-uid", "generation": 1, "resourceVersion": "1"},
@@ -82,13 +82,21 @@ impl World {
     }
 
     /// One pass of the operator.
-    pub fn pass(&mut self, death: Death) -> Plan {
+    pub(crate) fn pass(&mut self, death: Death) -> Plan {
         self.now += SignedDuration::from_secs(1);
         let kube = self.kube();
         let validated = validate(&self.cluster).expect("a valid cluster");
         let asked = questions(&validated, &kube, &self.calls);
-        let nodes = asked.iter().map(|(pod, what)| (pod.clone(), self.ask(pod, what))).collect();
-        let observed = Observed { kube, nodes, calls: self.calls.clone(), operator: "operator-0".to_owned() };
+        let nodes = asked
+            .iter()
+            .map(|(pod, what)| (pod.clone(), self.ask(pod, what)))
+            .collect();
+        let observed = Observed {
+            kube,
+            nodes,
+            calls: self.calls.clone(),
+            operator: "operator-0".to_owned(),
+        };
         let plan = plan(&validated, &observed, self.now);
         let mut writes = 0;
         let dies = |writes: usize| matches!(death, Death::AfterWrites(limit) if writes >= limit);
@@ -116,12 +124,12 @@ impl World {
     }
 
     /// The operator is gone, and what it remembered; what it started in nodes goes on.
-    pub fn die(&mut self) {
+    pub(crate) fn die(&mut self) {
         self.calls.clear();
     }
 
     /// Runs operator and controllers until nothing changes any more; returns the passes it took.
-    pub fn settle(&mut self) -> usize {
+    pub(crate) fn settle(&mut self) -> usize {
         for passes in 1..400 {
             let plan = self.pass(Death::Never);
             let moved = self.controllers() | self.nodes_finish();
@@ -129,7 +137,8 @@ impl World {
                 &self.cluster.status.clone().unwrap_or_default(),
                 &plan.status,
             );
-            if !moved && same && plan.effects.is_empty() && self.calls.is_empty() && self.in_flight.is_empty() {
+            if !moved && same && plan.effects.is_empty() && self.calls.is_empty() && self.in_flight.is_empty()
+            {
                 let again = self.pass(Death::Never);
                 if again.effects.is_empty() {
                     return passes;
@@ -140,28 +149,38 @@ impl World {
     }
 
     /// The StatefulSet controller and the kubelets take one step each.
-    pub fn controllers(&mut self) -> bool {
+    pub(crate) fn controllers(&mut self) -> bool {
         let mut moved = false;
         for name in self.sets.keys().cloned().collect::<Vec<_>>() {
             moved |= self.control(&name);
         }
-        let up = self.cluster.status.as_ref().is_some_and(|status| {
-            status.phase == Some(casskop_types::status::Phase::Running)
-        });
-        let wanted: i32 = self.sets.values().map(|set| set.spec.as_ref().unwrap().replicas.unwrap()).sum();
+        let up = self
+            .cluster
+            .status
+            .as_ref()
+            .is_some_and(|status| status.phase == Some(casskop_types::status::Phase::Running));
+        let wanted: i32 = self
+            .sets
+            .values()
+            .map(|set| set.spec.as_ref().unwrap().replicas.unwrap())
+            .sum();
         let ready = self.pods.values().filter(|pod| is_ready(pod)).count();
         if up {
-            self.most_down = self.most_down.max(usize::try_from(wanted).unwrap().saturating_sub(ready));
+            self.most_down = self
+                .most_down
+                .max(usize::try_from(wanted).unwrap().saturating_sub(ready));
         }
         moved
     }
 
     /// Work going on in nodes ends, and whoever still listens hears of it.
-    pub fn nodes_finish(&mut self) -> bool {
+    pub(crate) fn nodes_finish(&mut self) -> bool {
         let ended = std::mem::take(&mut self.in_flight);
         for state in self.calls.values_mut() {
             if matches!(state, CallState::Running { .. }) {
-                *state = CallState::Succeeded { keyspaces_done: vec![] };
+                *state = CallState::Succeeded {
+                    keyspaces_done: vec![],
+                };
             }
         }
         for call in ended.values() {
@@ -172,22 +191,28 @@ impl World {
         !ended.is_empty()
     }
 
-    pub fn label(&mut self, pod: &str, labels: &[(&str, &str)]) {
-        let stored = self.pods.get_mut(pod).unwrap().metadata.labels.get_or_insert_default();
+    pub(crate) fn label(&mut self, pod: &str, labels: &[(&str, &str)]) {
+        let stored = self
+            .pods
+            .get_mut(pod)
+            .unwrap()
+            .metadata
+            .labels
+            .get_or_insert_default();
         for (key, value) in labels {
             stored.insert((*key).to_owned(), (*value).to_owned());
         }
     }
 
-    pub fn label_of(&self, pod: &str, key: &str) -> Option<String> {
+    pub(crate) fn label_of(&self, pod: &str, key: &str) -> Option<String> {
         self.pods[pod].metadata.labels.as_ref()?.get(key).cloned()
     }
 
-    pub fn uid(&self, pod: &str) -> String {
+    pub(crate) fn uid(&self, pod: &str) -> String {
         self.pods[pod].metadata.uid.clone().unwrap()
     }
 
-    pub fn edit_spec(&mut self, edit: impl FnOnce(&mut serde_json::Value)) {
+    pub(crate) fn edit_spec(&mut self, edit: impl FnOnce(&mut serde_json::Value)) {
         let mut value = serde_json::to_value(&self.cluster).unwrap();
         edit(&mut value["spec"]);
         value["metadata"]["generation"] = json!(self.cluster.metadata.generation.unwrap() + 1);
@@ -218,13 +243,21 @@ impl World {
             facts.ring = Fact::Known(RingView {
                 live: side(true),
                 unreachable: side(false),
-                host_ids: self.members.iter().map(|(address, (id, _))| (*address, id.clone())).collect(),
+                host_ids: self
+                    .members
+                    .iter()
+                    .map(|(address, (id, _))| (*address, id.clone()))
+                    .collect(),
                 ..RingView::default()
             });
         }
         if what.contains(&Question::InFlight) {
             let call = self.in_flight.get(&pod.to_string());
-            facts.in_flight = Fact::Known(call.map(|call| call.storage_service_operation().to_owned()).into_iter().collect());
+            facts.in_flight = Fact::Known(
+                call.map(|call| call.storage_service_operation().to_owned())
+                    .into_iter()
+                    .collect(),
+            );
         }
         if what.contains(&Question::Datacenters) {
             facts.datacenters = Fact::Known(["dc1".to_owned()].into());
@@ -245,16 +278,23 @@ impl World {
                 let name = set.metadata.name.clone().unwrap();
                 let mut set = (**set).clone();
                 let before = self.sets[&name].spec.as_ref().unwrap().replicas;
-                assert!(set.spec.as_ref().unwrap().replicas >= before, "replicas lowered without a decommission");
+                assert!(
+                    set.spec.as_ref().unwrap().replicas >= before,
+                    "replicas lowered without a decommission"
+                );
                 set.metadata.generation = set.metadata.generation.map(|generation| generation + 1);
                 self.sets.insert(name, set);
             }
             Effect::ResetRollingRestart { dc, rack, .. } => {
                 let (dc, rack) = (*dc, *rack);
-                self.edit_spec(|spec| spec["topology"]["dc"][dc]["rack"][rack]["rollingRestart"] = json!(false));
+                self.edit_spec(|spec| {
+                    spec["topology"]["dc"][dc]["rack"][rack]["rollingRestart"] = json!(false)
+                });
             }
             Effect::LabelPod { pod, uid, labels, .. } => {
-                let Some(stored) = self.pods.get_mut(&pod.to_string()) else { return };
+                let Some(stored) = self.pods.get_mut(&pod.to_string()) else {
+                    return;
+                };
                 if stored.metadata.uid.as_ref() != Some(uid) {
                     return;
                 }
@@ -269,14 +309,26 @@ impl World {
             Effect::StartCall { key, pod, call, .. } => {
                 let running = self.in_flight.insert(pod.to_string(), call.clone());
                 assert!(running.is_none(), "two runs at once on {pod}");
-                self.calls.insert(key.clone(), CallState::Running { keyspaces_done: vec![] });
-                self.made.push(Made { pod: pod.to_string(), call: call.clone() });
+                self.calls.insert(
+                    key.clone(),
+                    CallState::Running {
+                        keyspaces_done: vec![],
+                    },
+                );
+                self.made.push(Made {
+                    pod: pod.to_string(),
+                    call: call.clone(),
+                });
             }
             Effect::ForgetCall(key) => {
                 self.calls.remove(key);
             }
             Effect::DeletePod { pod, uid, .. } => {
-                if self.pods.get(&pod.to_string()).is_some_and(|stored| stored.metadata.uid.as_ref() == Some(uid)) {
+                if self
+                    .pods
+                    .get(&pod.to_string())
+                    .is_some_and(|stored| stored.metadata.uid.as_ref() == Some(uid))
+                {
                     self.pods.remove(&pod.to_string());
                 }
             }
@@ -301,10 +353,13 @@ impl World {
                 break;
             }
         }
-        let waits = (0..replicas).any(|ordinal| !self.pods.get(&format!("{name}-{ordinal}")).is_some_and(is_ready));
+        let waits =
+            (0..replicas).any(|ordinal| !self.pods.get(&format!("{name}-{ordinal}")).is_some_and(is_ready));
         for ordinal in (0..replicas).rev() {
             let pod = format!("{name}-{ordinal}");
-            let old = self.pods.get(&pod).is_some_and(|pod| pod.metadata.labels.as_ref().unwrap()["controller-revision-hash"] != revision);
+            let old = self.pods.get(&pod).is_some_and(|pod| {
+                pod.metadata.labels.as_ref().unwrap()["controller-revision-hash"] != revision
+            });
             if old {
                 all_new = false;
                 if !moved && !waits {
@@ -342,7 +397,11 @@ impl World {
     fn create_pod(&mut self, set: &StatefulSet, name: &str, ordinal: i32, revision: &str) {
         let pod = format!("{name}-{ordinal}");
         self.next += 1;
-        let known = self.members.iter().find(|(_, (id, _))| *id == format!("host-of-{pod}")).map(|(ip, _)| *ip);
+        let known = self
+            .members
+            .iter()
+            .find(|(_, (id, _))| *id == format!("host-of-{pod}"))
+            .map(|(ip, _)| *ip);
         if let Some(old) = known {
             self.members.remove(&old);
         }
@@ -351,7 +410,17 @@ impl World {
         if ready {
             self.members.insert(address, (format!("host-of-{pod}"), true));
         }
-        let mut labels = set.spec.as_ref().unwrap().template.metadata.as_ref().unwrap().labels.clone().unwrap();
+        let mut labels = set
+            .spec
+            .as_ref()
+            .unwrap()
+            .template
+            .metadata
+            .as_ref()
+            .unwrap()
+            .labels
+            .clone()
+            .unwrap();
         labels.insert("controller-revision-hash".to_owned(), revision.to_owned());
         let object = serde_json::from_value(json!({
             "metadata": {
@@ -366,15 +435,29 @@ impl World {
     }
 }
 
-pub fn is_ready(pod: &Pod) -> bool {
-    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+pub(crate) fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod
+        .status
+        .iter()
+        .flat_map(|status| status.conditions.iter().flatten());
+    conditions
+        .into_iter()
+        .any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
-pub fn address_of(pod: &Pod) -> IpAddr {
-    pod.status.as_ref().unwrap().pod_ip.as_ref().unwrap().parse().unwrap()
+pub(crate) fn address_of(pod: &Pod) -> IpAddr {
+    pod.status
+        .as_ref()
+        .unwrap()
+        .pod_ip
+        .as_ref()
+        .unwrap()
+        .parse()
+        .unwrap()
 }
 
 fn fxhash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
