@@ -60,17 +60,33 @@ pub enum NodeOperation {
 }
 
 impl NodeOperation {
-    fn of_method(method: &str) -> Option<Self> {
-        match method {
-            "forceKeyspaceCleanup" => Some(Self::Cleanup),
-            "decommission" => Some(Self::Decommission),
-            "drain" => Some(Self::Drain),
-            "forceKeyspaceFlush" => Some(Self::Flush),
-            "rebuild" => Some(Self::Rebuild),
-            "removeNode" => Some(Self::RemoveNode),
-            "upgradeSSTables" => Some(Self::UpgradeSstables),
-            _ => None,
+    const ALL: [Self; 7] = [
+        Self::Cleanup,
+        Self::Decommission,
+        Self::Drain,
+        Self::Flush,
+        Self::Rebuild,
+        Self::RemoveNode,
+        Self::UpgradeSstables,
+    ];
+
+    /// The method of `StorageService` that does it.
+    pub fn method(self) -> &'static str {
+        match self {
+            Self::Cleanup => "forceKeyspaceCleanup",
+            Self::Decommission => "decommission",
+            Self::Drain => "drain",
+            Self::Flush => "forceKeyspaceFlush",
+            Self::Rebuild => "rebuild",
+            Self::RemoveNode => "removeNode",
+            Self::UpgradeSstables => "upgradeSSTables",
         }
+    }
+
+    fn of_method(method: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|operation| operation.method() == method)
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::bulk::{Answers, Bulk};
 use crate::compaction_manager::{Compaction, compactions};
-use crate::error::CallError;
+use crate::error::{CallError, Category};
 use crate::storage_service::{
     HostId, OperationMode, RemovalStatus, host_ids, joining_nodes, leaving_nodes, live_nodes, local_host_id,
     moving_nodes, native_transport_running, operation_mode, release_version, removal_status,
@@ -23,11 +23,11 @@ pub struct NodeStatus {
     pub mode: OperationMode,
     /// Its own host id, once it has one.
     pub host_id: Option<HostId>,
-    /// Host ids of the members of the ring, by address.
+    /// Host ids of the members of the ring and of nodes that are joining it, by address.
     pub host_ids: BTreeMap<IpAddr, HostId>,
     /// Nodes it takes for alive, itself included.
     pub live: BTreeSet<IpAddr>,
-    /// Nodes it takes for dead.
+    /// Nodes it takes for dead; among them those that left the ring up to three days ago.
     pub unreachable: BTreeSet<IpAddr>,
     /// Nodes that are about to join.
     pub joining: BTreeSet<IpAddr>,
@@ -39,13 +39,22 @@ pub struct NodeStatus {
     pub native_transport_running: bool,
     /// Whether it is removing another node.
     pub removal: RemovalStatus,
-    /// What its compaction executor works on.
+    /// What its compaction executor works on; nothing while it starts.
     pub compactions: Vec<Compaction>,
-    /// What it streams.
+    /// What it streams; nothing while it starts.
     pub streams: Vec<StreamPlan>,
 }
 
 impl NodeStatus {
+    /// The members of the ring that this node takes for dead.
+    pub fn down_members(&self) -> BTreeSet<IpAddr> {
+        self.unreachable
+            .iter()
+            .filter(|address| self.host_ids.contains_key(address))
+            .copied()
+            .collect()
+    }
+
     /// The questions, for one round trip.
     pub fn question() -> Bulk {
         Bulk::new()
@@ -81,8 +90,16 @@ impl NodeStatus {
             moving: answers.to(&moving_nodes())?,
             native_transport_running: answers.to(&native_transport_running())?,
             removal: answers.to(&removal_status())?,
-            compactions: answers.to(&compactions())?,
-            streams: answers.to(&current_streams())?,
+            compactions: none_if_missing(answers.to(&compactions()))?,
+            streams: none_if_missing(answers.to(&current_streams()))?,
         })
+    }
+}
+
+/// A node that starts registers `StorageService` before the MBeans of what it does not do yet.
+fn none_if_missing<T>(answer: Result<Vec<T>, CallError>) -> Result<Vec<T>, CallError> {
+    match answer {
+        Err(error) if error.category() == Category::Missing => Ok(Vec::new()),
+        other => other,
     }
 }

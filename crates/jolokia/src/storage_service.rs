@@ -39,7 +39,7 @@ pub fn local_host_id() -> Call<Option<HostId>> {
     })
 }
 
-/// Host ids by address, of all nodes this node knows tokens of.
+/// Host ids by address: of the members of the ring, and of nodes that are joining it.
 ///
 /// `HostIdMap`, which `CassKop` reads, is gone in 5.0; this attribute is in every version.
 pub fn host_ids() -> Call<BTreeMap<IpAddr, HostId>> {
@@ -52,6 +52,9 @@ pub fn live_nodes() -> Call<BTreeSet<IpAddr>> {
 }
 
 /// Nodes this node takes for dead.
+///
+/// For three days a node that left the ring is among them, once its process has ended: gossip remembers it.
+/// Only together with [`host_ids`] does it tell which members are down.
 pub fn unreachable_nodes() -> Call<BTreeSet<IpAddr>> {
     Call::attribute(MBEAN, "UnreachableNodes", addresses)
 }
@@ -77,13 +80,15 @@ pub fn keyspaces() -> Call<Vec<String>> {
 }
 
 /// The keyspaces that are replicated between nodes: the ones to clean up, and whose replication counts.
+///
+/// `NonSystemKeyspaces` gives the same: `system_auth` and its like, too, are not "system" to Cassandra.
 pub fn non_local_keyspaces() -> Call<Vec<String>> {
     Call::attribute(MBEAN, "NonLocalStrategyKeyspaces", strings)
 }
 
-/// The keyspaces that are not Cassandra's own.
-pub fn non_system_keyspaces() -> Call<Vec<String>> {
-    Call::attribute(MBEAN, "NonSystemKeyspaces", strings)
+/// The version of the schema the node has: the same on all nodes once a change has come everywhere.
+pub fn schema_version() -> Call<String> {
+    Call::attribute(MBEAN, "SchemaVersion", string)
 }
 
 /// Whether the node answers CQL.
@@ -112,7 +117,8 @@ pub fn describe_ring(keyspace: &str) -> Call<Vec<TokenRange>> {
 
 /// Drops the keys of `keyspace` that the node no longer owns.
 ///
-/// Refused for the node's own keyspaces and while nodes join or leave.
+/// Refused for the node's own keyspaces and while the node is to take over data from one that leaves. While
+/// another node joins it succeeds, and leaves there what that node is about to own.
 pub fn cleanup(keyspace: &str, jobs: Jobs) -> Call<()> {
     let operation = "forceKeyspaceCleanup(int,java.lang.String,[Ljava.lang.String;)";
     Call::operation(
@@ -138,6 +144,9 @@ pub fn upgrade_sstables(keyspace: &str, jobs: Jobs) -> Call<()> {
 }
 
 /// Streams to this node what it owns, from the nodes of `datacenter`.
+///
+/// A node that has not yet heard that a keyspace is replicated to its own data centre rebuilds nothing of it
+/// and reports success, and one that has heard of half the schema fails: compare [`schema_version`] first.
 pub fn rebuild(datacenter: &str) -> Call<()> {
     Call::operation(
         Pace::Blocking,
@@ -160,6 +169,9 @@ pub fn remove_node(host_id: &HostId) -> Call<()> {
 }
 
 /// Streams what this node holds to the others and takes it out of the ring.
+///
+/// That it returned does not say that the node left: a second call returns at once while the first one is
+/// under way, and so does one on a node that has left. [`operation_mode`] tells.
 ///
 /// 3.11 has no force, and leaves whatever the replication says; since 4.0 the node refuses, unless
 /// forced, when fewer nodes would remain than a keyspace has replicas (CASSANDRA-12510).
@@ -276,7 +288,7 @@ pub enum OperationMode {
     Leaving,
     /// Left the ring; the process goes on running.
     Decommissioned,
-    /// Leaving failed; the node is a member still (5.0).
+    /// Leaving failed, or was refused before it began; the node is a member and serves as before (5.0).
     DecommissionFailed,
     /// Moving to another token.
     Moving,
@@ -289,6 +301,19 @@ pub enum OperationMode {
 }
 
 impl OperationMode {
+    /// Whether a node in this mode owns data: it has joined and has not left.
+    pub fn is_member(&self) -> bool {
+        matches!(
+            self,
+            Self::Normal
+                | Self::Leaving
+                | Self::DecommissionFailed
+                | Self::Moving
+                | Self::Draining
+                | Self::Drained
+        )
+    }
+
     fn named(text: String) -> Self {
         match text.as_str() {
             "STARTING" => Self::Starting,
@@ -360,5 +385,56 @@ fn done(value: &Value) -> Result<(), Unexpected> {
         Some(2) => Err(Unexpected::NotDone(NotDone::UnableToCancel)),
         Some(code) => Err(Unexpected::NotDone(NotDone::Other(code))),
         None => Err(Unexpected::new("an outcome number", value)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Category;
+
+    #[test]
+    fn decommission_has_the_signature_of_the_version() {
+        let sent = |version: &str, replication| {
+            decommission(version.parse().unwrap(), replication)
+                .request()
+                .to_json()
+        };
+        let old = sent("3.11.19", Replication::MustHold);
+        assert_eq!(
+            (&old["operation"], &old["arguments"]),
+            (&json!("decommission()"), &json!([]))
+        );
+        for version in ["4.0.19", "4.1.10", "5.0.9"] {
+            let held = sent(version, Replication::MustHold);
+            assert_eq!(held["operation"], "decommission(boolean)");
+            assert_eq!(held["arguments"], json!([false]));
+            assert_eq!(sent(version, Replication::MayFall)["arguments"], json!([true]));
+        }
+    }
+
+    #[test]
+    fn only_a_zero_is_success() {
+        let call = cleanup("shop", Jobs::new(2));
+        let outcome = |value: Value| call.parse(&json!({"status": 200, "value": value}));
+        assert!(outcome(json!(0)).is_ok());
+        for code in [1, 2, 3, -1] {
+            assert_eq!(outcome(json!(code)).unwrap_err().category(), Category::NotDone);
+        }
+        assert_eq!(outcome(Value::Null).unwrap_err().category(), Category::Malformed);
+    }
+
+    #[test]
+    fn a_host_id_is_a_uuid_in_either_case() {
+        let id: HostId = "5E4FB5AD-1bf0-4ab8-9ac8-9a1ae6a0a3ff".parse().unwrap();
+        assert_eq!(id.as_str(), "5e4fb5ad-1bf0-4ab8-9ac8-9a1ae6a0a3ff");
+        for text in [
+            "",
+            "5e4fb5ad",
+            "5e4fb5ad-1bf0-4ab8-9ac8-9a1ae6a0a3fg",
+            "5e4fb5ad11bf0-4ab8-9ac8-9a1ae6a0a3ff",
+        ] {
+            assert_eq!(text.parse::<HostId>(), Err(NotAHostId(text.to_owned())));
+        }
     }
 }
