@@ -1,0 +1,56 @@
+//! Calling cargo on this workspace.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+
+use anyhow::{Context, Result, bail};
+use casskop_lab::progress::Progress;
+
+use crate::printer::Printer;
+
+/// The repository this program was built from.
+pub(crate) fn repository() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here).to_owned()
+}
+
+/// A cargo command in the repository; the cargo that runs this program, if that is known.
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(repository()).args(arguments);
+    command
+}
+
+/// Builds programs of the workspace into the directory this one is in. Cargo shows its own progress.
+pub(crate) fn build(printer: &Printer, packages: &[&str]) -> Result<()> {
+    let mut arguments = vec!["build"];
+    for package in packages {
+        arguments.extend(["--package", package]);
+    }
+    run(printer, &mut command(&arguments))
+}
+
+/// Runs a program to its end with its output on the terminal, and fails if it does.
+pub(crate) fn run(printer: &Printer, command: &mut Command) -> Result<()> {
+    let status = status(printer, command)?;
+    if !status.success() {
+        bail!("`{}` failed ({status})", words(command));
+    }
+    Ok(())
+}
+
+fn status(printer: &Printer, command: &mut Command) -> Result<ExitStatus> {
+    printer.note(&format!("$ {}", words(command)));
+    command
+        .status()
+        .with_context(|| format!("cannot run {}", command.get_program().display()))
+}
+
+fn words(command: &Command) -> String {
+    let program = Path::new(command.get_program())
+        .file_name()
+        .unwrap_or(command.get_program());
+    let mut words = vec![program.to_string_lossy().into_owned()];
+    words.extend(command.get_args().map(|word| word.to_string_lossy().into_owned()));
+    words.join(" ")
+}
