@@ -35,6 +35,7 @@ pub(crate) async fn run(command: LabCommand, printer: &Printer) -> Result<()> {
 
 async fn up(options: &UpOptions, printer: &Printer) -> Result<()> {
     let (nodes, default_name) = match options.simulated {
+        Some(0) => (Nodes::None, "bare"),
         Some(count) => (Nodes::Simulated(count), "simulated"),
         None => (Nodes::Real(options.nodes.unwrap_or(DEFAULT_NODES)), "real"),
     };
@@ -73,19 +74,16 @@ fn down(name: Option<&str>, printer: &Printer) -> Result<()> {
     let cache = Cache::locate()?;
     let mut ended = 0;
     for (directory, record) in state::all(&cache)? {
-        if let Some(name) = name {
-            if directory.name() != name {
-                continue;
-            }
-        } else if let Some(owner) = record.as_ref().and_then(|record| record.owner.as_ref()) {
-            if owner.is_running() {
-                let pid = owner.pid();
-                printer.note(&format!(
-                    "left {} alone: it belongs to process {pid} and ends with it",
-                    directory.name()
-                ));
-                continue;
-            }
+        if name.is_some_and(|name| directory.name() != name) {
+            continue;
+        }
+        let owner = record.as_ref().and_then(|record| record.owner.as_ref());
+        if let Some(owner) = owner.filter(|owner| name.is_none() && owner.is_running()) {
+            let (lab, pid) = (directory.name(), owner.pid());
+            printer.note(&format!(
+                "left {lab} alone: it belongs to process {pid} and ends with it"
+            ));
+            continue;
         }
         let title = format!("take down the lab {}", directory.name());
         step(printer as &dyn Progress, &title, || {
@@ -95,7 +93,7 @@ fn down(name: Option<&str>, printer: &Printer) -> Result<()> {
     }
     match name {
         Some(name) if ended == 0 => bail!("there is no lab {name}: `cargo xtask lab status` lists them"),
-        None if ended == 0 => printer.result("no lab is up"),
+        None if ended == 0 => printer.result("no lab to take down"),
         _ => {}
     }
     Ok(())

@@ -13,6 +13,7 @@ mod test;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use casskop_lab::progress::Progress;
 use clap::Parser;
 
 use cli::{Cli, Command};

@@ -99,7 +99,7 @@ impl Progress for Printer {
 
 /// Seconds with a digit below a minute, minutes and seconds above.
 fn readable(spent: Duration) -> String {
-    if spent < Duration::from_secs(60) {
+    if spent < Duration::from_mins(1) {
         return format!("{:.1} s", spent.as_secs_f64());
     }
     format!("{} min {:02} s", spent.as_secs() / 60, spent.as_secs() % 60)
