@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
 use anyhow::{Context, Result, bail};
+use casskop_lab::programs::Programs;
 use casskop_lab::progress::Progress;
 
 use crate::printer::Printer;
@@ -14,11 +15,20 @@ pub(crate) fn repository() -> PathBuf {
     here.ancestors().nth(2).unwrap_or(here).to_owned()
 }
 
-/// A cargo command in the repository; the cargo that runs this program, if that is known.
-pub(crate) fn command(arguments: &[&str]) -> Command {
+/// A cargo command in the repository; the cargo that runs this program, if that is known. It builds where this program
+/// was built, however that place was chosen, since labs and tests look for the project's programs there.
+pub(crate) fn command(arguments: &[&str]) -> Result<Command> {
+    let programs = Programs::beside_this_one()?;
+    let target = programs
+        .directory()
+        .parent()
+        .context("this program is not in a target directory")?;
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(repository()).args(arguments);
     command
+        .current_dir(repository())
+        .env("CARGO_TARGET_DIR", target)
+        .args(arguments);
+    Ok(command)
 }
 
 /// Builds programs of the workspace into the directory this one is in. Cargo shows its own progress.
@@ -27,7 +37,7 @@ pub(crate) fn build(printer: &Printer, packages: &[&str]) -> Result<()> {
     for package in packages {
         arguments.extend(["--package", package]);
     }
-    run(printer, &mut command(&arguments))
+    run(printer, &mut command(&arguments)?)
 }
 
 /// Runs a program to its end with its output on the terminal, and fails if it does.

@@ -40,7 +40,6 @@ async fn up(options: &UpOptions, printer: &Printer) -> Result<()> {
         None => (Nodes::Real(options.nodes.unwrap_or(DEFAULT_NODES)), "real"),
     };
     prepare(nodes, printer)?;
-    cargo::build(printer, &["kubectl-casskop"])?;
     let name = options.name.clone().unwrap_or_else(|| default_name.to_owned());
     let lab = Lab::start(
         &Options {
@@ -158,10 +157,8 @@ fn environment(name: Option<&str>, printer: &Printer) -> Result<()> {
     let lab = Lab::attach(&directory)?;
     let components = Components::locate()?;
     let kubectl = components.require(Component::Kubectl)?;
+    cargo::build(printer, &["kubectl-casskop"])?;
     let programs = Programs::beside_this_one()?;
-    if programs.require("kubectl-casskop", "kubectl-casskop").is_err() {
-        cargo::build(printer, &["kubectl-casskop"])?;
-    }
     let path = [Some(programs.directory()), kubectl.parent()];
     let path: Vec<String> = path.into_iter().flatten().map(quoted).collect();
     printer.result(&format!("export KUBECONFIG={}", quoted(&lab.kubeconfig())));

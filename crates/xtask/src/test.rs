@@ -56,7 +56,7 @@ pub(crate) async fn run(options: &TestOptions, printer: &Printer) -> Result<Exit
 }
 
 fn core(options: &TestOptions, printer: &Printer) -> Result<()> {
-    cargo::run(printer, &mut cargo::command(&["fmt", "--all", "--check"]))?;
+    cargo::run(printer, &mut cargo::command(&["fmt", "--all", "--check"])?)?;
     let mut clippy = cargo::command(&[
         "clippy",
         "--workspace",
@@ -65,14 +65,14 @@ fn core(options: &TestOptions, printer: &Printer) -> Result<()> {
         "--",
         "-D",
         "warnings",
-    ]);
+    ])?;
     cargo::run(printer, &mut clippy)?;
     // Advisories come from a database outside the package registries: they are not part of the tests.
     let mut deny = Command::new(setup::cargo_deny(printer)?);
     deny.current_dir(cargo::repository())
         .args(["--locked", "check", "bans", "licenses", "sources"]);
     cargo::run(printer, &mut deny)?;
-    let mut test = cargo::command(&["test", "--workspace", "--exclude", "casskop-tests", "--locked"]);
+    let mut test = cargo::command(&["test", "--workspace", "--exclude", "casskop-tests", "--locked"])?;
     cargo::run(printer, with_options(&mut test, options))
 }
 
@@ -108,7 +108,7 @@ fn in_layer(layer: Layer, lab: &Lab, options: &TestOptions, printer: &Printer) -
         Layer::Sim => "sim",
         Layer::E2e => "e2e",
     };
-    let mut test = cargo::command(&["test", "--package", "casskop-tests", "--locked", "--test", target]);
+    let mut test = cargo::command(&["test", "--package", "casskop-tests", "--locked", "--test", target])?;
     test.env(STATE_VARIABLE, lab.directory().path())
         .env("KUBECONFIG", lab.kubeconfig())
         .env("PATH", path()?);
