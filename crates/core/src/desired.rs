@@ -11,6 +11,7 @@ mod disruption_budget;
 mod environment;
 mod go_json;
 mod init_containers;
+mod last_applied;
 mod pod;
 pub mod seeds;
 mod server_defaults;

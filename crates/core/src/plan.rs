@@ -15,7 +15,7 @@ use crate::operations::{self, Scene};
 use crate::rack::{self, Rack};
 use crate::report;
 use crate::steps::Steps;
-use crate::validate::{Problem, ValidatedCluster};
+use crate::validate::{self, Problem, ValidatedCluster};
 
 /// What one pass wants. A value: printed, compared, shown by the plugin.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +44,8 @@ pub fn plan(cluster: &ValidatedCluster, observed: &Observed, now: Timestamp) -> 
             wake: Wake::OnEvent,
         };
     }
+    let as_found = as_found(cluster, observed);
+    let cluster = as_found.as_ref().unwrap_or(cluster);
     let racks = rack::racks(cluster, &observed.kube);
     let scene = Scene {
         cluster,
@@ -74,6 +76,16 @@ pub fn plan(cluster: &ValidatedCluster, observed: &Observed, now: Timestamp) -> 
         notices: steps.notices,
         wake,
     }
+}
+
+/// The cluster as another operator left it, when this is the first that ours sees of it: so taking it over changes no pod.
+fn as_found(cluster: &ValidatedCluster, observed: &Observed) -> Option<ValidatedCluster> {
+    let kube = &observed.kube;
+    let stored = kube
+        .statefulsets
+        .iter()
+        .find(|set| crate::licence::is_controlled_by(&set.metadata, &cluster.uid))?;
+    validate::at_first_sight(&kube.cluster, stored)?.ok()
 }
 
 /// A StatefulSet of the right name that another object controls is nobody's to change here.

@@ -15,6 +15,7 @@ pub use validated::{
 
 use casskop_types::CassandraCluster;
 use casskop_types::labels::DISABLE_FIRST_POD_PER_RACK;
+use k8s_openapi::api::apps::v1::StatefulSet;
 
 use crate::desired::defaults;
 
@@ -98,6 +99,23 @@ pub fn validate(cluster: &CassandraCluster) -> Result<ValidatedCluster, Vec<Prob
             .unwrap_or_else(|| defaults::pin(cluster, None)),
         pod,
     })
+}
+
+/// The same for a cluster that is seen for the first time with a StatefulSet of another operator: what its spec leaves out is as
+/// it is there, and not as our defaults are. `None` if the cluster was seen before.
+pub fn at_first_sight(
+    cluster: &CassandraCluster,
+    stored: &StatefulSet,
+) -> Option<Result<ValidatedCluster, Vec<Problem>>> {
+    let mut status = cluster.status.clone().unwrap_or_default();
+    if status.pinned.is_some() {
+        return None;
+    }
+    status.pinned = Some(defaults::pin(cluster, Some(stored)));
+    Some(validate(&CassandraCluster {
+        status: Some(status),
+        ..cluster.clone()
+    }))
 }
 
 fn start_order(cluster: &CassandraCluster) -> StartOrder {

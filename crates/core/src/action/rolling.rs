@@ -39,12 +39,7 @@ pub(super) fn next_template(
     let restart = restart_label(rack_status.cassandra_last_action.as_ref());
     let wanted = template(scene.cluster, rack, stored, restart.as_deref());
     diff::template_differs(&wanted, stored)?;
-    let mut updated = stored.clone();
-    if let (Some(to), Some(from)) = (updated.spec.as_mut(), wanted.spec) {
-        to.template = from.template;
-        to.update_strategy = from.update_strategy;
-    }
-    Some(updated)
+    Some(wanted)
 }
 
 /// The action that a changed template amounts to, in CassKop's words; `None` if the template is as it should be.

@@ -3,11 +3,24 @@
 //! Follows `SetObjectDefaults_StatefulSet` of Kubernetes: what is set there for pods only (`enableServiceLinks`, requests that
 //! equal limits) does not belong here.
 
+use k8s_openapi::api::apps::v1::StatefulSetUpdateStrategy;
 use k8s_openapi::api::core::v1::{
     Container, ContainerPort, EnvVar, HTTPGetAction, LifecycleHandler, PodSecurityContext, PodSpec,
     PodTemplateSpec, Probe, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+/// Fills an update strategy in as the API server would.
+pub(super) fn fill_in_update_strategy(strategy: &mut StatefulSetUpdateStrategy) {
+    default(&mut strategy.type_, "RollingUpdate");
+    if strategy.type_.as_deref() == Some("RollingUpdate") {
+        let rolling = strategy.rolling_update.get_or_insert_default();
+        rolling.partition.get_or_insert(0);
+        // At most one pod is down at a time: the default, which is stored or not as the API server's features go.
+        drop_if(&mut rolling.max_unavailable, &IntOrString::Int(1));
+    }
+}
 
 /// Fills a template in as the API server would.
 pub(super) fn fill_in(template: &mut PodTemplateSpec) {

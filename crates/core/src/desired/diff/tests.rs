@@ -110,3 +110,51 @@ fn a_restart_by_kubectl_is_left_alone() {
     });
     assert_eq!(template_differs(&again(&cluster, &stored, None), &stored), None);
 }
+
+#[test]
+fn the_update_strategy_counts() {
+    let made = new_statefulset(&validated(TWO_DATACENTERS), "dc1-rack1");
+    let mut stored = made.clone();
+    stored.spec.as_mut().unwrap().update_strategy = None;
+    assert_eq!(
+        template_differs(&made, &stored).unwrap(),
+        ["spec.updateStrategy.rollingUpdate.partition"]
+    );
+}
+
+/// What neither CassKop nor the spec knows is left alone as long as CassKop was the last to write; what CassKop knew and the spec
+/// no longer has is a difference.
+#[test]
+fn on_casskops_statefulset_only_what_it_put_there_counts() {
+    let wanted = new_statefulset(&validated(MINIMAL), "dc1-rack1");
+    let made = changed(&wanted, |template| {
+        template["metadata"]["annotations"] = serde_json::json!({"dropped": "x"});
+        let cassandra = &mut template["spec"]["containers"][0];
+        cassandra["env"]
+            .as_array_mut()
+            .unwrap()
+            .push(serde_json::json!({"name": "DROPPED", "value": "x"}));
+    });
+    let mut stored = changed(&made, |template| {
+        template["metadata"]["annotations"]["foreign"] = "x".into();
+        let cassandra = &mut template["spec"]["containers"][0];
+        cassandra["env"]
+            .as_array_mut()
+            .unwrap()
+            .push(serde_json::json!({"name": "FOREIGN", "value": "x"}));
+    });
+    assert_eq!(
+        template_differs(&wanted, &stored).unwrap().len(),
+        4,
+        "all counts where nobody else wrote"
+    );
+    let annotation = serde_json::to_string(&made).unwrap();
+    stored.metadata.annotations = Some([("banzaicloud.com/last-applied".to_owned(), annotation)].into());
+    assert_eq!(
+        template_differs(&wanted, &stored).unwrap(),
+        [
+            "spec.template.metadata.annotations[dropped]",
+            "spec.template.spec.containers[cassandra].env[DROPPED]",
+        ]
+    );
+}
