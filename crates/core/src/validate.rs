@@ -9,8 +9,8 @@ mod topology;
 mod validated;
 
 pub use validated::{
-    BackRest, ClaimsAtDeletion, DataVolume, Images, MainProcess, PodSettings, Probe, Probes, SeedList,
-    StartOrder, ValidatedCluster, ValidatedRack,
+    AntiAffinity, BackRest, ClaimsAtDeletion, DataVolume, Images, MainProcess, PodSettings, Probe, Probes,
+    SeedList, StartOrder, ValidatedCluster, ValidatedRack,
 };
 
 use casskop_types::CassandraCluster;
@@ -35,10 +35,14 @@ struct Problems(Vec<Problem>);
 
 impl Problems {
     fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
-        self.0.push(Problem {
+        let problem = Problem {
             field: field.into(),
             message: message.into(),
-        });
+        };
+        // What every datacenter takes from the cluster's spec is wrong once.
+        if !self.0.contains(&problem) {
+            self.0.push(problem);
+        }
     }
 
     /// The value, or `None` with the error noted as a problem of the field.

@@ -13,7 +13,7 @@ use super::containers::containers;
 use super::init_containers::init_containers;
 use super::volumes::DataMount;
 use super::{environment, volumes};
-use crate::validate::{ValidatedCluster, ValidatedRack};
+use crate::validate::{AntiAffinity, ValidatedCluster, ValidatedRack};
 
 /// Half an hour: a node drains before it stops, which takes its time.
 const TERMINATION_GRACE_SECONDS: i64 = 1800;
@@ -36,10 +36,7 @@ pub(super) fn pod_spec(
     PodSpec {
         affinity: Some(Affinity {
             node_affinity: Some(node_affinity(&rack.node_labels)),
-            pod_anti_affinity: Some(pod_anti_affinity(
-                pod.hard_anti_affinity,
-                cluster.cluster_labels(),
-            )),
+            pod_anti_affinity: Some(pod_anti_affinity(pod.anti_affinity, cluster.cluster_labels())),
             pod_affinity: None,
         }),
         tolerations: Some(pod.tolerations.clone()),
@@ -85,7 +82,7 @@ fn node_affinity(labels: &BTreeMap<String, String>) -> NodeAffinity {
 }
 
 /// Keeps nodes of the cluster, whatever their rack, off each other's Kubernetes nodes.
-fn pod_anti_affinity(hard: bool, cluster_labels: Labels) -> PodAntiAffinity {
+fn pod_anti_affinity(strictness: AntiAffinity, cluster_labels: Labels) -> PodAntiAffinity {
     let term = PodAffinityTerm {
         topology_key: "kubernetes.io/hostname".to_owned(),
         label_selector: Some(LabelSelector {
@@ -94,18 +91,17 @@ fn pod_anti_affinity(hard: bool, cluster_labels: Labels) -> PodAntiAffinity {
         }),
         ..PodAffinityTerm::default()
     };
-    if hard {
-        PodAntiAffinity {
+    match strictness {
+        AntiAffinity::Required => PodAntiAffinity {
             required_during_scheduling_ignored_during_execution: Some(vec![term]),
             ..PodAntiAffinity::default()
-        }
-    } else {
-        PodAntiAffinity {
+        },
+        AntiAffinity::Preferred => PodAntiAffinity {
             preferred_during_scheduling_ignored_during_execution: Some(vec![WeightedPodAffinityTerm {
                 weight: 100,
                 pod_affinity_term: term,
             }]),
             ..PodAntiAffinity::default()
-        }
+        },
     }
 }

@@ -7,7 +7,7 @@ use casskop_types::cluster::CassandraClusterSpec;
 use casskop_types::names::DATA_VOLUME;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 
-use super::{BackRest, Images, MainProcess, PodSettings, Probe, Probes, Problems, said};
+use super::{AntiAffinity, BackRest, Images, MainProcess, PodSettings, Probe, Probes, Problems, said};
 use crate::desired::defaults;
 use crate::quantity::Amount;
 
@@ -41,7 +41,11 @@ pub(super) fn settings(cluster: &CassandraCluster, problems: &mut Problems) -> O
         probes: probes(spec),
         run_as_user: spec.run_as_user.unwrap_or(defaults::RUN_AS_USER),
         fs_group: spec.fs_group.unwrap_or(defaults::FS_GROUP),
-        hard_anti_affinity: spec.hard_anti_affinity == Some(true),
+        anti_affinity: if spec.hard_anti_affinity == Some(true) {
+            AntiAffinity::Required
+        } else {
+            AntiAffinity::Preferred
+        },
         annotations: pod.and_then(|pod| pod.annotations.clone()).unwrap_or_default(),
         tolerations: pod.and_then(|pod| pod.tolerations.clone()).unwrap_or_default(),
         share_process_namespace: spec.share_process_namespace,

@@ -162,7 +162,6 @@ fn all_problems_are_told_at_once() {
             "spec.topology.dc[0].name",
             "spec.dataCapacity",
             "spec.topology.dc[1].name",
-            "spec.dataCapacity",
         ]
     );
 }

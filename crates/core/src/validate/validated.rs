@@ -173,8 +173,8 @@ pub struct PodSettings {
     pub run_as_user: i64,
     /// Group of the volumes.
     pub fs_group: i64,
-    /// Whether no two nodes may share a Kubernetes node.
-    pub hard_anti_affinity: bool,
+    /// How strictly nodes are kept off each other's Kubernetes nodes.
+    pub anti_affinity: AntiAffinity,
     /// Annotations.
     pub annotations: BTreeMap<String, String>,
     /// Tolerations.
@@ -215,6 +215,15 @@ pub enum MainProcess {
     Cassandra,
     /// Nothing, so that somebody can look around in the container.
     Idle,
+}
+
+/// How strictly nodes of a cluster are kept off each other's Kubernetes nodes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AntiAffinity {
+    /// No two nodes may share one.
+    Required,
+    /// No two nodes should share one.
+    Preferred,
 }
 
 /// Probes of Cassandra's container.
