@@ -132,6 +132,8 @@ pub struct PodBehaviour {
     pub process: Option<ProcessFate>,
     /// From the pod's start to Cassandra's.
     pub start: Option<Span>,
+    /// From Jolokia's start to Cassandra's: the agent answers, and knows none of Cassandra's `MBeans`.
+    pub warm_up: Option<Span>,
     /// How long a fresh node streams.
     pub join: Option<Span>,
     /// From the deletion to the end of the containers.
@@ -150,6 +152,7 @@ impl PodBehaviour {
             image: self.image.or(wider.image),
             process: self.process.or(wider.process),
             start: self.start.or(wider.start),
+            warm_up: self.warm_up.or(wider.warm_up),
             join: self.join.or(wider.join),
             stop: self.stop.or(wider.stop),
             native_transport: self.native_transport.or(wider.native_transport),

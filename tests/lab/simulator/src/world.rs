@@ -84,6 +84,7 @@ pub(crate) struct Whose<'a> {
 pub(crate) enum Waiting {
     Call { name: Option<String> },
     Start,
+    WarmUp,
     Join,
     Stop,
 }

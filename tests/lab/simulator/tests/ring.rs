@@ -3,13 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use casskop_simulator::ring::{
-    Boot, BootRefused, Booted, CompactionStatus, Force, HostId, Keyspace, Location, Membership, Moment,
-    Operation, OperationMode, Partitions, Process, Refusal, Release, Replication, Returned, Ring, Sight,
-    Transport,
+    Begun, Boot, BootRefused, Booted, CallId, CompactionStatus, Force, HostId, Keyspace, Location,
+    Membership, Moment, Operation, OperationMode, Partitions, Process, Refusal, Release, Replication,
+    Returned, Ring, Sight, Transport,
 };
 use proptest::prelude::*;
 
 const FIVE: Release = Release::new(5, 0, 6);
+const FOUR: Release = Release::new(4, 1, 10);
 const NOW: Moment = Moment(0);
 
 fn host(name: &str) -> HostId {
@@ -40,9 +41,20 @@ fn join(ring: &mut Ring, name: &str, last: u8, dc: &str, rack: &str) {
     ring.finish_joining(host(name));
 }
 
+/// A call from its beginning to its end.
 fn run(ring: &mut Ring, name: &str, operation: Operation) -> Result<Returned, Refusal> {
-    let call = ring.begin(host(name), operation, NOW)?;
-    Ok(ring.finish(call).expect("the call is in flight"))
+    match ring.begin(host(name), operation, NOW)? {
+        Begun::InFlight(call) => ring.finish(call).expect("the call is in flight"),
+        Begun::Over(returned) => Ok(returned),
+    }
+}
+
+/// A call that is in flight after its beginning.
+fn begin(ring: &mut Ring, name: &str, operation: Operation) -> CallId {
+    match ring.begin(host(name), operation, NOW) {
+        Ok(Begun::InFlight(call)) => call,
+        other => panic!("not in flight: {other:?}"),
+    }
 }
 
 fn cleanup(keyspace: &str) -> Operation {
@@ -70,10 +82,19 @@ fn remove(name: &str) -> Operation {
 
 /// dc1 with a node in each of three racks, and `ks` with three replicas there.
 fn three_racks() -> Ring {
+    three_racks_of(FIVE)
+}
+
+fn three_racks_of(release: Release) -> Ring {
     let mut ring = Ring::new("demo");
-    join(&mut ring, "a", 1, "dc1", "rack1");
-    join(&mut ring, "b", 2, "dc1", "rack2");
-    join(&mut ring, "c", 3, "dc1", "rack3");
+    for (name, last, rack) in [("a", 1, "rack1"), ("b", 2, "rack2"), ("c", 3, "rack3")] {
+        let boot = Boot {
+            release,
+            ..boot(name, last, "dc1", rack)
+        };
+        ring.boot(boot).expect("nothing stands in the way");
+        ring.finish_joining(host(name));
+    }
     ring.put_keyspace("ks", Keyspace::full(Replication::by_dc([("dc1", 3)])));
     ring
 }
@@ -160,9 +181,7 @@ fn cleanup_is_refused_where_it_would_lose_data() {
     );
     ring.finish_joining(host("d"));
 
-    let leaving = ring
-        .begin(host("d"), decommission(Force::Forced), NOW)
-        .expect("d may leave");
+    let leaving = begin(&mut ring, "d", decommission(Force::Forced));
     assert_eq!(
         run(&mut ring, "a", cleanup("ks")),
         Err(Refusal::MembershipChange),
@@ -181,9 +200,7 @@ fn a_decommissioned_node_gives_its_data_away_and_never_comes_back() {
     join(&mut ring, "d", 4, "dc1", "rack1");
     run(&mut ring, "a", cleanup("ks")).expect("a is clean");
 
-    let call = ring
-        .begin(host("d"), decommission(Force::Checked), NOW)
-        .expect("four nodes, three replicas");
+    let call = begin(&mut ring, "d", decommission(Force::Checked));
     assert_eq!(
         ring.node(host("d")).map(|node| node.mode),
         Some(OperationMode::Leaving)
@@ -251,21 +268,71 @@ fn decommission_is_refused_when_too_few_replicas_would_remain() {
 }
 
 #[test]
-fn a_failed_decommission_leaves_a_member() {
+fn a_failed_decommission_leaves_a_member_that_can_try_again() {
+    for (release, failed) in [
+        (FIVE, OperationMode::DecommissionFailed),
+        (FOUR, OperationMode::Leaving),
+    ] {
+        let mut ring = three_racks_of(release);
+        let call = begin(&mut ring, "c", decommission(Force::Forced));
+        ring.abort(call);
+        let node = ring.node(host("c")).expect("c");
+        assert_eq!((node.mode, node.membership), (failed, Membership::Leaving));
+        assert_eq!(ring.down().count(), 0, "it still serves");
+        run(&mut ring, "c", decommission(Force::Forced)).expect("another try");
+    }
+}
+
+#[test]
+fn a_second_decommission_is_no_proof_of_the_first_ones_end() {
     let mut ring = three_racks();
-    let call = ring
-        .begin(host("c"), decommission(Force::Forced), NOW)
-        .expect("forced");
+    let call = begin(&mut ring, "c", decommission(Force::Forced));
+    let again = run(&mut ring, "c", decommission(Force::Forced));
+    assert_eq!(again, Ok(Returned::Nothing), "5.0 returns at once");
     assert_eq!(
-        run(&mut ring, "c", decommission(Force::Forced)),
-        Err(Refusal::Decommissioning)
+        ring.node(host("c")).map(|node| node.mode),
+        Some(OperationMode::Leaving)
     );
-    ring.abort(call);
-    let node = ring.node(host("c")).expect("c");
-    assert_eq!(node.mode, OperationMode::DecommissionFailed);
-    assert!(
-        run(&mut ring, "c", decommission(Force::Forced)).is_ok(),
-        "it can be tried again"
+    assert!(ring.finish(call).is_some());
+
+    let mut ring = three_racks_of(FOUR);
+    begin(&mut ring, "c", decommission(Force::Forced));
+    let again = run(&mut ring, "c", decommission(Force::Forced));
+    assert_eq!(again, Err(Refusal::Decommissioning));
+}
+
+#[test]
+fn a_refused_decommission_shows_in_the_mode_of_5_0_only() {
+    for (release, mode) in [
+        (FIVE, OperationMode::DecommissionFailed),
+        (FOUR, OperationMode::Normal),
+    ] {
+        let mut ring = three_racks_of(release);
+        run(&mut ring, "c", decommission(Force::Checked)).expect_err("three replicas");
+        let node = ring.node(host("c")).expect("c");
+        assert_eq!((node.mode, node.membership), (mode, Membership::Normal));
+    }
+}
+
+#[test]
+fn two_cleanups_of_a_keyspace_do_not_get_along() {
+    let mut ring = three_racks();
+    let first = begin(&mut ring, "a", cleanup("ks"));
+    let second = run(&mut ring, "a", cleanup("ks"));
+    assert_eq!(second, Ok(Returned::Status(CompactionStatus::UnableToCancel)));
+    let good = Returned::Status(CompactionStatus::Successful);
+    assert_eq!(ring.finish(first), Some(Ok(good)));
+
+    let mut ring = three_racks_of(FOUR);
+    let first = begin(&mut ring, "a", cleanup("ks"));
+    assert_eq!(
+        run(&mut ring, "a", cleanup("ks")),
+        Ok(good),
+        "before 5.0 the newer one wins"
+    );
+    assert_eq!(
+        ring.finish(first),
+        Some(Err(Refusal::Interrupted("ks".to_owned())))
     );
 }
 
@@ -287,7 +354,7 @@ fn a_dead_node_is_removed_by_another_and_its_host_id_is_gone() {
     );
 
     ring.stop(host("d"));
-    let call = ring.begin(host("b"), remove("d"), NOW).expect("d is dead");
+    let call = begin(&mut ring, "b", remove("d"));
     assert_eq!(run(&mut ring, "b", remove("d")), Err(Refusal::Removing));
     ring.finish(call);
     let view = ring.view(host("c")).expect("c");
@@ -310,9 +377,7 @@ fn a_rebuilt_data_centre_has_data_and_one_that_was_not_has_none() {
 
     let unknown = Refusal::NoSuchDc("dc9".to_owned(), "dc1,dc2".to_owned());
     assert_eq!(run(&mut ring, "x", rebuild("dc9")), Err(unknown));
-    let call = ring
-        .begin(host("x"), rebuild("dc1"), NOW)
-        .expect("dc1 has replicas");
+    let call = begin(&mut ring, "x", rebuild("dc1"));
     assert_eq!(run(&mut ring, "x", rebuild("dc1")), Err(Refusal::Rebuilding));
     assert_eq!(
         ring.streams(host("x"))
@@ -389,8 +454,8 @@ fn a_fresh_node_cannot_take_a_dead_ones_address_unless_it_replaces_it() {
 #[test]
 fn a_stopped_process_takes_its_calls_along() {
     let mut ring = three_racks();
-    let call = ring.begin(host("a"), cleanup("ks"), NOW).expect("accepted");
-    let other = ring.begin(host("b"), cleanup("ks"), NOW).expect("accepted");
+    let call = begin(&mut ring, "a", cleanup("ks"));
+    let other = begin(&mut ring, "b", cleanup("ks"));
     let lost: Vec<_> = ring.stop(host("a")).into_iter().map(|(id, _)| id).collect();
     assert_eq!(lost, [call]);
     assert_eq!(ring.finish(call), None);
@@ -542,9 +607,9 @@ proptest! {
             .collect();
         for member in members {
             let wanted = owned.get(&member).copied().unwrap_or_default();
-            let call = ring.begin(member, cleanup("ks"), NOW);
-            prop_assert!(call.is_ok(), "nothing moves any more: {:?}", call);
-            if let Ok(call) = call {
+            let begun = ring.begin(member, cleanup("ks"), NOW);
+            prop_assert!(begun.is_ok(), "nothing moves any more: {:?}", begun);
+            if let Ok(Begun::InFlight(call)) = begun {
                 ring.finish(call);
             }
             let held = ring.node(member).map(|node| node.held("ks")).unwrap_or_default();

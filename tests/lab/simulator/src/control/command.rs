@@ -42,6 +42,11 @@ pub enum Command {
         /// Which pods.
         scope: Scope,
     },
+    /// Lets Cassandra come up where it warms up [`crate::Span::UntilReleased`].
+    ReleaseWarmUps {
+        /// On which pods.
+        scope: Scope,
+    },
     /// Lets nodes that join [`crate::Span::UntilReleased`] become members.
     ReleaseJoins {
         /// Which pods.
@@ -134,6 +139,7 @@ impl Command {
             }
             Self::ReleaseCalls { scope, name } => world.release(scope, Waiting::Call { name }),
             Self::ReleaseStarts { scope } => world.release(scope, Waiting::Start),
+            Self::ReleaseWarmUps { scope } => world.release(scope, Waiting::WarmUp),
             Self::ReleaseJoins { scope } => world.release(scope, Waiting::Join),
             Self::ReleaseStops { scope } => world.release(scope, Waiting::Stop),
             Self::Crash { pod } => world.change(|state| {

@@ -8,13 +8,13 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::THREADS;
-use super::attributes::MBean;
+use super::attributes::{MBean, Uptime};
 use super::operations::{Action, agent_version, resolve};
 use super::protocol::{self, Attributes, Failure, OperationName, Request};
 use super::threads::thread_print;
 use crate::calls::{CallKind, CallOutcome, CallRecord};
 use crate::names::{ClusterId, PodId};
-use crate::ring::{HostId, Moment, NodeView, Operation, Returned};
+use crate::ring::{Begun, HostId, Moment, NodeView, Operation, Process, Refusal, Returned};
 use crate::steering::{Credentials, Ending, Span};
 use crate::world::{Cluster, State, Ticket, Waiting, Whose, World};
 
@@ -170,7 +170,7 @@ impl Agent {
             Attributes::One(name) => return self.read_one(&mbean, object_name, name, reply).await,
             Attributes::Several(names) => names.clone(),
             Attributes::All => {
-                let names = self.view(|view| mbean.attributes(view))?;
+                let names = self.view(|view| mbean.attributes(object_name, view));
                 names.into_iter().map(str::to_owned).collect()
             }
         };
@@ -201,10 +201,11 @@ impl Agent {
         let (takes, ends) = self.rule(&called);
         let id = self.begin(&called);
         self.pass(takes, name).await;
-        let read = || {
-            let value = self.view(|view| mbean.read(view, name, self.started, self.now()));
-            value.unwrap_or_else(|| Err(Failure::no_attribute(name)))
+        let uptime = Uptime {
+            started: self.started,
+            now: self.now(),
         };
+        let read = || self.view(|view| mbean.read(object_name, view, name, uptime));
         let result = match ends {
             Ending::Normal | Ending::Returns(_) => read(),
             Ending::Value(value) => Ok(value),
@@ -239,10 +240,8 @@ impl Agent {
         };
         let (takes, ends) = self.rule(&called);
         let id = self.begin(&called);
-        let action = MBean::parse(object_name).and_then(|mbean| {
-            let action = self.view(|view| resolve(&mbean, object_name, operation, arguments, view));
-            action.unwrap_or_else(|| Err(Failure::no_mbean(object_name)))
-        });
+        let action = MBean::parse(object_name)
+            .and_then(|mbean| self.view(|view| resolve(&mbean, object_name, operation, arguments, view)));
         let result = match (action, ends) {
             (Err(failure), _) => Err(failure),
             (Ok(_), Ending::Refused { class, message }) => {
@@ -282,12 +281,14 @@ impl Agent {
         reply: &mut Option<oneshot::Sender<Reply>>,
     ) -> Option<Result<Value, Failure>> {
         let now = self.now();
-        let begun = self.change(|cluster| cluster.ring.begin(self.host, work, now));
+        let begun = match self.change(|cluster| cluster.ring.begin(self.host, work, now)) {
+            Ok(Begun::InFlight(call)) => Ok(call),
+            Ok(Begun::Over(returned)) => Err(Ok(answer_of(returned))),
+            Err(refusal) => Err(Err(failure_of(&refusal))),
+        };
         let call = match begun {
             Ok(call) => call,
-            Err(refusal) => {
-                let failure = Failure::thrown(refusal.java_class(), refusal.to_string());
-                let result = Err(failure);
+            Err(result) => {
                 self.end(id, outcome(&result));
                 return Some(result);
             }
@@ -306,12 +307,11 @@ impl Agent {
                     cluster.ring.abort(call)?;
                     Ok(status.code().into())
                 }
-                Ending::Normal | Ending::Value(_) | Ending::Disconnect | Ending::HttpStatus(_) => {
-                    Ok(match cluster.ring.finish(call)? {
-                        Returned::Nothing => Value::Null,
-                        Returned::Status(status) => status.code().into(),
-                    })
-                }
+                Ending::Normal | Ending::Value(_) | Ending::Disconnect | Ending::HttpStatus(_) => cluster
+                    .ring
+                    .finish(call)?
+                    .map(answer_of)
+                    .map_err(|refusal| failure_of(&refusal)),
             };
             calls.end(id, outcome(&result), self.now());
             Some(result)
@@ -329,7 +329,7 @@ impl Agent {
                 self.change(|cluster| cluster.ring.set_native_transport(self.host, transport));
                 Value::Null
             }
-            Action::ThreadPrint => self.view(thread_print).unwrap_or_default().into(),
+            Action::ThreadPrint => self.view(thread_print).into(),
             Action::Answer(value) => value,
             Action::Work(_) => Value::Null,
         }
@@ -379,10 +379,12 @@ impl Agent {
         self.world.change(|state| state.calls.end(id, outcome, now));
     }
 
-    fn view<T>(&self, look: impl FnOnce(NodeView<'_>) -> T) -> Option<T> {
+    /// The ring as this node sees it: not at all while its JVM is up and Cassandra is not yet.
+    fn view<T>(&self, look: impl FnOnce(Option<NodeView<'_>>) -> T) -> T {
         self.world.look(|state| {
-            let cluster = state.clusters.get(&self.cluster)?;
-            cluster.ring.view(self.host).map(look)
+            let cluster = state.clusters.get(&self.cluster);
+            let view = cluster.and_then(|cluster| cluster.ring.view(self.host));
+            look(view.filter(|view| view.node().process == Process::Up))
         })
     }
 
@@ -397,6 +399,17 @@ fn outcome(result: &Result<Value, Failure>) -> CallOutcome {
         Ok(_) => CallOutcome::Done,
         Err(failure) => CallOutcome::Failed(format!("{}: {}", failure.class, failure.message)),
     }
+}
+
+fn answer_of(returned: Returned) -> Value {
+    match returned {
+        Returned::Nothing => Value::Null,
+        Returned::Status(status) => status.code().into(),
+    }
+}
+
+fn failure_of(refusal: &Refusal) -> Failure {
+    Failure::thrown(refusal.java_class(), refusal.to_string())
 }
 
 /// Sends what an ending wants instead of an answer.

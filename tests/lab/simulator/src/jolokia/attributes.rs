@@ -1,11 +1,15 @@
 //! Attributes of the MBeans a node offers, computed from the ring as that node sees it.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 
 use super::protocol::Failure;
-use crate::ring::{HostId, Membership, Moment, NodeView, Operation, OperationMode, Partitions, Transport};
+use crate::ring::{
+    CallId, HostId, Membership, Moment, NodeView, Operation, OperationMode, Partitions, Session, Stream,
+    Transport, derived_uuid,
+};
 
 /// Keys a partition of the model stands for.
 const KEYS_PER_PARTITION: u64 = 1000;
@@ -65,7 +69,7 @@ impl MBean {
     }
 
     /// Names of its attributes on the release the node runs.
-    pub(super) fn attributes(&self, view: NodeView<'_>) -> Vec<&'static str> {
+    pub(super) fn attributes(&self, object_name: &str, view: Option<NodeView<'_>>) -> Vec<&'static str> {
         let mut names = match self {
             Self::StorageService => STORAGE_SERVICE.to_vec(),
             Self::CompactionManager => vec!["Compactions", "CompactionSummary", "CoreCompactorThreads"],
@@ -77,34 +81,48 @@ impl MBean {
             Self::Memory => vec!["HeapMemoryUsage"],
             Self::Table(..) => vec!["Value", "Count"],
         };
-        names.retain(|name| self.read(view, name, Moment(0), Moment(0)).is_ok());
+        names.retain(|name| self.read(object_name, view, name, Uptime::default()).is_ok());
         names
     }
 
-    /// The value of one attribute.
+    /// The value of one attribute. Cassandra's MBeans are there only once Cassandra is.
     pub(super) fn read(
         &self,
-        view: NodeView<'_>,
+        object_name: &str,
+        view: Option<NodeView<'_>>,
         attribute: &str,
-        started: Moment,
-        now: Moment,
+        uptime: Uptime,
     ) -> Result<Value, Failure> {
+        let cassandra = || view.ok_or_else(|| Failure::no_mbean(object_name));
         let value = match self {
-            Self::StorageService => storage_service(view, attribute),
-            Self::CompactionManager => compaction_manager(view, attribute),
-            Self::StreamManager => (attribute == "CurrentStreams").then(|| streams(view)),
-            Self::FailureDetector => failure_detector(view, attribute),
-            Self::EndpointSnitchInfo => snitch(view, attribute),
-            Self::Runtime => runtime(attribute, started, now),
+            Self::StorageService => storage_service(cassandra()?, attribute),
+            Self::CompactionManager => compaction_manager(cassandra()?, attribute),
+            Self::StreamManager => {
+                let view = cassandra()?;
+                (attribute == "CurrentStreams").then(|| streams(view))
+            }
+            Self::FailureDetector => failure_detector(cassandra()?, attribute),
+            Self::EndpointSnitchInfo => snitch(cassandra()?, attribute),
+            Self::Gossiper => cassandra().map(|_| None)?,
+            Self::Table(keyspace, table, metric) => {
+                self::table(cassandra()?, keyspace, table, metric, attribute)?
+            }
+            Self::Runtime => runtime(attribute, uptime),
             Self::Memory => (attribute == "HeapMemoryUsage").then(|| {
                 json!({"init": 268_435_456_u64, "committed": 268_435_456_u64, "max": 335_544_320_u64,
                        "used": 134_217_728_u64})
             }),
-            Self::Table(keyspace, table, metric) => self::table(view, keyspace, table, metric, attribute)?,
-            Self::Gossiper | Self::DiagnosticCommand => None,
+            Self::DiagnosticCommand => None,
         };
         value.ok_or_else(|| Failure::no_attribute(attribute))
     }
+}
+
+/// Since when a JVM runs, and until when.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Uptime {
+    pub(super) started: Moment,
+    pub(super) now: Moment,
 }
 
 const STORAGE_SERVICE: &[&str] = &[
@@ -140,6 +158,7 @@ const STORAGE_SERVICE: &[&str] = &[
     "PartitionerName",
     "ReleaseVersion",
     "RemovalStatus",
+    "SchemaVersion",
     "Starting",
     "Tokens",
     "UnreachableNodes",
@@ -173,8 +192,9 @@ fn storage_service(view: NodeView<'_>, attribute: &str) -> Option<Value> {
         "EndpointWithPortToHostId" if release.at_least(4, 0) => host_ids(view, Port::Shown, KeyedBy::Address),
         "HostIdToEndpoint" => host_ids(view, Port::Hidden, KeyedBy::HostId),
         "Keyspaces" => view.ring().keyspaces().keys().cloned().collect(),
-        "NonLocalStrategyKeyspaces" => keyspaces(view, |_, local| !local),
-        "NonSystemKeyspaces" => keyspaces(view, |name, _| !name.starts_with("system")),
+        // "Non system" means here: not of the kind every node has for itself.
+        "NonLocalStrategyKeyspaces" | "NonSystemKeyspaces" => distributed_keyspaces(view),
+        "SchemaVersion" => derived_uuid(&format!("{:?}", view.ring().keyspaces())).into(),
         "Tokens" => view
             .ring()
             .tokens(view.host())
@@ -246,34 +266,32 @@ fn host_ids(view: NodeView<'_>, port: Port, keyed_by: KeyedBy) -> Value {
     view.members().map(entry).collect::<Map<_, _>>().into()
 }
 
-fn keyspaces(view: NodeView<'_>, wanted: impl Fn(&str, bool) -> bool) -> Value {
+fn distributed_keyspaces(view: NodeView<'_>) -> Value {
     let keyspaces = view.ring().keyspaces().iter();
-    keyspaces
-        .filter(|(name, known)| wanted(name, known.replication.is_local()))
-        .map(|(name, _)| name.clone())
-        .collect()
+    let distributed = keyspaces.filter(|(_, known)| !known.replication.is_local());
+    distributed.map(|(name, _)| name.clone()).collect()
 }
 
 fn removal_status(view: NodeView<'_>) -> String {
-    let mut removals = view
-        .ring()
-        .calls_on(view.host())
-        .filter_map(|call| match &call.operation {
-            Operation::RemoveNode { host } => Some(host),
-            _ => None,
-        });
-    match removals.next() {
-        Some(host) => {
-            let address = host
-                .parse()
-                .ok()
-                .and_then(|host: HostId| view.ring().node(host))
-                .map(|node| node.address);
-            let address = address.map_or_else(String::new, |address| format!("/{address}:{STORAGE_PORT}"));
-            format!("Removing token ({address}). Waiting for replication confirmation from [].")
-        }
-        None => "No token removals in process.".to_owned(),
-    }
+    let ring = view.ring();
+    let removed = ring.calls_on(view.host()).find_map(|call| match &call.operation {
+        Operation::RemoveNode { host } => host.parse::<HostId>().ok(),
+        _ => None,
+    });
+    let Some(removed) = removed else {
+        return "No token removals in process.".to_owned();
+    };
+    let token = ring.tokens(removed).first().copied().unwrap_or_default();
+    let replicating = ring
+        .nodes()
+        .filter(|(_, node)| node.membership == Membership::Normal);
+    let replicating: Vec<String> = replicating
+        .map(|(_, node)| format!("/{}", node.address))
+        .collect();
+    format!(
+        "Removing token ({token}). Waiting for replication confirmation from [{}].",
+        replicating.join(",")
+    )
 }
 
 fn load(view: NodeView<'_>) -> String {
@@ -287,49 +305,76 @@ fn load(view: NodeView<'_>) -> String {
 }
 
 fn compaction_manager(view: NodeView<'_>, attribute: &str) -> Option<Value> {
-    let running = || {
-        view.ring()
-            .calls()
-            .filter(|(_, call)| call.host == view.host())
-            .filter_map(|(id, call)| {
-                let (keyspace, task) = compaction(&call.operation)?;
-                let known = view.ring().keyspaces().get(keyspace);
-                let table = known
-                    .and_then(|known| known.tables.first())
-                    .cloned()
-                    .unwrap_or_default();
-                let total = u64::from(view.node().held(keyspace).len()) * BYTES_PER_PARTITION;
-                Some((id, keyspace.to_owned(), table, task, total))
-            })
-    };
+    let compactions = view.ring().calls().filter(|(_, call)| call.host == view.host());
+    let compactions = compactions.filter_map(|(id, call)| {
+        let (keyspace, task) = compaction(&call.operation)?;
+        Some((id, keyspace, task))
+    });
     match attribute {
         "Compactions" => Some(
-            running()
-                .map(|(id, keyspace, table, task, total)| {
-                    json!({
-                        "compactionId": HostId::of_disk(&format!("compaction-{}", id.0)).to_string(),
-                        "keyspace": keyspace,
-                        "columnfamily": table,
-                        "taskType": task,
-                        "completed": "0",
-                        "total": total.to_string(),
-                        "unit": "bytes",
-                        "sstables": "",
-                        "targetDirectory": "",
-                    })
-                })
+            compactions
+                .map(|(id, keyspace, task)| running(view, id, keyspace, task))
                 .collect(),
         ),
-        "CompactionSummary" => Some(
-            running()
-                .map(|(_, keyspace, table, task, total)| {
-                    Value::from(format!("{task}@{keyspace}({table}, 0/{total})bytes"))
-                })
-                .collect(),
-        ),
+        "CompactionSummary" => {
+            let line = |(_, keyspace, task)| {
+                let (table, total) = table_of(view, keyspace);
+                Value::from(format!("{task}@{keyspace}({table}, 0/{total})bytes"))
+            };
+            Some(compactions.map(line).collect())
+        }
         "CoreCompactorThreads" => Some(2.into()),
         _ => None,
     }
+}
+
+/// One entry of `Compactions`: texts throughout.
+fn running(view: NodeView<'_>, id: CallId, keyspace: &str, task: &str) -> Value {
+    let (table, total) = table_of(view, keyspace);
+    let directory = format!(
+        "/var/lib/cassandra/data/{keyspace}/{table}-{}",
+        table_id(keyspace, &table)
+    );
+    let five = view.node().release.at_least(5, 0);
+    let reader = if five {
+        "BigTableReader:big"
+    } else {
+        "BigTableReader"
+    };
+    let mut entry = json!({
+        "id": derived_uuid(&format!("table {keyspace}.{table}")),
+        "compactionId": derived_uuid(&format!("compaction {}", id.0)),
+        "keyspace": keyspace,
+        "columnfamily": table,
+        "taskType": task,
+        "completed": "0",
+        "total": total.to_string(),
+        "unit": "bytes",
+        "sstables": format!("{reader}(path='{directory}/nb-1-big-Data.db')"),
+    });
+    if five {
+        entry["targetDirectory"] = format!("{directory}/nb-2-big-Data.db").into();
+        entry["totalCompressed"] = total.to_string().into();
+    }
+    entry
+}
+
+/// A keyspace's table that stands for all of them, and the bytes a node holds of it.
+fn table_of(view: NodeView<'_>, keyspace: &str) -> (String, u64) {
+    let known = view.ring().keyspaces().get(keyspace);
+    let table = known
+        .and_then(|known| known.tables.first())
+        .cloned()
+        .unwrap_or_default();
+    (table, bytes(view.node().held(keyspace)))
+}
+
+fn table_id(keyspace: &str, table: &str) -> String {
+    derived_uuid(&format!("table {keyspace}.{table}")).replace('-', "")
+}
+
+fn bytes(partitions: Partitions) -> u64 {
+    u64::from(partitions.len()) * BYTES_PER_PARTITION
 }
 
 /// The keyspace and the task type under which `CompactionManager` lists an operation.
@@ -351,23 +396,77 @@ fn compaction(operation: &Operation) -> Option<(&str, &'static str)> {
 }
 
 fn streams(view: NodeView<'_>) -> Value {
-    let streams = view.ring().streams(view.host()).into_iter().enumerate();
-    streams
-        .map(|(index, stream)| {
-            let plan = HostId::of_disk(&format!("stream-{}-{index}", view.host()));
+    let plans = view.ring().streams(view.host()).into_iter();
+    plans.map(|plan| stream_state(view, &plan)).collect()
+}
+
+/// The composite Cassandra makes of a `StreamState`: nothing has moved yet.
+fn stream_state(view: NodeView<'_>, plan: &Stream) -> Value {
+    let total = |moved: fn(&Session) -> &BTreeMap<String, Partitions>| -> u64 {
+        plan.sessions
+            .iter()
+            .flat_map(moved)
+            .map(|(_, partitions)| bytes(*partitions))
+            .sum()
+    };
+    let (receives, sends) = (
+        total(|session| &session.receives),
+        total(|session| &session.sends),
+    );
+    let percentage = |total: u64| if total == 0 { 100.0 } else { 0.0 };
+    let sessions: Vec<Value> = plan
+        .sessions
+        .iter()
+        .map(|session| stream_session(view, plan, session))
+        .collect();
+    json!({
+        "planId": plan.plan,
+        "description": plan.description,
+        "currentRxBytes": 0,
+        "totalRxBytes": receives,
+        "rxPercentage": percentage(receives),
+        "currentTxBytes": 0,
+        "totalTxBytes": sends,
+        "txPercentage": percentage(sends),
+        "sessions": sessions,
+    })
+}
+
+fn stream_session(view: NodeView<'_>, plan: &Stream, session: &Session) -> Value {
+    let tables = |moved: &BTreeMap<String, Partitions>| -> Vec<(String, String, u64)> {
+        let table = |(keyspace, partitions): (&String, &Partitions)| {
+            (keyspace.clone(), table_of(view, keyspace).0, bytes(*partitions))
+        };
+        moved.iter().map(table).collect()
+    };
+    let summaries = |moved: &[(String, String, u64)]| -> Vec<Value> {
+        let summary = |(keyspace, table, size): &(String, String, u64)| json!({"files": 1, "tableId": derived_uuid(&format!("table {keyspace}.{table}")), "totalSize": size});
+        moved.iter().map(summary).collect()
+    };
+    let files = |moved: &[(String, String, u64)], direction: &str| -> Vec<Value> {
+        let file = |(keyspace, table, size): &(String, String, u64)| {
             json!({
-                "planId": plan.to_string(),
-                "description": stream.description,
-                "currentRxBytes": 0,
-                "totalRxBytes": BYTES_PER_PARTITION,
-                "rxPercentage": 0.0,
-                "currentTxBytes": 0,
-                "totalTxBytes": 0,
-                "txPercentage": 100.0,
-                "sessions": [{"peer": stream.peer.to_string()}],
+                "planId": plan.plan, "sessionIndex": 0, "peer": session.peer.to_string(),
+                "peer storage port": STORAGE_PORT, "direction": direction,
+                "fileName": format!("{keyspace}/{table}-0"), "currentBytes": 0, "totalBytes": size,
             })
-        })
-        .collect()
+        };
+        moved.iter().map(file).collect()
+    };
+    let (receives, sends) = (tables(&session.receives), tables(&session.sends));
+    json!({
+        "planId": plan.plan,
+        "peer": session.peer.to_string(),
+        "peer_port": STORAGE_PORT,
+        "connecting": session.peer.to_string(),
+        "connecting_port": STORAGE_PORT,
+        "sessionIndex": 0,
+        "state": "PREPARING",
+        "receivingFiles": files(&receives, "IN"),
+        "receivingSummaries": summaries(&receives),
+        "sendingFiles": files(&sends, "OUT"),
+        "sendingSummaries": summaries(&sends),
+    })
 }
 
 fn failure_detector(view: NodeView<'_>, attribute: &str) -> Option<Value> {
@@ -395,7 +494,7 @@ fn snitch(view: NodeView<'_>, attribute: &str) -> Option<Value> {
     }
 }
 
-fn runtime(attribute: &str, started: Moment, now: Moment) -> Option<Value> {
+fn runtime(attribute: &str, Uptime { started, now }: Uptime) -> Option<Value> {
     match attribute {
         "Uptime" => Some(now.0.saturating_sub(started.0).into()),
         "StartTime" => Some(started.0.into()),

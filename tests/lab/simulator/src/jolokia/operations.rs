@@ -94,27 +94,28 @@ pub(super) fn resolve(
     object_name: &str,
     operation: &OperationName,
     arguments: &[Value],
-    view: NodeView<'_>,
+    view: Option<NodeView<'_>>,
 ) -> Result<Action, Failure> {
-    let offered = match mbean {
-        MBean::StorageService => STORAGE_SERVICE,
-        MBean::EndpointSnitchInfo => SNITCH,
-        MBean::DiagnosticCommand => DIAGNOSTIC_COMMAND,
-        _ => &[],
+    let (offered, release) = match (mbean, view) {
+        (MBean::DiagnosticCommand, _) => (DIAGNOSTIC_COMMAND, Release::new(0, 0, 0)),
+        (MBean::StorageService, Some(view)) => (STORAGE_SERVICE, view.node().release),
+        (MBean::EndpointSnitchInfo, Some(view)) => (SNITCH, view.node().release),
+        (MBean::Runtime | MBean::Memory, _) | (_, Some(_)) => (&[] as &[Signature], Release::new(0, 0, 0)),
+        (_, None) => return Err(Failure::no_mbean(object_name)),
     };
-    let parameters = choose(offered, object_name, operation, view.node().release)?;
+    let parameters = choose(offered, object_name, operation, release)?;
     if parameters.len() != arguments.len() {
         return Err(Failure::illegal(format!(
             "Invalid number of operation arguments. Operation {} on {object_name} requires {} parameters, not {} \
              as given",
-            operation.name,
+            operation.as_given,
             parameters.len(),
             arguments.len()
         )));
     }
-    match mbean {
-        MBean::StorageService => storage_service(&operation.name, parameters, arguments, view),
-        MBean::EndpointSnitchInfo => snitch(&operation.name, arguments, view),
+    match (mbean, view) {
+        (MBean::StorageService, Some(view)) => storage_service(&operation.name, parameters, arguments, view),
+        (MBean::EndpointSnitchInfo, Some(view)) => snitch(&operation.name, arguments, view),
         _ => Ok(Action::ThreadPrint),
     }
 }
@@ -192,7 +193,7 @@ fn storage_service(
             host: required(arguments, 0)?,
         }),
         "decommission" => {
-            let forced = arguments.first().is_none_or(|force| truth(force) == Some(true));
+            let forced = arguments.first().is_none_or(truth);
             let force = if forced { Force::Forced } else { Force::Checked };
             Action::Work(Operation::Decommission { force })
         }
@@ -238,7 +239,7 @@ fn snitch(name: &str, arguments: &[Value], view: NodeView<'_>) -> Result<Action,
 fn describe_ring(view: NodeView<'_>, keyspace: &str, port: &str) -> Result<Value, Failure> {
     let ring = view.ring();
     let Some(known) = ring.keyspaces().get(keyspace) else {
-        let message = format!("Keyspace '{keyspace}' does not exist");
+        let message = format!("No such keyspace: {keyspace}");
         return Err(Failure::thrown("java.io.IOException", message));
     };
     if known.replication.is_local() {
@@ -284,8 +285,13 @@ fn required(arguments: &[Value], position: usize) -> Result<String, Failure> {
     optional(arguments, position).ok_or_else(|| Failure::thrown("java.lang.NullPointerException", "null"))
 }
 
-fn truth(value: &Value) -> Option<bool> {
-    value.as_bool().or_else(|| value.as_str()?.parse().ok())
+/// Java's `Boolean.parseBoolean`: whatever is not "true" is false.
+fn truth(value: &Value) -> bool {
+    value.as_bool().unwrap_or_else(|| {
+        value
+            .as_str()
+            .is_some_and(|text| text.eq_ignore_ascii_case("true"))
+    })
 }
 
 /// What `version` answers.

@@ -39,6 +39,8 @@ pub(super) enum Attributes {
 /// An operation with the signature that picks one of several of the same name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct OperationName {
+    /// The whole of it.
+    pub(super) as_given: String,
     /// Name alone.
     pub(super) name: String,
     /// Java types of the parameters.
@@ -47,15 +49,19 @@ pub(super) struct OperationName {
 
 impl OperationName {
     pub(super) fn parse(text: &str) -> Self {
+        let as_given = text.to_owned();
         match text.strip_suffix(')').and_then(|text| text.split_once('(')) {
             Some((name, types)) => {
                 let types = types.split(',').map(str::trim).filter(|part| !part.is_empty());
+                let signature = Some(types.map(str::to_owned).collect());
                 Self {
+                    as_given,
                     name: name.to_owned(),
-                    signature: Some(types.map(str::to_owned).collect()),
+                    signature,
                 }
             }
             None => Self {
+                as_given,
                 name: text.to_owned(),
                 signature: None,
             },

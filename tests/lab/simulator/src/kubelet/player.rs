@@ -21,9 +21,9 @@ use super::spec::{self, NodeSpec};
 use super::status::{Doing, Facts, Readiness, pod_status};
 use crate::jolokia::{self, Agent, Identity};
 use crate::names::PodId;
-use crate::ring::{Boot, BootRefused, Booted, HostId, Ring};
+use crate::ring::{Boot, BootRefused, Booted, HostId, Node, Process};
 use crate::steering::{Credentials, Image, PodBehaviour, Power, ProcessFate, Span};
-use crate::world::{SimulatedPod, Ticket, Waiting, Whose};
+use crate::world::{SimulatedPod, State, Ticket, Waiting, Whose};
 
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -63,6 +63,12 @@ struct Running {
     agent: JoinHandle<()>,
     /// Ends the agent even if its player is dropped in mid-life.
     ended: DropGuard,
+}
+
+/// How a process ended.
+enum End {
+    Killed,
+    Refused(BootRefused),
 }
 
 impl Player {
@@ -140,13 +146,55 @@ impl Player {
         };
         let host = identity.host;
         self.register(node, host, address);
+        // From before the start: any change from here on may lift a refusal.
+        let mut changes = self.kubelet.world.watch_cluster(&node.cluster);
         let ticket = self.kubelet.world.ticket();
-        let (listener, booted) = self.boot(node, host, address).await?;
+        let listener = self.listen(address).await?;
         *process = Some(self.serve(listener, identity, credentials));
-        if booted == Booted::Joining {
-            self.join(node, host, ticket).await?;
+        let killed = self.killed();
+        let end = tokio::select! {
+            biased;
+            () = killed => End::Killed,
+            ended = self.run_process(node, host, address, ticket) => ended?,
+        };
+        self.end(process.take()).await;
+        if let End::Refused(refused) = end {
+            self.publish(Doing::CrashLooping(refused.to_string())).await?;
+            self.or_leave(changes.changed()).await?.ok();
+        }
+        Ok(())
+    }
+
+    /// Cassandra's own course: it comes up, joins, and follows the ring. Returns only if it gives up.
+    async fn run_process(
+        &mut self,
+        node: &NodeSpec,
+        host: HostId,
+        address: Ipv4Addr,
+        ticket: Ticket,
+    ) -> Result<End, Leaving> {
+        let span = self.behaviour().warm_up.unwrap_or_default();
+        if span != Span::AtOnce {
+            self.publish(Doing::Running(Readiness::NotReady)).await?;
+            self.pass(span, ticket, Waiting::WarmUp).await?;
+        }
+        match self.boot(node, host, address) {
+            Err(refused) => return Ok(End::Refused(refused)),
+            Ok(Booted::Joining) => self.join(node, host, ticket).await?,
+            Ok(Booted::Normal) => {}
         }
         self.follow_ring(node, host).await
+    }
+
+    /// Happens when a test crashes the process, or the machine goes off.
+    fn killed(&self) -> impl Future<Output = ()> + use<> {
+        let (mut crashes, mut power) = (self.crash.subscribe(), self.power.clone());
+        async move {
+            tokio::select! {
+                _ = crashes.changed() => {}
+                _ = power.wait_for(|power| *power == Power::Off) => {}
+            }
+        }
     }
 
     /// Waits while the pod cannot start, and says so in its status.
@@ -182,13 +230,7 @@ impl Player {
         }
     }
 
-    /// Starts the process as often as it takes: a start Cassandra refuses ends in a restart by the kubelet.
-    async fn boot(
-        &mut self,
-        node: &NodeSpec,
-        host: HostId,
-        address: Ipv4Addr,
-    ) -> Result<(TcpListener, Booted), Leaving> {
+    fn boot(&self, node: &NodeSpec, host: HostId, address: Ipv4Addr) -> Result<Booted, BootRefused> {
         let boot = Boot {
             host,
             address: IpAddr::from(address),
@@ -196,33 +238,16 @@ impl Player {
             release: node.release,
             replace: node.replace,
         };
-        let world = Arc::clone(&self.kubelet.world);
-        let mut changes = world.watch_cluster(&node.cluster);
-        loop {
-            let at_once = self.behaviour().join.unwrap_or_default() == Span::AtOnce;
-            let start = |ring: &mut Ring| match ring.boot(boot.clone())? {
-                Booted::Joining if at_once => {
-                    // In the same step, lest another node that starts right now sees a bootstrap under way.
-                    ring.finish_joining(host);
-                    Ok(Booted::Normal)
-                }
-                booted => Ok::<_, BootRefused>(booted),
-            };
-            match world.try_change_ring(&node.cluster, start) {
-                Ok(booted) => {
-                    let listening = self.listen(address).await;
-                    if listening.is_err() {
-                        world.change_ring(&node.cluster, |ring| ring.stop(host));
-                    }
-                    return Ok((listening?, booted));
-                }
-                Err(refused) => {
-                    self.publish(Doing::CrashLooping(refused.to_string())).await?;
-                    self.or_leave(changes.changed()).await?.ok();
-                    self.facts.restarts += 1;
-                }
+        let at_once = self.behaviour().join.unwrap_or_default() == Span::AtOnce;
+        let world = &self.kubelet.world;
+        world.try_change_ring(&node.cluster, |ring| match ring.boot(boot)? {
+            Booted::Joining if at_once => {
+                // In the same step, lest another node that starts right now sees a bootstrap under way.
+                ring.finish_joining(host);
+                Ok(Booted::Normal)
             }
-        }
+            booted => Ok(booted),
+        })
     }
 
     async fn listen(&self, address: Ipv4Addr) -> Result<TcpListener, Leaving> {
@@ -256,46 +281,31 @@ impl Player {
         Ok(())
     }
 
-    /// The readiness probe: NORMAL, and CQL accepted. Returns when the process has ended.
-    async fn follow_ring(&mut self, node: &NodeSpec, host: HostId) -> Result<(), Leaving> {
+    /// Publishes the readiness probe's verdict whenever the ring changes.
+    async fn follow_ring(&mut self, node: &NodeSpec, host: HostId) -> Result<End, Leaving> {
         let world = Arc::clone(&self.kubelet.world);
         let mut changes = world.watch_cluster(&node.cluster);
-        let mut crashes = self.crash.subscribe();
         loop {
-            let transport = self.behaviour().native_transport;
-            let (serves, running) = world.look(|state| {
-                let found = state
-                    .clusters
-                    .get(&node.cluster)
-                    .and_then(|cluster| cluster.ring.node(host));
+            let wanted = self.behaviour().native_transport;
+            let (ready, transport) = world.look(|state| {
+                let cluster = state.clusters.get(&node.cluster);
+                let found = cluster.and_then(|cluster| cluster.ring.node(host));
                 (
-                    found.is_some_and(crate::ring::Node::serves),
+                    found.is_some_and(Node::ready),
                     found.map(|node| node.native_transport),
                 )
             });
-            if let Some(transport) =
-                transport.filter(|transport| running.is_some_and(|now| now != *transport))
-            {
-                world.change_ring(&node.cluster, |ring| ring.set_native_transport(host, transport));
+            if let Some(wanted) = wanted.filter(|wanted| transport.is_some_and(|now| now != *wanted)) {
+                world.change_ring(&node.cluster, |ring| ring.set_native_transport(host, wanted));
                 continue;
             }
-            let readiness = if serves {
+            let readiness = if ready {
                 Readiness::Ready
             } else {
                 Readiness::NotReady
             };
             self.publish(Doing::Running(readiness)).await?;
-            let mut power = self.power.clone();
-            let ended = async {
-                tokio::select! {
-                    _ = changes.changed() => false,
-                    _ = crashes.changed() => true,
-                    _ = power.wait_for(|power| *power == Power::Off) => true,
-                }
-            };
-            if self.or_leave(ended).await? {
-                return Ok(());
-            }
+            self.or_leave(changes.changed()).await?.ok();
         }
     }
 
@@ -305,10 +315,16 @@ impl Player {
             return;
         };
         let world = &self.kubelet.world;
-        world.change_cluster(&node.cluster, |calls, cluster| {
-            cluster.ring.stop(host);
-            calls.lose(&self.uid, world.now());
-        });
+        let up = |state: &State| {
+            let cluster = state.clusters.get(&node.cluster);
+            let found = cluster.and_then(|cluster| cluster.ring.node(host));
+            found.is_some_and(|node| node.process == Process::Up)
+        };
+        // A start that was refused has not changed the ring, and its end must wake nobody.
+        if world.look(up) {
+            world.change_ring(&node.cluster, |ring| ring.stop(host));
+        }
+        world.change(|state| state.calls.lose(&self.uid, world.now()));
         drop(ended);
         if let Err(error) = agent.await {
             tracing::error!(pod = %self.id, %error, "agent ended badly");

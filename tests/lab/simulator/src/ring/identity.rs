@@ -155,6 +155,11 @@ impl<'de> Deserialize<'de> for Release {
     }
 }
 
+/// A UUID that stands for `text`: always the same one, so that a run can be repeated.
+pub fn derived_uuid(text: &str) -> String {
+    HostId::of_disk(text).to_string()
+}
+
 fn fnv1a(bytes: impl Iterator<Item = u8>, basis: u64) -> u64 {
     bytes.fold(basis, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)

@@ -19,11 +19,11 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 pub use boot::{Boot, BootRefused, Booted};
-pub use identity::{HostId, InvalidHostId, InvalidRelease, Location, Release};
+pub use identity::{HostId, InvalidHostId, InvalidRelease, Location, Release, derived_uuid};
 pub use keyspace::{Holding, Keyspace, Replication};
 pub use node::{Membership, Node, NodeView, OperationMode, Process};
-pub use operation::{Call, CallId, CompactionStatus, Force, Operation, Refusal, Returned};
-pub use ownership::{RingRange, Stream};
+pub use operation::{Begun, Call, CallId, CompactionStatus, Force, Operation, Refusal, Returned};
+pub use ownership::{RingRange, Session, Stream};
 pub use partitions::{Partitions, TOKENS_PER_NODE, Token};
 
 use keyspace::system_keyspaces;
@@ -94,8 +94,7 @@ impl Ring {
             .map(|(id, _)| id)
     }
 
-    /// Members of the ring that do not serve at the moment: their process is gone, or does not accept CQL, or left
-    /// the mode NORMAL without leaving the ring. Nodes that never joined, or have left, do not count.
+    /// Members of the ring that do not serve at the moment: their process is gone, drained, or does not accept CQL. Nodes that never joined, or have left, do not count.
     pub fn down(&self) -> impl Iterator<Item = HostId> {
         self.nodes()
             .filter(|(_, node)| node.membership.owns_data() && !node.serves())

@@ -35,11 +35,18 @@ pub struct Node {
 }
 
 impl Node {
-    /// Whether clients get answers from it.
+    /// Whether clients get answers from it. A node that leaves serves to the end, and one that failed to leave goes on.
     pub fn serves(&self) -> bool {
-        self.process == Process::Up
-            && self.mode == OperationMode::Normal
-            && self.native_transport == Transport::On
+        let mode = matches!(
+            self.mode,
+            OperationMode::Normal | OperationMode::Leaving | OperationMode::DecommissionFailed
+        );
+        mode && self.process == Process::Up && self.native_transport == Transport::On
+    }
+
+    /// Whether the readiness probe of its pod passes.
+    pub fn ready(&self) -> bool {
+        self.mode == OperationMode::Normal && self.serves()
     }
 
     /// Partitions of a keyspace on its disk, owned or not.
@@ -176,11 +183,19 @@ impl<'a> NodeView<'a> {
         self.node
     }
 
-    /// The observer's other nodes in gossip, and itself.
+    /// Nodes that gossip carries, and the observer itself.
     pub fn peers(self) -> impl Iterator<Item = (HostId, &'a Node)> {
         self.ring
             .nodes()
             .filter(move |(host, node)| *host == self.observer || node.membership.in_gossip())
+    }
+
+    /// Nodes that were decommissioned and whose process is gone. Gossip keeps their state (LEFT) for three days, and the
+    /// failure detector counts them among the dead meanwhile. The dead that were removed by others are forgotten at once.
+    fn departed(self) -> impl Iterator<Item = (HostId, &'a Node)> {
+        self.ring.nodes().filter(|(_, node)| {
+            node.membership == Membership::Decommissioned && node.process == Process::Down
+        })
     }
 
     /// Whether the observer's failure detector holds a node for alive.
@@ -201,9 +216,8 @@ impl<'a> NodeView<'a> {
 
     /// Addresses of nodes that are not.
     pub fn unreachable(self) -> impl Iterator<Item = IpAddr> {
-        self.peers()
-            .filter(move |(host, _)| !self.sees(*host))
-            .map(|(_, node)| node.address)
+        let unseen = self.peers().filter(move |(host, _)| !self.sees(*host));
+        unseen.chain(self.departed()).map(|(_, node)| node.address)
     }
 
     /// Addresses of nodes that are bootstrapping. A node that replaces another is not among them

@@ -72,6 +72,8 @@ pub struct Call {
     pub operation: Operation,
     /// When it began.
     pub begun: Moment,
+    /// Whether another call has pushed it aside: it will fail.
+    pub interrupted: bool,
 }
 
 /// `CompactionManager.AllSSTableOpStatus`, which calls over `SSTables` return as an int.
@@ -107,6 +109,15 @@ pub enum Returned {
     Status(CompactionStatus),
 }
 
+/// What became of a call a node accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// It is in flight.
+    InFlight(CallId),
+    /// It is over already: there is nothing to do, or somebody else is at it.
+    Over(Returned),
+}
+
 /// Why a node refuses a call. The messages are Cassandra's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -114,7 +125,7 @@ pub enum Refusal {
     #[error("node is down")]
     Down,
     /// The keyspace is not in the schema.
-    #[error("Keyspace '{0}' does not exist")]
+    #[error("Keyspace {0} does not exist")]
     NoKeyspace(String),
     /// `system` and `system_schema` are never cleaned.
     #[error("Cleanup of the system keyspace is neither necessary nor wise")]
@@ -161,6 +172,13 @@ pub enum Refusal {
     /// Only a NORMAL node can leave.
     #[error("Node in {0} state; wait for status to become normal or restart")]
     NotNormal(OperationMode),
+    /// A second cleanup has pushed this one aside (before 5.0).
+    #[error(
+        "java.util.concurrent.ExecutionException: \
+         org.apache.cassandra.db.compaction.CompactionInterruptedException: Compaction interrupted: \
+         Cleanup({0}, tables)"
+    )]
+    Interrupted(String),
     /// One decommission at a time.
     #[error("Node is still decommissioning. Check nodetool netstats.")]
     Decommissioning,
@@ -190,7 +208,9 @@ impl Refusal {
                 "java.lang.IllegalArgumentException"
             }
             Self::Rebuilding | Self::Decommissioning | Self::NoSource(_) => "java.lang.IllegalStateException",
-            Self::LocalKeyspace | Self::MembershipChange | Self::Down => "java.lang.RuntimeException",
+            Self::LocalKeyspace | Self::MembershipChange | Self::Down | Self::Interrupted(_) => {
+                "java.lang.RuntimeException"
+            }
             Self::UnknownHost
             | Self::NotMember
             | Self::RemoveSelf
@@ -206,16 +226,29 @@ impl Refusal {
 }
 
 impl Ring {
-    /// A node accepts or refuses a call. An accepted one is in flight until [`Ring::finish`], [`Ring::abort`] or the
-    /// node's end.
-    pub fn begin(&mut self, host: HostId, operation: Operation, now: Moment) -> Result<CallId, Refusal> {
+    /// A node accepts or refuses a call. One in flight is so until [`Ring::finish`], [`Ring::abort`] or the node's end.
+    pub fn begin(&mut self, host: HostId, operation: Operation, now: Moment) -> Result<Begun, Refusal> {
         let node = self
             .nodes
             .get(&host)
             .filter(|node| node.process == Process::Up)
             .ok_or(Refusal::Down)?;
         match &operation {
-            Operation::Cleanup { keyspace } => self.check_cleanup(host, keyspace)?,
+            Operation::Cleanup { keyspace } => {
+                self.check_cleanup(host, keyspace)?;
+                let newer = node.release.at_least(5, 0);
+                let other = self.calls.values_mut().find(|call| {
+                    call.host == host && matches!(&call.operation, Operation::Cleanup { keyspace: other } if other == keyspace)
+                });
+                match other {
+                    // It waits for the other one for a minute at most, and gives up.
+                    Some(_) if newer => {
+                        return Ok(Begun::Over(Returned::Status(CompactionStatus::UnableToCancel)));
+                    }
+                    Some(other) => other.interrupted = true,
+                    None => {}
+                }
+            }
             Operation::UpgradeSstables { keyspace } | Operation::Maintain { keyspace, .. } => {
                 self.known(keyspace)?;
             }
@@ -227,7 +260,19 @@ impl Ring {
                 self.set_membership(gone, Membership::BeingRemoved);
             }
             Operation::Decommission { force } => {
-                self.check_decommission(host, node, *force)?;
+                let newer = node.release.at_least(5, 0);
+                let leaving = matches!(node.mode, OperationMode::Leaving | OperationMode::Decommissioned);
+                if newer && leaving {
+                    return Ok(Begun::Over(Returned::Nothing));
+                }
+                self.check_decommission(host, node)?;
+                if let Err(refusal) = self.check_replication(host, node, *force) {
+                    // A refusal this late is a failed decommission to 5.0, and stays one until the node restarts.
+                    if newer {
+                        self.set_mode(host, OperationMode::DecommissionFailed);
+                    }
+                    return Err(refusal);
+                }
                 self.set_mode(host, OperationMode::Leaving);
                 self.set_membership(host, Membership::Leaving);
             }
@@ -244,14 +289,23 @@ impl Ring {
                 host,
                 operation,
                 begun: now,
+                interrupted: false,
             },
         );
-        Ok(id)
+        Ok(Begun::InFlight(id))
     }
 
-    /// A call in flight comes to its good end. `None` when it is not in flight any more.
-    pub fn finish(&mut self, id: CallId) -> Option<Returned> {
-        let Call { host, operation, .. } = self.calls.remove(&id)?;
+    /// A call in flight comes to its end. `None` when it is not in flight any more.
+    pub fn finish(&mut self, id: CallId) -> Option<Result<Returned, Refusal>> {
+        let Call {
+            host,
+            operation,
+            interrupted,
+            ..
+        } = self.calls.remove(&id)?;
+        if interrupted && let Operation::Cleanup { keyspace } = operation {
+            return Some(Err(Refusal::Interrupted(keyspace)));
+        }
         let returned = match operation {
             Operation::Cleanup { keyspace } => self.clean(host, &keyspace),
             Operation::UpgradeSstables { keyspace } => self.upgrade(host, &keyspace),
@@ -282,23 +336,19 @@ impl Ring {
                 _ => Returned::Status(CompactionStatus::Successful),
             },
         };
-        Some(returned)
+        Some(Ok(returned))
     }
 
-    /// A call in flight fails half-way: nothing it was to achieve has happened.
+    /// A call in flight fails half-way: nothing it was to achieve has happened. A node that failed to leave stays LEAVING in
+    /// the eyes of the others, until it succeeds or is restarted.
     pub fn abort(&mut self, id: CallId) -> Option<Call> {
         let call = self.calls.remove(&id)?;
-        if matches!(call.operation, Operation::Decommission { .. }) {
-            let five = self
-                .nodes
-                .get(&call.host)
-                .is_some_and(|node| node.release.at_least(5, 0));
-            let mode = if five {
-                OperationMode::DecommissionFailed
-            } else {
-                OperationMode::Normal
-            };
-            self.set_mode(call.host, mode);
+        let newer = self
+            .nodes
+            .get(&call.host)
+            .is_some_and(|node| node.release.at_least(5, 0));
+        if newer && matches!(call.operation, Operation::Decommission { .. }) {
+            self.set_mode(call.host, OperationMode::DecommissionFailed);
         }
         Some(call)
     }
@@ -369,7 +419,7 @@ impl Ring {
         Ok(())
     }
 
-    fn is_source(&self, host: HostId, dc: Option<&str>) -> bool {
+    pub(super) fn is_source(&self, host: HostId, dc: Option<&str>) -> bool {
         self.nodes
             .get(&host)
             .is_some_and(|node| node.process == Process::Up && dc.is_none_or(|dc| node.location.dc == dc))
@@ -408,22 +458,24 @@ impl Ring {
         Ok(gone)
     }
 
-    fn check_decommission(&self, host: HostId, node: &Node, force: Force) -> Result<(), Refusal> {
+    fn check_decommission(&self, host: HostId, node: &Node) -> Result<(), Refusal> {
         if self
             .calls_on(host)
             .any(|call| matches!(call.operation, Operation::Decommission { .. }))
         {
             return Err(Refusal::Decommissioning);
         }
+        if node.mode == OperationMode::Leaving {
+            // An earlier attempt failed half-way; before 5.0 that shows in nothing but the mode.
+            return Ok(());
+        }
         if !node.membership.owns_data() {
             return Err(Refusal::NotInRing);
         }
-        let staying = self
-            .nodes
-            .values()
-            .filter(|node| node.membership == Membership::Normal)
-            .count();
-        if staying < 2 {
+        let others = self
+            .nodes()
+            .filter(|(other, node)| *other != host && node.membership == Membership::Normal);
+        if others.count() == 0 {
             return Err(Refusal::LastNode);
         }
         if !matches!(
@@ -432,6 +484,10 @@ impl Ring {
         ) {
             return Err(Refusal::NotNormal(node.mode));
         }
+        Ok(())
+    }
+
+    fn check_replication(&self, host: HostId, node: &Node, force: Force) -> Result<(), Refusal> {
         if force == Force::Forced {
             return Ok(());
         }

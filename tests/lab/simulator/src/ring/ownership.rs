@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::identity::HostId;
+use super::identity::{HostId, derived_uuid};
 use super::keyspace::RingEntry;
 use super::node::{Membership, Process};
 use super::operation::Operation;
@@ -23,13 +23,26 @@ pub struct RingRange {
     pub replicas: Vec<HostId>,
 }
 
-/// Data in flight towards or away from a node.
+/// A stream plan, as one of its nodes sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stream {
-    /// What the stream is for: `Bootstrap`, `Rebuild`, `Unbootstrap`, `Restore replica count`.
+    /// The plan's id, the same on all nodes that take part.
+    pub plan: String,
+    /// What it is for: `Bootstrap`, `Rebuild`, `Unbootstrap`.
     pub description: String,
-    /// The other side, where one can be named.
+    /// The other nodes.
+    pub sessions: Vec<Session>,
+}
+
+/// What one stream plan moves between two nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// The other node's address.
     pub peer: IpAddr,
+    /// Partitions that come in, by keyspace.
+    pub receives: BTreeMap<String, Partitions>,
+    /// Partitions that go out, by keyspace.
+    pub sends: BTreeMap<String, Partitions>,
 }
 
 impl Ring {
@@ -133,28 +146,113 @@ impl Ring {
 
     /// Streams a node takes part in at the moment.
     pub fn streams(&self, host: HostId) -> Vec<Stream> {
-        let Some(node) = self.nodes.get(&host) else {
-            return Vec::new();
-        };
-        let peer = self
-            .nodes()
-            .find(|(other, node)| *other != host && node.membership.owns_data());
-        let peer = peer.map_or(node.address, |(_, node)| node.address);
-        let stream = |description: &str| Stream {
-            description: description.to_owned(),
-            peer,
-        };
         let mut streams = Vec::new();
-        if matches!(node.membership, Membership::Joining | Membership::Replacing(_)) {
-            streams.push(stream("Bootstrap"));
+        for (joining, node) in self.nodes() {
+            if matches!(node.membership, Membership::Joining | Membership::Replacing(_)) {
+                let owned = |keyspace: &str| {
+                    self.owned_among(keyspace, |other, node| {
+                        other == joining || node.membership.owns_data()
+                    })
+                };
+                streams.extend(self.stream_into("Bootstrap", joining, host, owned, |_| true));
+            }
         }
-        for call in self.calls_on(host) {
+        for (_, call) in self.calls() {
             match &call.operation {
-                Operation::Rebuild { .. } => streams.push(stream("Rebuild")),
-                Operation::Decommission { .. } => streams.push(stream("Unbootstrap")),
+                Operation::Rebuild { source_dc, .. } => {
+                    let from = |other| self.is_source(other, source_dc.as_deref());
+                    let owned = |keyspace: &str| self.owned(keyspace);
+                    streams.extend(self.stream_into("Rebuild", call.host, host, owned, from));
+                }
+                Operation::Decommission { .. } => streams.extend(self.stream_out_of(call.host, host)),
                 _ => {}
             }
         }
         streams
+    }
+
+    /// A plan that brings `target` what it will own, as `observer` sees it.
+    fn stream_into(
+        &self,
+        description: &str,
+        target: HostId,
+        observer: HostId,
+        owned: impl Fn(&str) -> BTreeMap<HostId, Partitions>,
+        from: impl Fn(HostId) -> bool,
+    ) -> Option<Stream> {
+        let mut coming: BTreeMap<HostId, BTreeMap<String, Partitions>> = BTreeMap::new();
+        for name in self.keyspaces.keys() {
+            let mut missing = owned(name).get(&target).copied().unwrap_or_default();
+            for (source, node) in self.nodes() {
+                let streams = source != target && node.process == Process::Up && node.membership.owns_data();
+                let part = missing.intersection(node.held(name));
+                if streams && from(source) && !part.is_empty() {
+                    missing = missing.minus(part);
+                    coming.entry(source).or_default().insert(name.clone(), part);
+                }
+            }
+        }
+        let sessions = if observer == target {
+            let session = |(source, receives)| self.session(source, receives, BTreeMap::new());
+            coming.into_iter().filter_map(session).collect()
+        } else {
+            let sends = coming.remove(&observer)?;
+            self.session(target, BTreeMap::new(), sends).into_iter().collect()
+        };
+        Some(plan(description, target, sessions))
+    }
+
+    /// The plan of a node that leaves, as `observer` sees it.
+    fn stream_out_of(&self, leaving: HostId, observer: HostId) -> Option<Stream> {
+        let held = |name: &str| {
+            self.nodes
+                .get(&leaving)
+                .map(|node| node.held(name))
+                .unwrap_or_default()
+        };
+        let mut going: BTreeMap<HostId, BTreeMap<String, Partitions>> = BTreeMap::new();
+        for name in self.keyspaces.keys() {
+            let before = self.owned(name);
+            for (host, after) in self.owned_after_leaving(name) {
+                let gained = after.minus(before.get(&host).copied().unwrap_or_default());
+                let part = gained.intersection(held(name));
+                if !part.is_empty() {
+                    going.entry(host).or_default().insert(name.clone(), part);
+                }
+            }
+        }
+        let sessions = if observer == leaving {
+            let session = |(target, sends)| self.session(target, BTreeMap::new(), sends);
+            going.into_iter().filter_map(session).collect()
+        } else {
+            let receives = going.remove(&observer)?;
+            self.session(leaving, receives, BTreeMap::new())
+                .into_iter()
+                .collect()
+        };
+        Some(plan("Unbootstrap", leaving, sessions))
+    }
+
+    fn session(
+        &self,
+        peer: HostId,
+        receives: BTreeMap<String, Partitions>,
+        sends: BTreeMap<String, Partitions>,
+    ) -> Option<Session> {
+        let peer = self.nodes.get(&peer)?.address;
+        Some(Session {
+            peer,
+            receives,
+            sends,
+        })
+    }
+}
+
+fn plan(description: &str, of: HostId, sessions: Vec<Session>) -> Stream {
+    let plan = derived_uuid(&format!("{description} {of}"));
+    Stream {
+        plan,
+        description: description.to_owned(),
+        sessions,
     }
 }

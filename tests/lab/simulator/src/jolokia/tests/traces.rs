@@ -1,0 +1,550 @@
+//! Every answer a real node was heard to give is asked again of a simulated node in the same state, and must be the same:
+//! values, error texts, and the form of what is too large to be equal.
+//!
+//! The recorded nodes 192.0.2.1 to .3 stand in racks 1 to 3 of dc1, 192.0.2.4 in dc2. Simulated nodes get the same
+//! addresses here, so that most answers can be compared word for word.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::Node;
+use crate::ring::{
+    Boot, Force, HostId, Keyspace, Location, Moment, Operation, Release, Replication, Ring, Transport,
+};
+use crate::steering::Credentials;
+
+#[derive(Deserialize)]
+struct Trace {
+    cassandra: Release,
+    topic: String,
+    exchanges: Vec<Exchange>,
+}
+
+#[derive(Deserialize)]
+struct Exchange {
+    state: String,
+    http_status: u16,
+    request: Value,
+    answer: Value,
+}
+
+/// States in which nodes were recorded and which the simulator does not claim to know: release, topic, state, reason.
+const NOT_PLAYED: &[(&str, &str, &str, &str)] = &[
+    (
+        "",
+        "node-status",
+        "the node is starting",
+        "a start takes no time, or all MBeans are missing meanwhile",
+    ),
+    (
+        "",
+        "node-status",
+        "the node joins, before it streams",
+        "gossip takes no time",
+    ),
+    (
+        "4.1",
+        "cleanup",
+        "two nodes",
+        "recorded with a second cleanup in its way: a test of the ring has that",
+    ),
+];
+
+#[tokio::test]
+async fn simulated_nodes_answer_as_real_ones_did() {
+    let mut compared = 0;
+    let mut differences = Vec::new();
+    for trace in traces() {
+        for exchange in &trace.exchanges {
+            let unplayed = |(release, topic, state, _): &(&str, &str, &str, &str)| {
+                let recorded = trace.cassandra.to_string();
+                recorded.starts_with(release) && *topic == trace.topic && *state == exchange.state
+            };
+            if NOT_PLAYED.iter().any(unplayed) {
+                continue;
+            }
+            compared += 1;
+            if let Err(difference) = compare(&trace, exchange).await {
+                let Trace { cassandra, topic, .. } = &trace;
+                differences.push(format!("{cassandra} {topic}, {}: {difference}", exchange.state));
+            }
+        }
+    }
+    assert!(compared > 50, "the traces were found: {compared}");
+    assert!(differences.is_empty(), "{}", differences.join("\n\n"));
+}
+
+fn traces() -> Vec<Trace> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../traces");
+    let mut traces = Vec::new();
+    for directory in fs::read_dir(&root).expect("recorded traces").flatten() {
+        for file in fs::read_dir(directory.path()).into_iter().flatten().flatten() {
+            if file
+                .path()
+                .extension()
+                .is_some_and(|extension| extension == "json")
+            {
+                let text = fs::read_to_string(file.path()).expect("a readable file");
+                traces.push(serde_json::from_str(&text).expect("a trace"));
+            }
+        }
+    }
+    traces
+}
+
+async fn compare(trace: &Trace, exchange: &Exchange) -> Result<(), String> {
+    let scene = Scene::of(trace, &exchange.state).ok_or("no such scene is set")?;
+    let request = cast(&exchange.request, &exchange.state);
+    let credentials = (trace.topic == "credentials").then(|| Credentials {
+        user: "jolokia".to_owned(),
+        password: "right".to_owned(),
+    });
+    let user = match exchange.state.as_str() {
+        "the right credentials" => Some("jolokia:right"),
+        "a wrong password" => Some("jolokia:wrong"),
+        _ => None,
+    };
+    let node = Node::of(scene.ring, host(scene.asked), credentials).await;
+    let (status, answer) = node.send(&request, user).await.ok_or("no answer")?;
+    if status != exchange.http_status {
+        return Err(format!("HTTP status {status}, not {}", exchange.http_status));
+    }
+    if status != 200 {
+        return Ok(());
+    }
+    let pairs = match (&exchange.answer, &answer) {
+        (Value::Array(real), Value::Array(ours)) => real.iter().zip(ours).collect(),
+        pair => vec![pair],
+    };
+    for (real, ours) in pairs {
+        let (real, ours) = (comparable(real), comparable(ours));
+        if !agree(&real, &ours) {
+            return Err(format!("\n  real {real}\n  ours {ours}"));
+        }
+    }
+    Ok(())
+}
+
+/// Puts simulated host ids in the place of recorded ones.
+fn cast(request: &Value, state: &str) -> Value {
+    let mut request = request.clone();
+    if request["operation"] == "removeNode(java.lang.String)" {
+        let meant = match state {
+            "a host id the ring does not know" => return request,
+            "the host id of a node that is up" => 4,
+            "the host id of the node asked" => 1,
+            _ => 2,
+        };
+        request["arguments"] = json!([host(meant).to_string()]);
+    }
+    request
+}
+
+/// A ring in a certain state, and the number of the node that is asked.
+struct Scene {
+    ring: Ring,
+    asked: u8,
+}
+
+impl Scene {
+    fn of(trace: &Trace, state: &str) -> Option<Self> {
+        let mut stage = Stage::new(trace.cassandra);
+        let asked = match state {
+            "the agent is up, Cassandra is not" => {
+                return Some(Self {
+                    ring: Ring::new("lab"),
+                    asked: 1,
+                });
+            }
+            "the mode has just become NORMAL" => {
+                stage.joined(&[1]);
+                stage.ring.set_native_transport(host(1), Transport::Off);
+                1
+            }
+            "a ring of one"
+            | "one keyspace of a user, shop"
+            | "the right credentials"
+            | "a wrong password"
+            | "no credentials"
+            | "a keyspace with rows"
+            | "nothing to upgrade" => stage.joined(&[1]),
+            _ if trace.topic == "refusals" => stage.joined(&[1]),
+            "the node itself joins" | "the node joins and streams" => {
+                stage.joined(&[1]);
+                stage.boot(2);
+                2
+            }
+            "another node joins" | "another node joins and streams" => {
+                stage.joined(&[1]);
+                stage.boot(2);
+                1
+            }
+            "the node has joined" => {
+                stage.joined(&[1, 2]);
+                2
+            }
+            "another node has joined" | "two nodes" | "the node's own keyspace" | "an unknown keyspace" => {
+                stage.joined(&[1, 2])
+            }
+            "a cleanup is under way" | "two nodes, and another cleanup is under way" => {
+                stage.joined(&[1, 2]);
+                stage.under_way(
+                    1,
+                    Operation::Cleanup {
+                        keyspace: "shop".to_owned(),
+                    },
+                )
+            }
+            "three nodes, and a keyspace with three replicas" | "forced" => {
+                stage.joined(&[1, 2, 3]);
+                3
+            }
+            "a decommission was refused" => {
+                stage.joined(&[1, 2, 3]);
+                let refused = Operation::Decommission {
+                    force: Force::Checked,
+                };
+                stage
+                    .ring
+                    .begin(host(3), refused, Moment(0))
+                    .expect_err("three replicas");
+                // Asked right after the join, before CQL was up.
+                stage.ring.set_native_transport(host(3), Transport::Off);
+                3
+            }
+            "the node leaves" | "the node leaves and streams" | "a decommission is under way" => {
+                stage.leaving();
+                if state == "the node leaves" {
+                    stage.ring.set_native_transport(host(3), Transport::Off);
+                }
+                3
+            }
+            "another node leaves" => {
+                stage.leaving();
+                1
+            }
+            "the node has left" => {
+                stage.left();
+                3
+            }
+            "another node has left" => stage.left(),
+            "another node has left and its process has ended" => {
+                stage.left();
+                stage.ring.stop(host(3));
+                1
+            }
+            _ => return Self::of_two_data_centres(stage, state),
+        };
+        Some(Self {
+            ring: stage.ring,
+            asked,
+        })
+    }
+
+    /// The later acts: node 3 has left, node 4 stands in another data centre. Node 4 has never met node 3.
+    fn of_two_data_centres(mut stage: Stage, state: &str) -> Option<Self> {
+        let met_node_3 = [
+            "another node is being rebuilt",
+            "another node is down",
+            "a removal is under way",
+            "a dead node has been removed",
+        ];
+        if met_node_3.contains(&state) {
+            stage.left();
+            stage.ring.stop(host(3));
+        } else {
+            stage.joined(&[1, 2]);
+        }
+        stage.joined(&[4]);
+        let shop = Replication::by_dc([("dc1", 1), ("dc2", 1)]);
+        stage.ring.put_keyspace("shop", keyspace(shop));
+        let rebuild = Operation::Rebuild {
+            source_dc: Some("dc1".to_owned()),
+            keyspace: None,
+        };
+        let remove = Operation::RemoveNode {
+            host: host(2).to_string(),
+        };
+        let asked = match state {
+            "two data centres with one replica each" => 1,
+            "an unknown data centre" | "from another data centre" | "a rebuild has ended" => 4,
+            "a rebuild is under way" | "another rebuild is under way" => stage.under_way(4, rebuild),
+            "another node is being rebuilt" => {
+                stage.under_way(4, rebuild);
+                1
+            }
+            "a host id the ring does not know"
+            | "the host id of a node that is up"
+            | "the host id of the node asked" => 1,
+            "another node is down" | "the host id of a dead node" => {
+                stage.ring.stop(host(2));
+                1
+            }
+            "a removal is under way" | "another removal is under way" => {
+                stage.ring.stop(host(2));
+                stage.under_way(1, remove)
+            }
+            "a dead node has been removed" | "the host id of a node already removed" => {
+                stage.remove_node_2();
+                1
+            }
+            "a node of the ring" => 4,
+            "the node is drained" => {
+                stage.remove_node_2();
+                stage.done(4, Operation::Drain)
+            }
+            _ => return None,
+        };
+        Some(Self {
+            ring: stage.ring,
+            asked,
+        })
+    }
+}
+
+struct Stage {
+    ring: Ring,
+    release: Release,
+}
+
+impl Stage {
+    fn new(release: Release) -> Self {
+        Self {
+            ring: Ring::new("lab"),
+            release,
+        }
+    }
+
+    fn boot(&mut self, number: u8) {
+        let (dc, rack) = if number == 4 { ("dc2", 1) } else { ("dc1", number) };
+        let location = Location {
+            dc: dc.to_owned(),
+            rack: format!("rack{rack}"),
+        };
+        let address = [192, 0, 2, number].into();
+        let boot = Boot {
+            host: host(number),
+            address,
+            location,
+            release: self.release,
+            replace: None,
+        };
+        self.ring.boot(boot).expect("nothing stands in the way");
+    }
+
+    /// Lets nodes join, and creates the keyspace once there is one. Returns the first node's number.
+    fn joined(&mut self, numbers: &[u8]) -> u8 {
+        for number in numbers {
+            self.boot(*number);
+            self.ring.finish_joining(host(*number));
+        }
+        if !self.ring.keyspaces().contains_key("shop") {
+            self.ring
+                .put_keyspace("shop", keyspace(Replication::by_dc([("dc1", 1)])));
+        }
+        1
+    }
+
+    fn under_way(&mut self, number: u8, operation: Operation) -> u8 {
+        self.ring
+            .begin(host(number), operation, Moment(0))
+            .expect("accepted");
+        number
+    }
+
+    fn done(&mut self, number: u8, operation: Operation) -> u8 {
+        self.under_way(number, operation);
+        let calls: Vec<_> = self.ring.calls().map(|(id, _)| id).collect();
+        for call in calls {
+            self.ring.finish(call).expect("in flight").expect("done");
+        }
+        number
+    }
+
+    fn leaving(&mut self) {
+        self.joined(&[1, 2, 3]);
+        self.under_way(3, Operation::Decommission { force: Force::Forced });
+    }
+
+    fn left(&mut self) -> u8 {
+        self.joined(&[1, 2, 3]);
+        self.done(3, Operation::Decommission { force: Force::Forced });
+        1
+    }
+
+    fn remove_node_2(&mut self) {
+        self.ring.stop(host(2));
+        self.done(
+            1,
+            Operation::RemoveNode {
+                host: host(2).to_string(),
+            },
+        );
+    }
+}
+
+fn host(number: u8) -> HostId {
+    HostId::of_disk(&format!("node {number}"))
+}
+
+fn keyspace(replication: Replication) -> Keyspace {
+    Keyspace {
+        tables: vec!["orders".to_owned()],
+        ..Keyspace::full(replication)
+    }
+}
+
+/// Two answers are the same; of lists of work under way, each entry has the form of each.
+fn agree(real: &Value, ours: &Value) -> bool {
+    match (&real["work"], &ours["work"]) {
+        (Value::Array(real), Value::Array(ours)) => match (real.first(), ours.first()) {
+            (None, _) => true,
+            (Some(form), _) => !ours.is_empty() && ours.iter().all(|entry| entry == form),
+        },
+        _ => real == ours,
+    }
+}
+
+/// What must be equal of an answer.
+fn comparable(answer: &Value) -> Value {
+    let asked = &answer["request"];
+    let what = asked["attribute"]
+        .as_str()
+        .or(asked["operation"].as_str())
+        .unwrap_or_default();
+    let value = &answer["value"];
+    match what.split('(').next().unwrap_or_default() {
+        // Work comes and goes, and no two pieces have the same size: it is its form that counts. Compactions of a
+        // node's own keyspaces happen at any time, and are none of ours.
+        "Compactions" | "CurrentStreams" if value.is_array() => {
+            let entries = value.as_array().into_iter().flatten();
+            let ours = entries.filter(|entry| entry["keyspace"] != "system");
+            json!({"request": plain(asked), "work": ours.map(form).collect::<Vec<_>>()})
+        }
+        "threadPrint" => {
+            json!({"request": plain(asked), "calls": calls_in(value.as_str().unwrap_or_default())})
+        }
+        _ => {
+            let mut same = plain(answer);
+            if let Some(same) = same.as_object_mut() {
+                if let Some(Value::String(trace)) = same.get_mut("stacktrace") {
+                    *trace = trace.lines().next().unwrap_or_default().to_owned();
+                }
+                if let Some(timestamp) = same.get_mut("timestamp") {
+                    *timestamp = Value::from("seconds");
+                }
+            }
+            same
+        }
+    }
+}
+
+/// Without what differs from run to run: ids, tokens, and the order of sets.
+fn plain(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let plain = fields.iter().map(|(key, value)| (text(key), plain(value)));
+            Value::Object(plain.collect::<Map<_, _>>())
+        }
+        Value::Array(items) if items.iter().all(Value::is_string) => {
+            let set: BTreeSet<String> = items.iter().filter_map(Value::as_str).map(text).collect();
+            set.into_iter().collect()
+        }
+        Value::Array(items) => items.iter().map(plain).collect(),
+        Value::String(string) => text(string).into(),
+        other => other.clone(),
+    }
+}
+
+fn text(string: &str) -> String {
+    if string.len() == 36 && string.bytes().filter(|byte| *byte == b'-').count() == 4 {
+        return "<uuid>".to_owned();
+    }
+    if let Some(range) = string.strip_prefix("TokenRange(") {
+        let (_, replicas) = range.split_once("endpoints:").unwrap_or_default();
+        let (_, details) = replicas.split_once("endpoint_details:[").unwrap_or_default();
+        let details: BTreeSet<&str> = details
+            .trim_end_matches("])")
+            .split("), ")
+            .map(|one| one.trim_end_matches(')'))
+            .collect();
+        let fields: Vec<&str> = range
+            .split(", ")
+            .filter_map(|part| part.split_once(':'))
+            .map(|(name, _)| name)
+            .take(3)
+            .collect();
+        return format!("{fields:?} {details:?}");
+    }
+    for (before, after) in [
+        ("Signatures found: ", ". Use a signature"),
+        ("available datacenters are: ", ""),
+    ] {
+        let Some((head, rest)) = string.split_once(before) else {
+            continue;
+        };
+        let (list, tail) = if after.is_empty() {
+            (rest, "")
+        } else {
+            rest.split_once(after).unwrap_or((rest, ""))
+        };
+        let separator = if list.contains('(') { ")," } else { "," };
+        let set: BTreeSet<&str> = list
+            .split(separator)
+            .map(|one| one.trim_end_matches(')'))
+            .collect();
+        return format!("{head}{before}{set:?}{after}{tail}");
+    }
+    if let Some((head, rest)) = string.split_once("Removing token (") {
+        let (_, tail) = rest.split_once(')').unwrap_or_default();
+        return format!("{head}Removing token (<token>){tail}");
+    }
+    string.to_owned()
+}
+
+/// The form of a value: its fields and types.
+fn form(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let form = fields
+                .iter()
+                .map(|(key, value)| (key.clone(), form_of_field(key, value)));
+            Value::Object(form.collect::<Map<_, _>>())
+        }
+        Value::Array(_) => "list".into(),
+        Value::String(_) => "text".into(),
+        Value::Number(_) => "number".into(),
+        other => other.clone(),
+    }
+}
+
+/// Names are to be equal, sizes and ids only of one type. Streams show one session; which file it is at is chance.
+fn form_of_field(key: &str, value: &Value) -> Value {
+    match (key, value) {
+        ("taskType" | "unit" | "description" | "keyspace" | "columnfamily", _) => value.clone(),
+        ("sessions", Value::Array(sessions)) => sessions.first().map(form).into_iter().collect(),
+        _ => form(value),
+    }
+}
+
+/// The calls of `StorageService` in a thread dump, with the kind of thread each is on.
+fn calls_in(dump: &str) -> Value {
+    let mut calls = BTreeSet::new();
+    let mut thread = "";
+    for line in dump.lines() {
+        if let Some(name) = line.strip_prefix('"') {
+            thread = name.split(['-', ':', '"']).next().unwrap_or_default();
+        }
+        let frame = line
+            .trim_start()
+            .strip_prefix("at org.apache.cassandra.service.StorageService.");
+        if let Some((method, _)) = frame.and_then(|frame| frame.split_once('(')) {
+            calls.insert(format!("{thread}: {method}"));
+        }
+    }
+    calls.into_iter().collect()
+}
