@@ -38,12 +38,10 @@ pub struct CallRecord {
     pub ended: Option<Moment>,
     /// How it ended.
     pub outcome: CallOutcome,
-}
-
-impl CallRecord {
-    fn overlaps(&self, moment: Moment) -> bool {
-        self.begun <= moment && self.ended.is_none_or(|ended| ended > moment)
-    }
+    /// Place of its beginning in the order of all beginnings and ends: exact where two moments are equal.
+    pub began_as: u64,
+    /// Place of its end in the same order.
+    pub ended_as: Option<u64>,
 }
 
 /// Kinds of calls.
@@ -114,12 +112,21 @@ impl CallQuery {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CallLog {
     records: Vec<CallRecord>,
+    /// Beginnings and ends so far.
+    #[serde(skip)]
+    steps: u64,
+    /// Number of records that were forgotten.
+    #[serde(skip)]
+    forgotten: u64,
 }
 
 impl CallLog {
     /// A log of these records.
     pub fn new(records: Vec<CallRecord>) -> Self {
-        Self { records }
+        Self {
+            records,
+            ..Self::default()
+        }
     }
 
     /// The records.
@@ -140,11 +147,8 @@ impl CallLog {
     /// The part of the log that a query wants.
     #[must_use]
     pub fn select(&self, query: &CallQuery) -> Self {
-        let from = usize::try_from(query.from)
-            .unwrap_or(usize::MAX)
-            .min(self.records.len());
         Self::new(
-            self.records[from..]
+            self.records
                 .iter()
                 .filter(|record| query.wants(record))
                 .cloned()
@@ -174,28 +178,19 @@ impl CallLog {
 
     /// The largest number of these calls that ran at the same time.
     pub fn max_concurrent(&self) -> usize {
-        self.records
-            .iter()
-            .map(|record| {
-                self.records
-                    .iter()
-                    .filter(|other| other.overlaps(record.begun))
-                    .count()
-            })
-            .max()
-            .unwrap_or(0)
+        most_at_once(self.records.iter())
     }
 
     /// The largest number of these calls that ran at the same time on one pod. More than one of the same operation is
     /// two runs of one request at once.
     pub fn max_concurrent_on_a_pod(&self) -> usize {
-        let mut by_pod: BTreeMap<&str, Vec<CallRecord>> = BTreeMap::new();
+        let mut by_pod: BTreeMap<&str, Vec<&CallRecord>> = BTreeMap::new();
         for record in &self.records {
-            by_pod.entry(&record.pod_uid).or_default().push(record.clone());
+            by_pod.entry(&record.pod_uid).or_default().push(record);
         }
         by_pod
             .into_values()
-            .map(|records| Self::new(records).max_concurrent())
+            .map(|records| most_at_once(records.into_iter()))
             .max()
             .unwrap_or(0)
     }
@@ -206,8 +201,7 @@ impl CallLog {
         let repeats = |record: &&CallRecord| {
             self.records.iter().any(|earlier| {
                 earlier.outcome == CallOutcome::Done
-                    && earlier.ended.is_some_and(|ended| ended <= record.begun)
-                    && earlier.id < record.id
+                    && earlier.ended_as.is_some_and(|ended| ended < record.began_as)
                     && (&earlier.host, &earlier.name, &earlier.arguments)
                         == (&record.host, &record.name, &record.arguments)
             })
@@ -217,33 +211,83 @@ impl CallLog {
 
     /// Writes down that a call begins.
     pub(crate) fn begin(&mut self, record: CallRecord) -> u64 {
-        let id = u64::try_from(self.records.len()).unwrap_or(u64::MAX);
-        self.records.push(CallRecord { id, ..record });
+        let id = self.forgotten + count(&self.records);
+        let began_as = self.step();
+        self.records.push(CallRecord {
+            id,
+            began_as,
+            ..record
+        });
         id
     }
 
     /// Writes down how a call ended. A call that has ended stays as it is.
     pub(crate) fn end(&mut self, id: u64, outcome: CallOutcome, now: Moment) {
-        let index = usize::try_from(id).unwrap_or(usize::MAX);
-        if let Some(record) = self
-            .records
-            .get_mut(index)
-            .filter(|record| record.ended.is_none())
-        {
-            record.ended = Some(now);
-            record.outcome = outcome;
+        let step = self.step();
+        let index = id
+            .checked_sub(self.forgotten)
+            .and_then(|index| usize::try_from(index).ok());
+        if let Some(record) = index.and_then(|index| self.records.get_mut(index)) {
+            record.end(outcome, now, step);
         }
     }
 
     /// Every call in flight on a pod is lost with the node's process.
     pub(crate) fn lose(&mut self, pod_uid: &str, now: Moment) {
+        let step = self.step();
         for record in self.records.iter_mut().filter(|record| record.pod_uid == pod_uid) {
-            if record.ended.is_none() {
-                record.ended = Some(now);
-                record.outcome = CallOutcome::Lost;
-            }
+            record.end(CallOutcome::Lost, now, step);
         }
     }
+
+    /// Forgets all calls, but neither their number nor the place in the order.
+    pub(crate) fn clear(&mut self) {
+        self.forgotten += count(&self.records);
+        self.records.clear();
+    }
+
+    fn step(&mut self) -> u64 {
+        self.steps += 1;
+        self.steps
+    }
+}
+
+impl CallRecord {
+    fn end(&mut self, outcome: CallOutcome, now: Moment, step: u64) {
+        if self.ended_as.is_none() {
+            self.ended = Some(now);
+            self.ended_as = Some(step);
+            self.outcome = outcome;
+        }
+    }
+}
+
+fn count(records: &[CallRecord]) -> u64 {
+    u64::try_from(records.len()).unwrap_or(u64::MAX)
+}
+
+fn most_at_once<'a>(records: impl Iterator<Item = &'a CallRecord>) -> usize {
+    let mut steps: Vec<(u64, Step)> = Vec::new();
+    for record in records {
+        steps.push((record.began_as, Step::Begin));
+        steps.extend(record.ended_as.map(|ended| (ended, Step::End)));
+    }
+    steps.sort_unstable();
+    let (mut running, mut most) = (0_usize, 0);
+    for (_, step) in steps {
+        match step {
+            Step::Begin => running += 1,
+            Step::End => running = running.saturating_sub(1),
+        }
+        most = most.max(running);
+    }
+    most
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Step {
+    End,
+    Begin,
 }
 
 #[cfg(test)]
@@ -264,6 +308,8 @@ mod tests {
             arguments: vec![Value::from("ks1")],
             begun: Moment(begun),
             ended: ended.map(Moment),
+            began_as: begun,
+            ended_as: ended,
             outcome: if ended.is_some() {
                 CallOutcome::Done
             } else {
@@ -305,6 +351,23 @@ mod tests {
         ]);
         let repeated: Vec<u64> = log.repeats_of_done().iter().map(|record| record.id).collect();
         assert_eq!(repeated, [2]);
+    }
+
+    #[test]
+    fn a_forgotten_call_that_ends_ends_no_other() {
+        let mut log = CallLog::default();
+        let first = log.begin(record(0, "a", 0, None));
+        log.clear();
+        let second = log.begin(record(0, "a", 1, None));
+        log.end(first, CallOutcome::Done, Moment(3));
+        assert_eq!(log.records()[0].outcome, CallOutcome::InFlight);
+        log.end(second, CallOutcome::Done, Moment(4));
+        assert_eq!(log.records()[0].outcome, CallOutcome::Done);
+        let query = CallQuery {
+            from: second,
+            ..CallQuery::default()
+        };
+        assert_eq!(log.select(&query).len(), 1);
     }
 
     #[test]

@@ -185,7 +185,7 @@ impl Command {
             } => {
                 world.change_ring(&cluster, |ring| ring.write(&keyspace, partitions));
             }
-            Self::ClearCalls => world.change(|state| state.calls = crate::calls::CallLog::default()),
+            Self::ClearCalls => world.change(|state| state.calls.clear()),
         }
         Ok(())
     }

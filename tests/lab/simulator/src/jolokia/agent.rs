@@ -370,6 +370,8 @@ impl Agent {
             begun: self.now(),
             ended: None,
             outcome: CallOutcome::InFlight,
+            began_as: 0,
+            ended_as: None,
         };
         self.world.change(|state| state.calls.begin(record))
     }

@@ -118,6 +118,17 @@ impl MBean {
     }
 }
 
+/// What a read of several attributes of `StorageService` yields, as long as each of them is known.
+pub(crate) fn attributes_of_storage_service(view: NodeView<'_>, request: &Value) -> Value {
+    let names = request["attribute"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str);
+    let known = names.filter_map(|name| Some((name.to_owned(), storage_service(view, name)?)));
+    known.collect::<Map<_, _>>().into()
+}
+
 /// Since when a JVM runs, and until when.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Uptime {
@@ -285,9 +296,10 @@ fn removal_status(view: NodeView<'_>) -> String {
     let replicating = ring
         .nodes()
         .filter(|(_, node)| node.membership == Membership::Normal);
-    let replicating: Vec<String> = replicating
+    let mut replicating: Vec<String> = replicating
         .map(|(_, node)| format!("/{}", node.address))
         .collect();
+    replicating.sort_unstable();
     format!(
         "Removing token ({token}). Waiting for replication confirmation from [{}].",
         replicating.join(",")

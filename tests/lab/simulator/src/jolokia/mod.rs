@@ -10,6 +10,7 @@ mod tests;
 mod threads;
 
 pub(crate) use agent::{Agent, Identity};
+pub(crate) use attributes::attributes_of_storage_service;
 pub(crate) use server::serve;
 
 /// The agent's port in every pod.

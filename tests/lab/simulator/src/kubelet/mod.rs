@@ -3,6 +3,7 @@
 mod addresses;
 mod machines;
 mod player;
+mod probe;
 mod spec;
 mod status;
 

@@ -17,11 +17,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::Kubelet;
+use super::probe;
 use super::spec::{self, NodeSpec};
 use super::status::{Doing, Facts, Readiness, pod_status};
 use crate::jolokia::{self, Agent, Identity};
 use crate::names::PodId;
-use crate::ring::{Boot, BootRefused, Booted, HostId, Node, Process};
+use crate::ring::{Boot, BootRefused, Booted, HostId, Process};
 use crate::steering::{Credentials, Image, PodBehaviour, Power, ProcessFate, Span};
 use crate::world::{SimulatedPod, State, Ticket, Waiting, Whose};
 
@@ -287,23 +288,18 @@ impl Player {
         let mut changes = world.watch_cluster(&node.cluster);
         loop {
             let wanted = self.behaviour().native_transport;
-            let (ready, transport) = world.look(|state| {
+            let (readiness, transport) = world.look(|state| {
                 let cluster = state.clusters.get(&node.cluster);
-                let found = cluster.and_then(|cluster| cluster.ring.node(host));
+                let view = cluster.and_then(|cluster| cluster.ring.view(host));
                 (
-                    found.is_some_and(Node::ready),
-                    found.map(|node| node.native_transport),
+                    view.map_or(Readiness::NotReady, probe::run),
+                    view.map(|view| view.node().native_transport),
                 )
             });
             if let Some(wanted) = wanted.filter(|wanted| transport.is_some_and(|now| now != *wanted)) {
                 world.change_ring(&node.cluster, |ring| ring.set_native_transport(host, wanted));
                 continue;
             }
-            let readiness = if ready {
-                Readiness::Ready
-            } else {
-                Readiness::NotReady
-            };
             self.publish(Doing::Running(readiness)).await?;
             self.or_leave(changes.changed()).await?.ok();
         }

@@ -44,11 +44,6 @@ impl Node {
         mode && self.process == Process::Up && self.native_transport == Transport::On
     }
 
-    /// Whether the readiness probe of its pod passes.
-    pub fn ready(&self) -> bool {
-        self.mode == OperationMode::Normal && self.serves()
-    }
-
     /// Partitions of a keyspace on its disk, owned or not.
     pub fn held(&self, keyspace: &str) -> Partitions {
         self.holdings

@@ -156,7 +156,7 @@ impl Scene {
         let asked = match state {
             "the agent is up, Cassandra is not" => {
                 return Some(Self {
-                    ring: Ring::new("lab"),
+                    ring: Ring::new("traces"),
                     asked: 1,
                 });
             }
@@ -314,7 +314,7 @@ struct Stage {
 impl Stage {
     fn new(release: Release) -> Self {
         Self {
-            ring: Ring::new("lab"),
+            ring: Ring::new("traces"),
             release,
         }
     }
@@ -429,16 +429,14 @@ fn comparable(answer: &Value) -> Value {
             json!({"request": plain(asked), "calls": calls_in(value.as_str().unwrap_or_default())})
         }
         _ => {
-            let mut same = plain(answer);
-            if let Some(same) = same.as_object_mut() {
-                if let Some(Value::String(trace)) = same.get_mut("stacktrace") {
-                    *trace = trace.lines().next().unwrap_or_default().to_owned();
-                }
-                if let Some(timestamp) = same.get_mut("timestamp") {
-                    *timestamp = Value::from("seconds");
-                }
+            let mut answer = answer.clone();
+            if let Some(Value::String(trace)) = answer.get_mut("stacktrace") {
+                *trace = trace.lines().next().unwrap_or_default().to_owned();
             }
-            same
+            if let Some(timestamp) = answer.get_mut("timestamp") {
+                *timestamp = Value::from("seconds");
+            }
+            plain(&answer)
         }
     }
 }
