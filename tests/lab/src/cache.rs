@@ -141,19 +141,22 @@ impl Cache {
         if place.exists() {
             return Ok(place);
         }
-        let staged = self.root.join("staging").join(artifact.file_name());
-        remove_all(&staged)?;
+        // A directory of this process's own: a compiler that a killed run left behind may still write to that run's.
+        let staging = self.root.join("staging").join(artifact.file_name());
+        remove_all(&staging)?;
+        let staged = staging.join(std::process::id().to_string());
         for directory in [&staged, &place] {
             if let Some(parent) = directory.parent() {
                 make_directory(parent)?;
             }
         }
         if let Err(error) = make(&staged) {
-            remove_all(&staged)?;
+            remove_all(&staging)?;
             return Err(error.context(format!("cannot make {} {}", artifact.name, artifact.version)));
         }
         fs::rename(&staged, &place)
             .with_context(|| format!("cannot put {} into the cache", place.display()))?;
+        remove_all(&staging)?;
         Ok(place)
     }
 

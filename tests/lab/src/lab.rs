@@ -46,7 +46,7 @@ pub enum Lifetime {
     Detached,
 }
 
-/// A handle on a running lab. Dropping the handle on an owned lab takes the lab down.
+/// A handle on a running lab. Dropped, it takes an owned lab down.
 #[derive(Debug)]
 pub struct Lab {
     directory: StateDirectory,
@@ -54,10 +54,10 @@ pub struct Lab {
     keeping: Option<Keeping>,
 }
 
-/// What an owner holds.
+/// What an owner holds: dropped, the lab ends.
 #[derive(Debug)]
 struct Keeping {
-    reaper: Reaper,
+    reaper: Option<Reaper>,
     roster: Roster,
 }
 
@@ -70,36 +70,38 @@ impl Lab {
         for name in teardown::sweep(&cache)? {
             progress.note(&format!("took down the lab {name}, whose owner is gone"));
         }
-        let owner = match options.lifetime {
-            Lifetime::Owned => Some(ProcessIdentity::current()?),
-            Lifetime::Detached => None,
-        };
-        let mut roster = state::create(&cache, &options.name, options.nodes, owner)?;
+        // Until it is up, any lab belongs to who starts it: a start cut short leaves nothing.
+        let owner = Some(ProcessIdentity::current()?);
+        let roster = state::create(&cache, &options.name, options.nodes, owner)?;
         let directory = roster.directory().clone();
-        let reaper = match options.lifetime {
-            Lifetime::Owned => Reaper::start(&programs, &cache, &directory).map(Some),
-            Lifetime::Detached => Ok(None),
-        };
-        let outcome = match &reaper {
-            Ok(_) => bring_up(&mut roster, &components, &programs, progress).await,
-            Err(_) => Ok(()),
-        };
-        match (reaper, outcome) {
-            (Ok(reaper), Ok(())) => {
-                let record = roster.record().clone();
-                let keeping = reaper.map(|reaper| Keeping { reaper, roster });
-                Ok(Self {
-                    directory,
-                    record,
-                    keeping,
-                })
-            }
-            (Err(error), _) | (_, Err(error)) => {
+        let reaper = match Reaper::start(&programs, &cache, &directory) {
+            Ok(reaper) => reaper,
+            Err(error) => {
                 teardown::down(&cache, &directory)?;
-                roster.reap();
-                Err(error.context(format!("cannot start the lab {}", options.name)))
+                return Err(error);
             }
+        };
+        let mut keeping = Keeping {
+            reaper: Some(reaper),
+            roster,
+        };
+        if let Err(error) = bring_up(&mut keeping.roster, &components, &programs, progress).await {
+            keeping.end()?;
+            return Err(error.context(format!("cannot start the lab {}", options.name)));
         }
+        let keeping = match options.lifetime {
+            Lifetime::Owned => Some(keeping),
+            Lifetime::Detached => {
+                keeping.let_go()?;
+                None
+            }
+        };
+        let record = directory.read()?.context("the lab's record is gone")?;
+        Ok(Self {
+            directory,
+            record,
+            keeping,
+        })
     }
 
     /// A lab somebody else started.
@@ -218,22 +220,29 @@ impl Lab {
 
     /// Takes the lab down, if it is this process's own, and says whether that worked, which a drop cannot.
     pub fn stop(mut self) -> Result<()> {
-        self.keeping.take().map_or(Ok(()), Keeping::end)
-    }
-}
-
-impl Drop for Lab {
-    fn drop(&mut self) {
-        // `stop` reports failures. Here nobody listens, and the next lab's start sweeps up.
-        let _ended = self.keeping.take().map(Keeping::end);
+        self.keeping.take().map_or(Ok(()), |mut keeping| keeping.end())
     }
 }
 
 impl Keeping {
-    fn end(mut self) -> Result<()> {
-        let outcome = self.reaper.reap();
+    /// Takes the lab down.
+    fn end(&mut self) -> Result<()> {
+        let outcome = self.reaper.take().map_or(Ok(()), Reaper::reap);
         self.roster.reap();
         outcome
+    }
+
+    /// Leaves the lab to itself.
+    fn let_go(mut self) -> Result<()> {
+        self.roster.update(|record| record.owner = None)?;
+        self.reaper.take().map_or(Ok(()), Reaper::dismiss)
+    }
+}
+
+impl Drop for Keeping {
+    fn drop(&mut self) {
+        // `Lab::stop` reports failures. Here nobody listens, and the next lab's start sweeps up.
+        let _ended = self.end();
     }
 }
 

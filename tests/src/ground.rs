@@ -1,0 +1,102 @@
+//! The lab the tests of one program share, with the CRDs installed, and a namespace for each test.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use casskop_lab::Lab;
+use casskop_lab::state::Nodes;
+use casskop_lab::wait::{Answer, until};
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::Api;
+use kube::api::PostParams;
+use serde_json::json;
+use tokio::sync::OnceCell;
+
+use crate::kubectl::Kubectl;
+
+/// How long the API server may take to serve a new resource.
+const ESTABLISHED: Duration = Duration::from_secs(30);
+
+static LAB: OnceCell<Lab> = OnceCell::const_new();
+
+/// A place for one test: the shared lab, and a namespace nobody else uses.
+#[derive(Debug)]
+pub struct Ground {
+    /// The lab.
+    pub lab: &'static Lab,
+    /// The administrator's client.
+    pub client: kube::Client,
+    /// The test's own namespace.
+    pub namespace: String,
+}
+
+impl Ground {
+    /// A place in the program's lab, which starts with the first test that asks. All tests of one program ask for the
+    /// same kind of nodes.
+    pub async fn new(nodes: Nodes) -> Result<Self> {
+        let lab = LAB.get_or_try_init(|| start(nodes)).await?;
+        // Each test has a runtime of its own, and a client lives in one runtime.
+        let client = lab.client().await?;
+        let wanted: Namespace = serde_json::from_value(json!({ "metadata": { "generateName": "test-" } }))?;
+        let created = Api::all(client.clone())
+            .create(&PostParams::default(), &wanted)
+            .await?;
+        let namespace = created
+            .metadata
+            .name
+            .context("the API server gave the namespace no name")?;
+        Ok(Self {
+            lab,
+            client,
+            namespace,
+        })
+    }
+
+    /// `kubectl` as the administrator, in the test's namespace.
+    pub fn kubectl(&self) -> Result<Kubectl> {
+        Kubectl::new(&self.lab.kubeconfig(), &self.namespace)
+    }
+}
+
+/// The repository's root.
+pub fn repository() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}
+
+async fn start(nodes: Nodes) -> Result<Lab> {
+    let lab = Lab::for_test(nodes).await?;
+    let crds = repository().join("crds");
+    let applied = Kubectl::new(&lab.kubeconfig(), "default")?
+        .arguments(["apply", "-f"])
+        .argument(&crds)
+        .run()?;
+    anyhow::ensure!(applied.success, "the CRDs do not install: {}", applied.stderr);
+    await_established(&lab.client().await?).await?;
+    Ok(lab)
+}
+
+/// Waits until the API server serves the `CassandraCluster`.
+pub async fn await_established(client: &kube::Client) -> Result<()> {
+    let definitions = Api::<CustomResourceDefinition>::all(client.clone());
+    until("the CRDs are established", ESTABLISHED, async || {
+        let definition = definitions.get("cassandraclusters.db.orange.com").await?;
+        let conditions = definition
+            .status
+            .and_then(|status| status.conditions)
+            .unwrap_or_default();
+        let holds = |name: &str| {
+            conditions
+                .iter()
+                .any(|condition| condition.type_ == name && condition.status == "True")
+        };
+        Ok(if holds("Established") && holds("NamesAccepted") {
+            Answer::Yes(())
+        } else {
+            Answer::not_yet(json!(conditions))
+        })
+    })
+    .await
+}
