@@ -22,7 +22,6 @@ const ESTABLISHED: Duration = Duration::from_secs(30);
 static LAB: OnceCell<Lab> = OnceCell::const_new();
 
 /// A place for one test: the shared lab, and a namespace nobody else uses.
-#[derive(Debug)]
 pub struct Ground {
     /// The lab.
     pub lab: &'static Lab,
