@@ -44,3 +44,6 @@ pub fn owner_reference(cluster: &ValidatedCluster) -> OwnerReference {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod properties;
