@@ -20,6 +20,7 @@ pub(crate) fn run(options: &SetupOptions, printer: &Printer) -> Result<()> {
     control_plane(printer)?;
     if !options.simulated {
         real_nodes(printer)?;
+        cargo_deny(printer)?;
     }
     printer.result(&format!(
         "ready; built components are kept in {}",
