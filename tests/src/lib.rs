@@ -4,5 +4,7 @@
 //! `cargo xtask test api` (or `sim`, `e2e`) starts a lab and runs them in it. Run alone, in a shell prepared by
 //! `cargo xtask lab env` they use that lab, and otherwise start one that ends with them.
 
+pub mod cluster;
 pub mod ground;
 pub mod kubectl;
+pub mod operator;

@@ -1,0 +1,77 @@
+//! How clusters come up.
+
+use anyhow::Result;
+use casskop_simulator::ring::Moment;
+use casskop_tests::cluster::{Cluster, spec};
+use casskop_tests::ground::Ground;
+use casskop_tests::operator::Operator;
+
+use crate::NODES;
+
+#[tokio::test]
+async fn a_cluster_of_two_datacenters_forms_one_node_at_a_time() -> Result<()> {
+    let ground = Ground::new(NODES).await?;
+    let _operator = Operator::start(&ground)?;
+    let cluster = Cluster::create(
+        &ground,
+        "demo",
+        spec(&[("dc1", &["rack1", "rack2"]), ("dc2", &["rack1"])], 2),
+    )
+    .await?;
+    let status = cluster.settled(6).await?;
+    assert_eq!(status.cassandra_node_status.len(), 6, "{status:?}");
+    let expected = [
+        "dc1-rack1-0",
+        "dc1-rack1-1",
+        "dc1-rack2-0",
+        "dc2-rack1-0",
+        "dc2-rack1-1",
+    ]
+    .map(|pod| format!("demo-{pod}.demo.{}", ground.namespace));
+    assert_eq!(status.seed_list, expected);
+    let (simulator, id) = cluster.simulator()?;
+    let ring = simulator.ring(&id).await?;
+    assert_eq!(ring.ring.nodes().count(), 6);
+    assert_eq!(simulator.max_down_since(&id, Moment(0)).await?, 0);
+    let first_pods = ["demo-dc1-rack1-0", "demo-dc1-rack2-0", "demo-dc2-rack1-0"];
+    let pods = cluster.pods().await?;
+    let created = |name: &str| pods[name].metadata.creation_timestamp.clone().map(|time| time.0);
+    for later in pods.keys().filter(|name| !first_pods.contains(&name.as_str())) {
+        for first in first_pods {
+            assert!(created(first) <= created(later), "{later} came before {first}");
+        }
+    }
+    let outcome = ground
+        .kubectl()?
+        .arguments(["get", "service,pdb", "-o", "name"])
+        .run()?;
+    assert_eq!(
+        outcome.stdout,
+        "service/demo\nservice/demo-exporter-jmx\npoddisruptionbudget.policy/demo\n"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_cluster_that_can_never_work_says_so_and_the_others_go_on() -> Result<()> {
+    let ground = Ground::new(NODES).await?;
+    let _operator = Operator::start(&ground)?;
+    let mut bad = spec(&[("dc1", &["rack1"])], 1);
+    bad["config"] = serde_json::json!({ "cassandra-yaml": "not an object" });
+    bad["resources"] = serde_json::json!({ "limits": { "memory": "much" } });
+    let bad = Cluster::create(&ground, "bad", bad).await;
+    let good = Cluster::create(&ground, "good", spec(&[("dc1", &["rack1"])], 1)).await?;
+    good.settled(1).await?;
+    if let Ok(bad) = bad {
+        let status = bad
+            .status_is("the spec is refused", |status| {
+                status
+                    .conditions
+                    .iter()
+                    .any(|condition| condition.type_ == "Valid" && condition.status == "False")
+            })
+            .await?;
+        assert!(status.cassandra_rack_status.is_empty(), "{status:?}");
+    }
+    Ok(())
+}

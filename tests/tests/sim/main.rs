@@ -1,0 +1,11 @@
+//! The operator and the plugin as processes, on a whole control plane whose nodes, kubelets and rings are simulated.
+
+mod crashes;
+mod formation;
+mod operations;
+mod restarts;
+
+use casskop_lab::state::Nodes;
+
+/// Nodes of the lab when the tests are run alone.
+const NODES: Nodes = Nodes::Simulated(6);
