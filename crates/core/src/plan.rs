@@ -65,7 +65,7 @@ pub fn plan(cluster: &ValidatedCluster, observed: &Observed, now: Timestamp) -> 
                 .cassandra_rack_status
                 .entry(rack.desired.id.to_string())
                 .or_default();
-            operations::advance(scene, rack, rack_status, quiet.as_ref().map(|()| ()), &mut steps);
+            operations::advance(scene, rack, rack_status, quiet.as_ref().copied(), &mut steps);
         }
     }
     report::cluster(scene, &stored, &mut status, &mut steps);

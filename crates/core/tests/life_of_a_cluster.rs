@@ -1,5 +1,12 @@
 //! What the plan amounts to over many passes, also when the operator dies between any two writes.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what the test's world lacks is a bug of the test"
+)]
+
 mod world;
 
 use casskop_core::call::NodeCall;

@@ -31,16 +31,15 @@ pub(super) fn accept(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &mut RackSt
             format!("rack {id} has {have} nodes and {want} are asked for: this version does not scale down, set nodesPerRacks back"),
         ));
     }
-    if unfinished(rack_status).is_none() {
-        if let Some(name) = newly_wanted(scene.cluster, rack, stored) {
-            rack_status.cassandra_last_action = Some(LastAction {
-                name: Some(name),
-                status: Some(ActionStatus::ToDo),
-                start_time: Some(Time(scene.now)),
-                ..LastAction::default()
-            });
-            return reset_flag(rack, rack_status, steps);
-        }
+    if unfinished(rack_status).is_none()
+        && let Some(name) = newly_wanted(scene.cluster, rack, stored)
+    {
+        rack_status.cassandra_last_action = Some(LastAction {
+            name: Some(name),
+            status: Some(ActionStatus::ToDo),
+            start_time: Some(Time(scene.now)),
+            ..LastAction::default()
+        });
     }
     reset_flag(rack, rack_status, steps);
 }

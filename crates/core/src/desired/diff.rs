@@ -47,7 +47,7 @@ enum Memory<'a> {
     Had(Option<&'a Value>),
 }
 
-impl<'a> Memory<'a> {
+impl Memory<'_> {
     fn of_field(self, key: &str) -> Self {
         match self {
             Self::None => Self::None,
@@ -116,7 +116,7 @@ fn is_empty(value: &Value) -> bool {
 fn compare(path: &str, desired: &Value, stored: &Value, made: Memory<'_>, found: &mut Vec<String>) {
     match (desired, stored) {
         (Value::Object(desired), Value::Object(stored)) => {
-            compare_objects(path, desired, stored, made, found)
+            compare_objects(path, desired, stored, made, found);
         }
         (Value::Array(desired), Value::Array(stored)) => compare_lists(path, desired, stored, made, found),
         _ if desired == stored => {}

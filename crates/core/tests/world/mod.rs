@@ -288,7 +288,7 @@ impl World {
             Effect::ResetRollingRestart { dc, rack, .. } => {
                 let (dc, rack) = (*dc, *rack);
                 self.edit_spec(|spec| {
-                    spec["topology"]["dc"][dc]["rack"][rack]["rollingRestart"] = json!(false)
+                    spec["topology"]["dc"][dc]["rack"][rack]["rollingRestart"] = json!(false);
                 });
             }
             Effect::LabelPod { pod, uid, labels, .. } => {
@@ -391,7 +391,7 @@ impl World {
         if all_new && updated == replicas {
             status.current_revision = Some(revision);
         }
-        moved | (before != stored.status)
+        moved || before != stored.status
     }
 
     fn create_pod(&mut self, set: &StatefulSet, name: &str, ordinal: i32, revision: &str) {
