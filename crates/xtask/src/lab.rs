@@ -129,11 +129,6 @@ fn status(printer: &Printer) -> Result<()> {
 }
 
 fn summary(record: &LabRecord) -> String {
-    let nodes = match record.nodes {
-        Nodes::None => "no nodes".to_owned(),
-        Nodes::Simulated(count) => format!("{count} simulated nodes"),
-        Nodes::Real(count) => format!("{count} real nodes"),
-    };
     let ended = record
         .processes
         .iter()
@@ -149,7 +144,7 @@ fn summary(record: &LabRecord) -> String {
         Some(_) => ", left behind by a process that is gone".to_owned(),
         None => String::new(),
     };
-    format!("{health}, {nodes}{owner}")
+    format!("{health}, {}{owner}", record.nodes)
 }
 
 fn environment(name: Option<&str>, printer: &Printer) -> Result<()> {

@@ -8,7 +8,7 @@ use anyhow::Result;
 use casskop_lab::cache::{Artifact, Cache};
 use casskop_lab::components::{Component, Components};
 use casskop_lab::progress::Progress;
-use casskop_lab::tool;
+use casskop_lab::{packages, tool};
 
 use crate::cli::SetupOptions;
 use crate::printer::Printer;
@@ -36,6 +36,7 @@ pub(crate) fn control_plane(printer: &Printer) -> Result<()> {
 
 /// What real nodes need besides: kubelet, kube-proxy and DNS, Debian packages, Cassandra and the images.
 pub(crate) fn real_nodes(printer: &Printer) -> Result<()> {
+    packages::ensure(&packages::REAL_NODES, &Cache::locate()?, printer)?;
     build(&Component::NODES, printer)
 }
 

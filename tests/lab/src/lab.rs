@@ -136,7 +136,8 @@ impl Lab {
     /// The lab for a test: the one `cargo xtask test` keeps for a whole run, or a new one that ends with the test.
     pub async fn for_test(nodes: Nodes) -> Result<Self> {
         if let Some(directory) = std::env::var_os(STATE_VARIABLE).filter(|value| !value.is_empty()) {
-            return Self::attach(&StateDirectory::at(Path::new(&directory)));
+            let lab = Self::attach(&StateDirectory::at(Path::new(&directory)))?;
+            return lab.with_nodes(nodes);
         }
         let name = format!("test-{}", std::process::id());
         Self::start(
@@ -148,6 +149,18 @@ impl Lab {
             &Silent,
         )
         .await
+    }
+
+    /// Fails unless the lab has what a test wants.
+    fn with_nodes(self, wanted: Nodes) -> Result<Self> {
+        if !self.record.nodes.suffice_for(wanted) {
+            bail!(
+                "the test wants {wanted}, and the lab {} has {}",
+                self.name(),
+                self.record.nodes
+            );
+        }
+        Ok(self)
     }
 
     /// Its name.

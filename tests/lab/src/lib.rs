@@ -14,6 +14,7 @@ pub mod components;
 pub mod control_plane;
 pub mod kubeconfig;
 pub mod lab;
+pub mod packages;
 pub mod pki;
 pub mod process;
 pub mod programs;

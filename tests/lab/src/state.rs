@@ -2,6 +2,7 @@
 //! ended and removed. It is written before and after every start of a process, so a crash at any moment leaves enough.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,29 @@ pub enum Nodes {
     Simulated(u16),
     /// That many real ones.
     Real(u16),
+}
+
+impl Nodes {
+    /// Whether a lab with these nodes serves who wants those.
+    pub fn suffice_for(self, wanted: Self) -> bool {
+        match (self, wanted) {
+            (_, Self::None) => true,
+            (Self::Simulated(have), Self::Simulated(wanted)) | (Self::Real(have), Self::Real(wanted)) => {
+                have >= wanted
+            }
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Nodes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => formatter.write_str("no nodes"),
+            Self::Simulated(count) => write!(formatter, "{count} simulated nodes"),
+            Self::Real(count) => write!(formatter, "{count} real nodes"),
+        }
+    }
 }
 
 /// Where a lab stands.
@@ -302,6 +326,14 @@ mod tests {
             error,
             "the lab one is already there: `cargo xtask lab down one` ends it"
         );
+    }
+
+    #[test]
+    fn more_nodes_of_the_same_kind_do() {
+        assert!(Nodes::Simulated(6).suffice_for(Nodes::Simulated(3)));
+        assert!(Nodes::Simulated(6).suffice_for(Nodes::None));
+        assert!(!Nodes::Simulated(2).suffice_for(Nodes::Simulated(3)));
+        assert!(!Nodes::Simulated(6).suffice_for(Nodes::Real(3)));
     }
 
     #[test]
