@@ -94,7 +94,7 @@ fn value_of(answer: &[u8]) -> Result<Value, JolokiaError> {
 #[derive(Debug, thiserror::Error)]
 pub enum JolokiaError {
     /// No connection, or no complete answer in time.
-    #[error("jolokia does not answer: {0}")]
+    #[error("jolokia does not answer")]
     Unreachable(#[source] io::Error),
     /// An answer with another status than 200; 401 is a wrong password.
     #[error("jolokia answers with status {status}")]

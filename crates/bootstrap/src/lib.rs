@@ -43,6 +43,7 @@ pub mod replace;
 pub mod ring_config_map;
 pub mod roles;
 pub mod section;
+pub mod seed_list;
 pub mod seeds;
 pub mod version;
 pub mod yaml;

@@ -2,7 +2,8 @@
 //!
 //! That container's environment lacks the seed list and whatever a hook exported, so they are written down.
 
-use crate::seeds::{History, SeedList};
+use crate::seed_list::{SeedList, same_address};
+use crate::seeds::History;
 use serde::{Deserialize, Serialize};
 
 /// The plan's name in the configuration directory.
@@ -71,7 +72,7 @@ impl Plan {
 pub fn full_name(hosts: &str, address: &str) -> Option<String> {
     hosts.lines().find_map(|line| {
         let mut words = line.split('#').next()?.split_whitespace();
-        crate::seeds::same_address(words.next()?, address)
+        same_address(words.next()?, address)
             .then(|| words.next().filter(|name| name.contains('.')).map(str::to_owned))?
     })
 }

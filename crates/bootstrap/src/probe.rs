@@ -5,7 +5,7 @@
 //! commit log, drains or collects garbage must not be killed for it. `CassKop` asked both times whether the list of live nodes
 //! contains the address as a piece of text, so that 10.0.0.1 was found in 10.0.0.11, and a long collection cost a node its life.
 
-use crate::seeds::same_address;
+use crate::seed_list::same_address;
 use crate::yaml::Document;
 use serde_json::{Value, json};
 use std::fmt;

@@ -3,7 +3,8 @@
 
 use crate::plan::Plan;
 use crate::probe::Ports;
-use crate::seeds::{Others, Peer, Silence, host_of, port_of, same_address};
+use crate::seed_list::{Peer, host_of, port_of, same_address};
+use crate::seeds::{Others, Silence};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::time::Duration;
@@ -17,8 +18,10 @@ const MOST_MEMBERS: usize = 64;
 /// What one look around found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Survey {
-    /// The nodes that take connections.
+    /// The nodes that take connections of other nodes.
     pub answered: Vec<Peer>,
+    /// Whether a JVM runs, where no node answered.
+    pub starting: bool,
     /// Whether the name service knows any other pod.
     pub someone_there: bool,
     /// Whether a name could not be looked up for now.
@@ -30,6 +33,8 @@ impl Survey {
     pub fn others(&self, silence: Silence) -> Others {
         if !self.answered.is_empty() {
             Others::Answered
+        } else if self.starting {
+            Others::Starting
         } else if self.names_unavailable {
             Others::NamesUnavailable
         } else {
@@ -40,29 +45,36 @@ impl Survey {
 
 /// Looks once. The seeds come first; the other members only if no seed answers.
 pub fn survey(plan: &Plan, ports: Ports) -> Survey {
-    let list = plan.seed_list();
     let mut survey = Survey::default();
-    let seeds: Vec<(Peer, Vec<SocketAddr>)> = list
+    let mut contacts: Vec<Contact> = plan
+        .seed_list()
         .others()
-        .map(|entry| {
-            let addresses = survey.look_up(plan, &plan.qualified(host_of(entry)));
-            (
-                Peer::Seed(entry.to_owned()),
-                targets(&addresses, port_of(entry), ports),
-            )
+        .map(|entry| Contact {
+            peer: Peer::Seed(entry.to_owned()),
+            addresses: survey.look_up(plan, &plan.qualified(host_of(entry))),
+            port: port_of(entry),
         })
         .collect();
-    survey.answered = answering(seeds);
+    survey.answered = answering(&contacts, |contact| contact.for_nodes(ports));
     if survey.answered.is_empty()
         && let Some(service) = plan.service()
     {
-        let members = survey.look_up(plan, &format!("{service}."));
-        let members = members.into_iter().take(MOST_MEMBERS);
-        survey.answered = answering(
-            members
-                .map(|ip| (Peer::Member(ip), targets(&[ip].into(), None, ports)))
-                .collect(),
-        );
+        contacts = survey
+            .look_up(plan, &format!("{service}."))
+            .into_iter()
+            .take(MOST_MEMBERS)
+            .map(|address| Contact {
+                peer: Peer::Member(address),
+                addresses: [address].into(),
+                port: None,
+            })
+            .collect();
+        survey.answered = answering(&contacts, |contact| contact.for_nodes(ports));
+    }
+    if survey.answered.is_empty() {
+        // Open from the JVM's first moment on, when a node with data still replays its commit log.
+        survey.starting =
+            !answering(&contacts, |contact| contact.on(&[crate::jolokia_http::PORT])).is_empty();
     }
     survey
 }
@@ -111,30 +123,42 @@ fn look_up(name: &str) -> Result<BTreeSet<IpAddr>, LookUp> {
     }
 }
 
-/// Where a node may take connections: between nodes, encrypted or not, and Jolokia, which is open from the JVM's first
-/// moment on, when a node with data still replays its commit log.
-fn targets(addresses: &BTreeSet<IpAddr>, port: Option<u16>, ports: Ports) -> Vec<SocketAddr> {
-    let tried: Vec<u16> = port.map_or_else(
-        || vec![ports.storage, ports.ssl_storage, crate::jolokia_http::PORT],
-        |port| vec![port],
-    );
-    addresses
-        .iter()
-        .flat_map(|ip| tried.iter().map(move |port| SocketAddr::new(*ip, *port)))
-        .collect()
+/// A node to look for.
+struct Contact {
+    peer: Peer,
+    addresses: BTreeSet<IpAddr>,
+    port: Option<u16>,
 }
 
-/// The peers that take a connection on any of their addresses, all tried at once.
-fn answering(peers: Vec<(Peer, Vec<SocketAddr>)>) -> Vec<Peer> {
+impl Contact {
+    /// Where the node takes connections of other nodes, encrypted or not.
+    fn for_nodes(&self, ports: Ports) -> Vec<SocketAddr> {
+        match self.port {
+            Some(port) => self.on(&[port]),
+            None => self.on(&[ports.storage, ports.ssl_storage]),
+        }
+    }
+
+    fn on(&self, ports: &[u16]) -> Vec<SocketAddr> {
+        self.addresses
+            .iter()
+            .flat_map(|ip| ports.iter().map(|port| SocketAddr::new(*ip, *port)))
+            .collect()
+    }
+}
+
+/// The peers that take a connection on any of the places that `targets` names, all tried at once.
+fn answering(contacts: &[Contact], targets: impl Fn(&Contact) -> Vec<SocketAddr>) -> Vec<Peer> {
     std::thread::scope(|scope| {
-        let attempts: Vec<_> = peers
-            .into_iter()
-            .map(|(peer, addresses)| {
+        let attempts: Vec<_> = contacts
+            .iter()
+            .map(|contact| {
+                let targets = targets(contact);
                 scope.spawn(move || {
-                    addresses
+                    let answers = targets
                         .iter()
-                        .any(|address| TcpStream::connect_timeout(address, CONNECT).is_ok())
-                        .then_some(peer)
+                        .any(|target| TcpStream::connect_timeout(target, CONNECT).is_ok());
+                    answers.then(|| contact.peer.clone())
                 })
             })
             .collect();
@@ -187,6 +211,10 @@ mod tests {
                 for_long: Silence::Short
             }
         );
+
+        let _jvm = TcpListener::bind(("127.81.0.3", crate::jolokia_http::PORT)).unwrap();
+        let found = survey(&plan(&format!("127.81.0.1,{silent}")), ports);
+        assert_eq!(found.others(Silence::Long), Others::Starting);
 
         let found = survey(&plan("127.81.0.1"), ports);
         assert_eq!(
