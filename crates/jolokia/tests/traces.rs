@@ -56,7 +56,7 @@ fn recordings() -> Vec<Recording> {
         .map(|recording| (recording.version.major, recording.version.minor));
     assert_eq!(
         lines.collect::<Vec<_>>(),
-        [(5, 0)],
+        [(4, 0), (4, 1), (5, 0)],
         "the versions with a recording"
     );
     recordings
