@@ -1,5 +1,11 @@
 //! The ring: Cassandra's rules as tables, and what must hold after any history as properties.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says so when its ground gives way"
+)]
+
 use std::net::{IpAddr, Ipv4Addr};
 
 use casskop_simulator::ring::{
@@ -330,10 +336,11 @@ fn two_cleanups_of_a_keyspace_do_not_get_along() {
         Ok(good),
         "before 5.0 the newer one wins"
     );
-    assert_eq!(
-        ring.finish(first),
-        Some(Err(Refusal::Interrupted("ks".to_owned())))
-    );
+    let interrupted = Refusal::Interrupted {
+        keyspace: "ks".to_owned(),
+        table: "t".to_owned(),
+    };
+    assert_eq!(ring.finish(first), Some(Err(interrupted)));
 }
 
 #[test]
@@ -575,6 +582,8 @@ fn take(ring: &mut Ring, step: &Step) {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn no_history_within_the_rules_loses_data(steps in prop::collection::vec(step(), 0..60)) {
         let mut ring = three_racks();

@@ -133,27 +133,28 @@ impl Agent {
         request: &Value,
         reply: &mut Option<oneshot::Sender<Reply>>,
     ) -> Option<Value> {
-        let result = match protocol::parse_request(request) {
-            Ok(Request::Version) => Ok(agent_version()),
-            Ok(Request::Unplayed(kind)) => {
-                Err(Failure::illegal(format!("No command with name '{kind}' exists")))
-            }
-            Ok(Request::Read {
+        let understood = match protocol::parse_request(request) {
+            Ok(understood) => understood,
+            Err(failure) => return Some(protocol::answer(None, Err(failure), self.now())),
+        };
+        let result = match understood {
+            Request::Version => Ok(agent_version()),
+            Request::Unplayed(kind) => Err(Failure::illegal(format!("{kind} is not simulated"))),
+            Request::Read {
                 mbean,
                 attributes,
                 path,
-            }) => {
+            } => {
                 let value = self.read(&mbean, &attributes, reply).await?;
                 value.and_then(|value| inner(value, path.as_deref()))
             }
-            Ok(Request::Exec {
+            Request::Exec {
                 mbean,
                 operation,
                 arguments,
-            }) => self.exec(&mbean, &operation, &arguments, reply).await?,
-            Err(failure) => Err(failure),
+            } => self.exec(&mbean, &operation, &arguments, reply).await?,
         };
-        Some(protocol::answer(request, result, self.now()))
+        Some(protocol::answer(Some(request), result, self.now()))
     }
 
     async fn read(

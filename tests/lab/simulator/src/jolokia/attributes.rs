@@ -306,14 +306,22 @@ fn removal_status(view: NodeView<'_>) -> String {
     )
 }
 
+/// Bytes on disk, as Cassandra writes sizes: two decimals and a binary unit.
 fn load(view: NodeView<'_>) -> String {
-    let partitions: u32 = view
+    let total: u64 = view
         .node()
         .holdings
         .values()
-        .map(|holding| holding.partitions.len())
+        .map(|holding| bytes(holding.partitions))
         .sum();
-    format!("{} KiB", u64::from(partitions) * BYTES_PER_PARTITION / 1024)
+    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    match units.into_iter().find(|(_, shift)| total >> shift > 0) {
+        Some((unit, shift)) => {
+            let hundredths = (total * 100) >> shift;
+            format!("{}.{:02} {unit}", hundredths / 100, hundredths % 100)
+        }
+        None => format!("{total} bytes"),
+    }
 }
 
 fn compaction_manager(view: NodeView<'_>, attribute: &str) -> Option<Value> {
@@ -482,16 +490,17 @@ fn stream_session(view: NodeView<'_>, plan: &Stream, session: &Session) -> Value
 }
 
 fn failure_detector(view: NodeView<'_>, attribute: &str) -> Option<Value> {
+    let up: Vec<IpAddr> = view.live().collect();
+    let down: Vec<IpAddr> = view.unreachable().collect();
     match attribute {
         "SimpleStates" => {
-            let state = |(host, node): (HostId, &crate::ring::Node)| {
-                let seen = if view.sees(host) { "UP" } else { "DOWN" };
-                (format!("/{}", node.address), Value::from(seen))
-            };
-            Some(view.peers().map(state).collect::<Map<_, _>>().into())
+            let states = up.into_iter().map(|address| (address, "UP"));
+            let states = states.chain(down.into_iter().map(|address| (address, "DOWN")));
+            let entry = |(address, state)| (format!("/{address}"), Value::from(state));
+            Some(states.map(entry).collect::<Map<_, _>>().into())
         }
-        "UpEndpointCount" => Some(view.live().count().into()),
-        "DownEndpointCount" => Some(view.unreachable().count().into()),
+        "UpEndpointCount" => Some(up.len().into()),
+        "DownEndpointCount" => Some(down.len().into()),
         _ => None,
     }
 }
@@ -501,7 +510,7 @@ fn snitch(view: NodeView<'_>, attribute: &str) -> Option<Value> {
     match attribute {
         "Datacenter" => Some(location.dc.as_str().into()),
         "Rack" => Some(location.rack.as_str().into()),
-        "SnitchName" => Some("GossipingPropertyFileSnitch".into()),
+        "SnitchName" => Some("org.apache.cassandra.locator.DynamicEndpointSnitch".into()),
         _ => None,
     }
 }

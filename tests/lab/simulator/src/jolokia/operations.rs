@@ -20,6 +20,7 @@ pub(super) enum Action {
 }
 
 /// One signature of one operation, and the releases that have it: from the first up to, but without, the second.
+#[derive(Clone, Copy)]
 struct Signature {
     name: &'static str,
     parameters: &'static [&'static str],
@@ -60,8 +61,7 @@ const fn until(major: u16, minor: u16, signature: Signature) -> Signature {
 const STORAGE_SERVICE: &[Signature] = &[
     until(4, 0, signature("decommission", &[])),
     since(4, 0, signature("decommission", &[BOOL])),
-    until(4, 1, signature("describeRingJMX", &[TEXT])),
-    since(4, 1, signature("describeRingJMX", &[TEXT])),
+    signature("describeRingJMX", &[TEXT]),
     since(4, 0, signature("describeRingWithPortJMX", &[TEXT])),
     signature("drain", &[]),
     signature("forceKeyspaceCleanup", &[TEXT, TEXTS]),
@@ -294,12 +294,21 @@ fn truth(value: &Value) -> bool {
     })
 }
 
-/// What `version` answers.
+/// What `version` answers: the agent and its settings, all of them texts.
 pub(super) fn agent_version() -> Value {
     json!({
         "agent": "1.7.1",
         "protocol": "7.2",
-        "config": {"agentType": "jvm", "maxDepth": "15", "maxCollectionSize": "0", "maxObjects": "0"},
+        "config": {
+            "agentContext": "/jolokia", "agentId": "simulated", "agentType": "jvm",
+            "allowDnsReverseLookup": "true", "allowErrorDetails": "true", "authIgnoreCerts": "false",
+            "authMatch": "any", "authMode": "basic", "canonicalNaming": "true", "debug": "false",
+            "debugMaxEntries": "100", "discoveryEnabled": "true", "historyMaxEntries": "10",
+            "includeStackTrace": "true", "listenForHttpService": "true", "maxCollectionSize": "0",
+            "maxDepth": "15", "maxObjects": "0", "mimeType": "text/plain", "multicastGroup": "239.192.48.84",
+            "multicastPort": "24884", "policyLocation": "classpath:/jolokia-access.xml", "realm": "jolokia",
+            "serializeException": "false", "streaming": "true", "useRestrictorService": "false",
+        },
         "info": {},
     })
 }

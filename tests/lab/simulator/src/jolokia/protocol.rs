@@ -137,7 +137,8 @@ pub(super) fn parse_body(body: &[u8]) -> Result<(Vec<Value>, Shape), Failure> {
     match parsed {
         Value::Array(requests) => Ok((requests, Shape::Bulk)),
         Value::Object(request) => Ok((vec![Value::Object(request)], Shape::Single)),
-        other => Err(invalid_json(&format!("Not a JSON Object or Array: {other}"))),
+        Value::String(text) => Err(invalid_json(&text)),
+        other => Err(invalid_json(&other.to_string())),
     }
 }
 
@@ -149,13 +150,13 @@ pub(super) enum Shape {
 }
 
 fn invalid_json(detail: &str) -> Failure {
-    Failure::illegal(format!("Invalid JSON request {detail}"))
+    Failure::illegal(format!("Invalid JSON Request {detail}"))
 }
 
 /// Reads one JSON request.
 pub(super) fn parse_request(request: &Value) -> Result<Request, Failure> {
     let text = |key: &str| request.get(key).and_then(Value::as_str).map(str::to_owned);
-    let kind = text("type").ok_or_else(|| Failure::illegal("Type is required"))?;
+    let kind = text("type").ok_or_else(|| Failure::illegal("No type given"))?;
     let mbean = || text("mbean").ok_or_else(|| Failure::illegal("Objectname can not be null"));
     match kind.to_ascii_lowercase().as_str() {
         "read" => {
@@ -188,7 +189,8 @@ pub(super) fn parse_request(request: &Value) -> Result<Request, Failure> {
             })
         }
         "version" => Ok(Request::Version),
-        other => Ok(Request::Unplayed(other.to_owned())),
+        "write" | "list" | "search" | "notification" => Ok(Request::Unplayed(kind)),
+        _ => Err(Failure::illegal(format!("No type with name '{kind}' exists"))),
     }
 }
 
@@ -257,12 +259,12 @@ fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The answer to one request.
-pub(super) fn answer(request: &Value, result: Result<Value, Failure>, now: Moment) -> Value {
+/// The answer to one request. What could not be understood is not repeated.
+pub(super) fn answer(request: Option<&Value>, result: Result<Value, Failure>, now: Moment) -> Value {
     let mut answer = Map::new();
     match result {
         Ok(value) => {
-            answer.insert("request".to_owned(), echo(request));
+            answer.extend(request.map(|request| ("request".to_owned(), echo(request))));
             answer.insert("value".to_owned(), value);
             answer.insert("timestamp".to_owned(), (now.0 / 1000).into());
             answer.insert("status".to_owned(), 200.into());
@@ -274,7 +276,7 @@ pub(super) fn answer(request: &Value, result: Result<Value, Failure>, now: Momen
                 message,
                 frame,
             } = failure;
-            answer.insert("request".to_owned(), echo(request));
+            answer.extend(request.map(|request| ("request".to_owned(), echo(request))));
             let trace = format!("{class}: {message}\n\tat {frame}\n");
             answer.insert("stacktrace".to_owned(), trace.into());
             answer.insert("error".to_owned(), format!("{class} : {message}").into());
@@ -291,6 +293,7 @@ fn echo(request: &Value) -> Value {
     for key in ["path", "mbean", "attribute", "operation", "arguments", "type"] {
         let value = match request.get(key) {
             Some(Value::String(text)) if text.is_empty() => continue,
+            Some(Value::String(name)) if key == "mbean" => canonical(name).into(),
             Some(Value::String(text)) if key == "type" => text.to_ascii_lowercase().into(),
             Some(Value::Array(items)) if items.is_empty() => continue,
             Some(value) if !value.is_null() => value.clone(),
@@ -299,6 +302,18 @@ fn echo(request: &Value) -> Value {
         echo.insert(key.to_owned(), value);
     }
     Value::Object(echo)
+}
+
+/// An object name with its keys in order.
+fn canonical(object_name: &str) -> String {
+    match object_name.split_once(':') {
+        Some((domain, keys)) => {
+            let mut keys: Vec<&str> = keys.split(',').collect();
+            keys.sort_unstable();
+            format!("{domain}:{}", keys.join(","))
+        }
+        None => object_name.to_owned(),
+    }
 }
 
 #[cfg(test)]

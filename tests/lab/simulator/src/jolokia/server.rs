@@ -112,7 +112,7 @@ async fn respond(
             }
             answers
         }
-        Err(failure) => vec![protocol::answer(&Value::Null, Err(failure), agent.now())],
+        Err(failure) => vec![protocol::answer(None, Err(failure), agent.now())],
     };
     let value = match shape {
         Shape::Bulk => Value::Array(answers),

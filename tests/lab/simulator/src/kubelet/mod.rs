@@ -137,7 +137,7 @@ impl Kubelet {
         cast.insert(uid.clone(), sender);
         let player = Player::new(Arc::clone(self), pod, receiver, power);
         players.spawn(async move {
-            player.play().await;
+            Box::pin(player.play()).await;
             uid
         });
     }

@@ -126,7 +126,7 @@ fn init_container(index: usize, container: &k8s_openapi::api::core::v1::Containe
         ),
         _ => (done, true),
     };
-    entry(container, state, ready, facts, 0)
+    entry(container, &state, ready, facts, 0)
 }
 
 fn container(container: &k8s_openapi::api::core::v1::Container, facts: &Facts) -> Value {
@@ -147,7 +147,7 @@ fn container(container: &k8s_openapi::api::core::v1::Container, facts: &Facts) -
         Doing::Running(Readiness::NotReady) if container.name == CASSANDRA => (running, false),
         Doing::CrashLooping(_) | Doing::Running(_) => (running, true),
     };
-    let mut entry = entry(container, state, ready, facts, restarts);
+    let mut entry = entry(container, &state, ready, facts, restarts);
     if let Doing::CrashLooping(message) = &facts.doing
         && container.name == CASSANDRA
     {
@@ -159,7 +159,7 @@ fn container(container: &k8s_openapi::api::core::v1::Container, facts: &Facts) -
 
 fn entry(
     container: &k8s_openapi::api::core::v1::Container,
-    state: Value,
+    state: &Value,
     ready: bool,
     facts: &Facts,
     restarts: u32,

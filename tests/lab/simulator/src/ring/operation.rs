@@ -176,9 +176,14 @@ pub enum Refusal {
     #[error(
         "java.util.concurrent.ExecutionException: \
          org.apache.cassandra.db.compaction.CompactionInterruptedException: Compaction interrupted: \
-         Cleanup({0}, tables)"
+         Cleanup(0 / 0 bytes)@({keyspace}, {table})"
     )]
-    Interrupted(String),
+    Interrupted {
+        /// The keyspace being cleaned.
+        keyspace: String,
+        /// Its table.
+        table: String,
+    },
     /// One decommission at a time.
     #[error("Node is still decommissioning. Check nodetool netstats.")]
     Decommissioning,
@@ -208,7 +213,7 @@ impl Refusal {
                 "java.lang.IllegalArgumentException"
             }
             Self::Rebuilding | Self::Decommissioning | Self::NoSource(_) => "java.lang.IllegalStateException",
-            Self::LocalKeyspace | Self::MembershipChange | Self::Down | Self::Interrupted(_) => {
+            Self::LocalKeyspace | Self::MembershipChange | Self::Down | Self::Interrupted { .. } => {
                 "java.lang.RuntimeException"
             }
             Self::UnknownHost
@@ -304,7 +309,9 @@ impl Ring {
             ..
         } = self.calls.remove(&id)?;
         if interrupted && let Operation::Cleanup { keyspace } = operation {
-            return Some(Err(Refusal::Interrupted(keyspace)));
+            let tables = self.keyspaces.get(&keyspace).map(|known| known.tables.as_slice());
+            let table = tables.and_then(<[String]>::first).cloned().unwrap_or_default();
+            return Some(Err(Refusal::Interrupted { keyspace, table }));
         }
         let returned = match operation {
             Operation::Cleanup { keyspace } => self.clean(host, &keyspace),

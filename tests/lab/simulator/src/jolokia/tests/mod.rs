@@ -127,7 +127,7 @@ impl Node {
             .await
     }
 
-    async fn exec(&self, operation: &str, arguments: Value) -> Value {
+    async fn exec(&self, operation: &str, arguments: &Value) -> Value {
         self.post(&exec(operation, arguments)).await
     }
 
@@ -169,12 +169,12 @@ impl Node {
     }
 }
 
-fn exec(operation: &str, arguments: Value) -> Value {
+fn exec(operation: &str, arguments: &Value) -> Value {
     json!({"type": "exec", "mbean": STORAGE_SERVICE, "operation": operation, "arguments": arguments})
 }
 
 fn cleanup() -> Value {
-    exec(CLEANUP, json!([0, "ks1", []]))
+    exec(CLEANUP, &json!([0, "ks1", []]))
 }
 
 #[tokio::test]
@@ -225,7 +225,7 @@ async fn the_host_id_map_is_gone_in_5_0() {
 #[tokio::test]
 async fn operations_have_the_signatures_of_their_release() {
     let five = Node::five().await;
-    let overloaded = five.exec("forceKeyspaceCleanup", json!([0, "ks1", []])).await;
+    let overloaded = five.exec("forceKeyspaceCleanup", &json!([0, "ks1", []])).await;
     assert_eq!(overloaded["status"], 400);
     assert!(
         overloaded["error"]
@@ -233,21 +233,21 @@ async fn operations_have_the_signatures_of_their_release() {
             .is_some_and(|error| error.contains("is overloaded")),
         "{overloaded}"
     );
-    let old = five.exec("decommission", json!([])).await;
+    let old = five.exec("decommission", &json!([])).await;
     assert_eq!(old["status"], 400);
     let wanted = "requires 1 parameters, not 0 as given";
     assert!(
         old["error"].as_str().is_some_and(|error| error.contains(wanted)),
         "{old}"
     );
-    let unknown = five.exec("rebuild(int)", json!([1])).await;
+    let unknown = five.exec("rebuild(int)", &json!([1])).await;
     assert_eq!(unknown["status"], 400);
 }
 
 #[tokio::test]
 async fn refusals_come_as_exceptions_with_http_200() {
     let node = Node::five().await;
-    let refused = node.exec("decommission(boolean)", json!([false])).await;
+    let refused = node.exec("decommission(boolean)", &json!([false])).await;
     assert_eq!(refused["status"], 500);
     assert_eq!(refused["error_type"], "java.lang.UnsupportedOperationException");
     let error = refused["error"].as_str().unwrap_or_default();
@@ -256,7 +256,7 @@ async fn refusals_come_as_exceptions_with_http_200() {
         "{error}"
     );
     assert!(refused["stacktrace"].is_string());
-    let unknown_dc = node.exec("rebuild(java.lang.String)", json!(["dc9"])).await;
+    let unknown_dc = node.exec("rebuild(java.lang.String)", &json!(["dc9"])).await;
     assert_eq!(unknown_dc["status"], 400);
     let log = node.log("decommission");
     assert!(matches!(log.records()[0].outcome, CallOutcome::Failed(_)));
@@ -332,7 +332,7 @@ async fn a_sixth_request_waits_for_one_of_five_threads() {
     let mut calls = tokio::task::JoinSet::new();
     for _ in 0..5 {
         let node = Arc::clone(&node);
-        calls.spawn(async move { node.post(&exec(COMPACTION, json!([false, "ks1", []]))).await });
+        calls.spawn(async move { node.post(&exec(COMPACTION, &json!([false, "ks1", []]))).await });
     }
     node.until(|node| {
         node.world
@@ -417,7 +417,7 @@ async fn a_cut_connection_does_not_stop_the_work() {
     let node = Node::five().await;
     node.rule("decommission", Span::AtOnce, Ending::Disconnect, None);
     assert_eq!(
-        node.send(&exec("decommission(boolean)", json!([true])), None)
+        node.send(&exec("decommission(boolean)", &json!([true])), None)
             .await,
         None
     );

@@ -15,7 +15,7 @@ use super::Node;
 use crate::ring::{
     Boot, Force, HostId, Keyspace, Location, Moment, Operation, Release, Replication, Ring, Transport,
 };
-use crate::steering::Credentials;
+use crate::steering::{Credentials, Ending, Span};
 
 #[derive(Deserialize)]
 struct Trace {
@@ -45,12 +45,6 @@ const NOT_PLAYED: &[(&str, &str, &str, &str)] = &[
         "node-status",
         "the node joins, before it streams",
         "gossip takes no time",
-    ),
-    (
-        "4.1",
-        "cleanup",
-        "two nodes",
-        "recorded with a second cleanup in its way: a test of the ring has that",
     ),
 ];
 
@@ -109,7 +103,21 @@ async fn compare(trace: &Trace, exchange: &Exchange) -> Result<(), String> {
         _ => None,
     };
     let node = Node::of(scene.ring, host(scene.asked), credentials).await;
-    let (status, answer) = node.send(&request, user).await.ok_or("no answer")?;
+    if exchange.state == "another cleanup was asked for meanwhile" {
+        node.rule("forceKeyspaceCleanup", Span::UntilReleased, Ending::Normal, None);
+    }
+    let (reply, ()) = tokio::join!(node.send(&request, user), async {
+        if exchange.state == "another cleanup was asked for meanwhile" {
+            node.called("forceKeyspaceCleanup", 1).await;
+            let again = Operation::Cleanup {
+                keyspace: "shop".to_owned(),
+            };
+            let begin = |ring: &mut Ring| ring.begin(node.host, again, Moment(0));
+            node.world.change_ring(&node.cluster, begin).expect("accepted");
+            node.release("forceKeyspaceCleanup");
+        }
+    });
+    let (status, answer) = reply.ok_or("no answer")?;
     if status != exchange.http_status {
         return Err(format!("HTTP status {status}, not {}", exchange.http_status));
     }
@@ -152,7 +160,7 @@ struct Scene {
 
 impl Scene {
     fn of(trace: &Trace, state: &str) -> Option<Self> {
-        let mut stage = Stage::new(trace.cassandra);
+        let mut lab = Stage::new(trace.cassandra);
         let asked = match state {
             "the agent is up, Cassandra is not" => {
                 return Some(Self {
@@ -161,8 +169,8 @@ impl Scene {
                 });
             }
             "the mode has just become NORMAL" => {
-                stage.joined(&[1]);
-                stage.ring.set_native_transport(host(1), Transport::Off);
+                lab.joined(&[1]);
+                lab.ring.set_native_transport(host(1), Transport::Off);
                 1
             }
             "a ring of one"
@@ -171,28 +179,31 @@ impl Scene {
             | "a wrong password"
             | "no credentials"
             | "a keyspace with rows"
-            | "nothing to upgrade" => stage.joined(&[1]),
-            _ if trace.topic == "refusals" => stage.joined(&[1]),
+            | "nothing to upgrade"
+            | "a ring of one, with rows" => lab.joined(&[1]),
+            _ if trace.topic == "refusals" || trace.topic == "protocol" => lab.joined(&[1]),
             "the node itself joins" | "the node joins and streams" => {
-                stage.joined(&[1]);
-                stage.boot(2);
+                lab.joined(&[1]);
+                lab.boot(2);
                 2
             }
             "another node joins" | "another node joins and streams" => {
-                stage.joined(&[1]);
-                stage.boot(2);
+                lab.joined(&[1]);
+                lab.boot(2);
                 1
             }
             "the node has joined" => {
-                stage.joined(&[1, 2]);
+                lab.joined(&[1, 2]);
                 2
             }
-            "another node has joined" | "two nodes" | "the node's own keyspace" | "an unknown keyspace" => {
-                stage.joined(&[1, 2])
-            }
-            "a cleanup is under way" | "two nodes, and another cleanup is under way" => {
-                stage.joined(&[1, 2]);
-                stage.under_way(
+            "another node has joined"
+            | "two nodes"
+            | "another cleanup was asked for meanwhile"
+            | "the node's own keyspace"
+            | "an unknown keyspace" => lab.joined(&[1, 2]),
+            "a cleanup is under way" | "another cleanup is under way" => {
+                lab.joined(&[1, 2]);
+                lab.under_way(
                     1,
                     Operation::Cleanup {
                         keyspace: "shop".to_owned(),
@@ -200,53 +211,47 @@ impl Scene {
                 )
             }
             "three nodes, and a keyspace with three replicas" | "forced" => {
-                stage.joined(&[1, 2, 3]);
+                lab.joined(&[1, 2, 3]);
                 3
             }
             "a decommission was refused" => {
-                stage.joined(&[1, 2, 3]);
+                lab.joined(&[1, 2, 3]);
                 let refused = Operation::Decommission {
                     force: Force::Checked,
                 };
-                stage
-                    .ring
+                lab.ring
                     .begin(host(3), refused, Moment(0))
                     .expect_err("three replicas");
-                // Asked right after the join, before CQL was up.
-                stage.ring.set_native_transport(host(3), Transport::Off);
                 3
             }
             "the node leaves" | "the node leaves and streams" | "a decommission is under way" => {
-                stage.leaving();
-                if state == "the node leaves" {
-                    stage.ring.set_native_transport(host(3), Transport::Off);
-                }
+                lab.leaving();
                 3
             }
             "another node leaves" => {
-                stage.leaving();
+                lab.leaving();
                 1
             }
             "the node has left" => {
-                stage.left();
+                lab.left();
                 3
             }
-            "another node has left" => stage.left(),
+            "another node has left" => lab.left(),
             "another node has left and its process has ended" => {
-                stage.left();
-                stage.ring.stop(host(3));
+                lab.left();
+                lab.ring.stop(host(3));
                 1
             }
-            _ => return Self::of_two_data_centres(stage, state),
+            _ => return Self::of_two_data_centres(lab, state),
         };
         Some(Self {
-            ring: stage.ring,
+            ring: lab.ring,
             asked,
         })
     }
 
     /// The later acts: node 3 has left, node 4 stands in another data centre. Node 4 has never met node 3.
-    fn of_two_data_centres(mut stage: Stage, state: &str) -> Option<Self> {
+    fn of_two_data_centres(mut lab: Stage, state: &str) -> Option<Self> {
         let met_node_3 = [
             "another node is being rebuilt",
             "another node is down",
@@ -254,14 +259,14 @@ impl Scene {
             "a dead node has been removed",
         ];
         if met_node_3.contains(&state) {
-            stage.left();
-            stage.ring.stop(host(3));
+            lab.left();
+            lab.ring.stop(host(3));
         } else {
-            stage.joined(&[1, 2]);
+            lab.joined(&[1, 2]);
         }
-        stage.joined(&[4]);
+        lab.joined(&[4]);
         let shop = Replication::by_dc([("dc1", 1), ("dc2", 1)]);
-        stage.ring.put_keyspace("shop", keyspace(shop));
+        lab.ring.put_keyspace("shop", keyspace(shop));
         let rebuild = Operation::Rebuild {
             source_dc: Some("dc1".to_owned()),
             keyspace: None,
@@ -270,37 +275,39 @@ impl Scene {
             host: host(2).to_string(),
         };
         let asked = match state {
-            "two data centres with one replica each" => 1,
-            "an unknown data centre" | "from another data centre" | "a rebuild has ended" => 4,
-            "a rebuild is under way" | "another rebuild is under way" => stage.under_way(4, rebuild),
+            "an unknown data centre"
+            | "from another data centre"
+            | "a rebuild has ended"
+            | "a node of the ring" => 4,
+            "a rebuild is under way" | "another rebuild is under way" => lab.under_way(4, rebuild),
             "another node is being rebuilt" => {
-                stage.under_way(4, rebuild);
+                lab.under_way(4, rebuild);
                 1
             }
-            "a host id the ring does not know"
+            "two data centres with one replica each"
+            | "a host id the ring does not know"
             | "the host id of a node that is up"
             | "the host id of the node asked" => 1,
             "another node is down" | "the host id of a dead node" => {
-                stage.ring.stop(host(2));
+                lab.ring.stop(host(2));
                 1
             }
             "a removal is under way" | "another removal is under way" => {
-                stage.ring.stop(host(2));
-                stage.under_way(1, remove)
+                lab.ring.stop(host(2));
+                lab.under_way(1, remove)
             }
             "a dead node has been removed" | "the host id of a node already removed" => {
-                stage.remove_node_2();
+                lab.remove_node_2();
                 1
             }
-            "a node of the ring" => 4,
             "the node is drained" => {
-                stage.remove_node_2();
-                stage.done(4, Operation::Drain)
+                lab.remove_node_2();
+                lab.done(4, Operation::Drain)
             }
             _ => return None,
         };
         Some(Self {
-            ring: stage.ring,
+            ring: lab.ring,
             asked,
         })
     }
@@ -412,10 +419,10 @@ fn agree(real: &Value, ours: &Value) -> bool {
 /// What must be equal of an answer.
 fn comparable(answer: &Value) -> Value {
     let asked = &answer["request"];
-    let what = asked["attribute"]
-        .as_str()
-        .or(asked["operation"].as_str())
-        .unwrap_or_default();
+    let what = ["attribute", "operation", "type"]
+        .iter()
+        .find_map(|key| asked[key].as_str());
+    let what = what.unwrap_or_default();
     let value = &answer["value"];
     match what.split('(').next().unwrap_or_default() {
         // Work comes and goes, and no two pieces have the same size: it is its form that counts. Compactions of a
@@ -424,6 +431,11 @@ fn comparable(answer: &Value) -> Value {
             let entries = value.as_array().into_iter().flatten();
             let ours = entries.filter(|entry| entry["keyspace"] != "system");
             json!({"request": plain(asked), "work": ours.map(form).collect::<Vec<_>>()})
+        }
+        // Sizes and times: numbers, and a text with a unit.
+        "LoadString" | "Uptime" | "StartTime" | "HeapMemoryUsage" | "Value" | "Count" | "Tokens"
+        | "version" => {
+            json!({"request": plain(asked), "status": answer["status"], "form": form(value)})
         }
         "threadPrint" => {
             json!({"request": plain(asked), "calls": calls_in(value.as_str().unwrap_or_default())})
@@ -444,6 +456,10 @@ fn comparable(answer: &Value) -> Value {
 /// Without what differs from run to run: ids, tokens, and the order of sets.
 fn plain(value: &Value) -> Value {
     match value {
+        Value::Object(fields) if !fields.is_empty() && fields.keys().all(|key| is_uuid(key)) => {
+            let set: BTreeSet<String> = fields.values().filter_map(Value::as_str).map(text).collect();
+            set.into_iter().collect()
+        }
         Value::Object(fields) => {
             let plain = fields.iter().map(|(key, value)| (text(key), plain(value)));
             Value::Object(plain.collect::<Map<_, _>>())
@@ -458,9 +474,17 @@ fn plain(value: &Value) -> Value {
     }
 }
 
+fn is_uuid(string: &str) -> bool {
+    string.len() == 36 && string.bytes().filter(|byte| *byte == b'-').count() == 4
+}
+
 fn text(string: &str) -> String {
-    if string.len() == 36 && string.bytes().filter(|byte| *byte == b'-').count() == 4 {
+    if is_uuid(string) {
         return "<uuid>".to_owned();
+    }
+    if let Some((head, cleanup)) = string.split_once("Compaction interrupted: Cleanup(") {
+        let (_, table) = cleanup.rsplit_once('(').unwrap_or_default();
+        return format!("{head}Compaction interrupted: Cleanup(<progress>)@({table}");
     }
     if let Some(range) = string.strip_prefix("TokenRange(") {
         let (_, replicas) = range.split_once("endpoints:").unwrap_or_default();
@@ -520,10 +544,18 @@ fn form(value: &Value) -> Value {
     }
 }
 
+/// What a node without credentials cannot have among the agent's settings.
+const CREDENTIALS: [&str; 2] = ["user", "password"];
+
 /// Names are to be equal, sizes and ids only of one type. Streams show one session; which file it is at is chance.
 fn form_of_field(key: &str, value: &Value) -> Value {
     match (key, value) {
         ("taskType" | "unit" | "description" | "keyspace" | "columnfamily", _) => value.clone(),
+        ("config", Value::Object(settings)) => settings
+            .keys()
+            .filter(|key| !CREDENTIALS.contains(&key.as_str()))
+            .cloned()
+            .collect(),
         ("sessions", Value::Array(sessions)) => sessions.first().map(form).into_iter().collect(),
         _ => form(value),
     }
