@@ -32,10 +32,13 @@ pub(crate) fn command(arguments: &[&str]) -> Result<Command> {
 }
 
 /// Builds programs of the workspace into the directory this one is in. Cargo shows its own progress.
-pub(crate) fn build(printer: &Printer, packages: &[&str]) -> Result<()> {
-    let mut arguments = vec!["build"];
-    for package in packages {
-        arguments.extend(["--package", package]);
+///
+/// Always for the whole workspace: a selection of packages has other features of the dependencies, which would all be
+/// built a second time.
+pub(crate) fn build(printer: &Printer, programs: &[&str]) -> Result<()> {
+    let mut arguments = vec!["build", "--workspace"];
+    for program in programs {
+        arguments.extend(["--bin", program]);
     }
     run(printer, &mut command(&arguments)?)
 }

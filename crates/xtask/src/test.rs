@@ -72,7 +72,7 @@ fn core(options: &TestOptions, printer: &Printer) -> Result<()> {
     deny.current_dir(cargo::repository())
         .args(["--locked", "check", "bans", "licenses", "sources"]);
     cargo::run(printer, &mut deny)?;
-    let mut test = cargo::command(&["test", "--workspace", "--exclude", "casskop-tests", "--locked"])?;
+    let mut test = cargo::command(&["test", "--workspace", "--locked"])?;
     cargo::run(printer, with_options(&mut test, options))
 }
 
@@ -108,7 +108,7 @@ fn in_layer(layer: Layer, lab: &Lab, options: &TestOptions, printer: &Printer) -
         Layer::Sim => "sim",
         Layer::E2e => "e2e",
     };
-    let mut test = cargo::command(&["test", "--package", "casskop-tests", "--locked", "--test", target])?;
+    let mut test = cargo::command(&["test", "--workspace", "--locked", "--test", target])?;
     test.env(STATE_VARIABLE, lab.directory().path())
         .env("KUBECONFIG", lab.kubeconfig())
         .env("PATH", path()?);
