@@ -521,9 +521,11 @@ fn text(string: &str) -> String {
             .collect();
         return format!("{head}{before}{set:?}{after}{tail}");
     }
-    if let Some((head, rest)) = string.split_once("Removing token (") {
-        let (_, tail) = rest.split_once(')').unwrap_or_default();
-        return format!("{head}Removing token (<token>){tail}");
+    if let Some((head, nodes)) = string.split_once("confirmation from [") {
+        let nodes: BTreeSet<&str> = nodes.trim_end_matches("].").split(',').collect();
+        // The token comes first: "Removing token (…)".
+        let (removal, _) = head.split_once('(').unwrap_or_default();
+        return format!("{removal}(<token>) {nodes:?}");
     }
     string.to_owned()
 }
