@@ -110,18 +110,24 @@ impl LegacyLock {
     /// Waits until no live CassKop operator holds the lock.
     pub async fn free(&self) {
         let mut told = None;
-        loop {
-            match self.look().await {
-                Ok(None) => return,
-                Ok(Some(held)) => {
-                    if told.as_ref() != Some(&held) {
-                        tracing::warn!("waiting: {held}");
-                        told = Some(held);
-                    }
-                }
-                Err(failure) => tracing::warn!("cannot look for CassKop's lock: {failure}"),
+        while let Some(why) = self.why_not_free().await {
+            if told.as_ref() != Some(&why) {
+                tracing::warn!("waiting: {why}");
+                told = Some(why);
             }
             sleep(LOOK_AGAIN_AFTER).await;
+        }
+    }
+
+    /// Whether certainly no live CassKop operator holds the lock.
+    pub async fn is_free(&self) -> bool {
+        self.why_not_free().await.is_none()
+    }
+
+    async fn why_not_free(&self) -> Option<String> {
+        match self.look().await {
+            Ok(held) => held.map(|held| held.to_string()),
+            Err(failure) => Some(format!("cannot look for CassKop's lock: {failure}")),
         }
     }
 
