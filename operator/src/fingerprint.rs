@@ -93,7 +93,9 @@ impl Fingerprint for Pod {
             status.reason.hash(state);
             // The others (`Initialized`, `ContainersReady`, ...) change on the way to these two.
             let conditions = status.conditions.iter().flatten();
-            for condition in conditions.filter(|condition| matches!(condition.type_.as_str(), "Ready" | "PodScheduled")) {
+            for condition in
+                conditions.filter(|condition| matches!(condition.type_.as_str(), "Ready" | "PodScheduled"))
+            {
                 (&condition.type_, &condition.status, &condition.reason).hash(state);
             }
             for container in status.init_container_statuses.iter().flatten() {

@@ -71,7 +71,10 @@ impl Nodes {
                 port: self.port,
             }),
         };
-        Node::new(client.with_credentials(credentials).with_limits(self.limits), &self.metrics)
+        Node::new(
+            client.with_credentials(credentials).with_limits(self.limits),
+            &self.metrics,
+        )
     }
 
     /// Puts `questions` to the nodes, all at once. What is not answered in time stays unknown.
@@ -126,7 +129,10 @@ impl Nodes {
 impl Node {
     /// The node behind `client`.
     pub fn new(client: JolokiaClient, metrics: &Arc<Metrics>) -> Self {
-        Self { client, metrics: Arc::clone(metrics) }
+        Self {
+            client,
+            metrics: Arc::clone(metrics),
+        }
     }
 
     /// Makes a call.

@@ -33,7 +33,11 @@ struct Agent {
 
 impl Agent {
     fn new(replies: impl Fn(&Value) -> Reply + Send + Sync + 'static) -> Self {
-        Self { replies: Arc::new(replies), asked: Arc::default(), refusals: Arc::default() }
+        Self {
+            replies: Arc::new(replies),
+            asked: Arc::default(),
+            refusals: Arc::default(),
+        }
     }
 
     /// Two keyspaces to work on, each with `reply`.
@@ -49,13 +53,20 @@ impl Agent {
     }
 
     async fn respond(self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, io::Error> {
-        let body = request.into_body().collect().await.map_err(io::Error::other)?.to_bytes();
+        let body = request
+            .into_body()
+            .collect()
+            .await
+            .map_err(io::Error::other)?
+            .to_bytes();
         let request: Value = serde_json::from_slice(&body)?;
         if request["type"] == "exec" || request["type"] == "EXEC" {
             lock(&self.asked).push(keyspace(&request).to_owned());
         }
         let answer = match (self.replies)(&request) {
-            Reply::Answer(value) => json!({ "request": request, "value": value, "status": 200, "timestamp": 1 }),
+            Reply::Answer(value) => {
+                json!({ "request": request, "value": value, "status": 200, "timestamp": 1 })
+            }
             Reply::Fail(message) => json!({
                 "request": request, "status": 500, "error_type": "java.lang.RuntimeException",
                 "error": format!("java.lang.RuntimeException : {message}"), "stacktrace": "",
@@ -68,8 +79,8 @@ impl Agent {
 }
 
 fn keyspace(request: &Value) -> &str {
-    let arguments = request["arguments"].as_array().into_iter().flatten();
-    arguments.filter_map(Value::as_str).next().unwrap_or_default()
+    let mut arguments = request["arguments"].as_array().into_iter().flatten();
+    arguments.find_map(Value::as_str).unwrap_or_default()
 }
 
 impl fmt::Display for Agent {
@@ -89,7 +100,8 @@ impl Dial for Agent {
             let agent = self.clone();
             tokio::spawn(async move {
                 let service = service_fn(move |request| agent.clone().respond(request));
-                let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(theirs), service);
+                let served = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(theirs), service);
                 // An error is what a hung up connection is.
                 let _ = served.await;
                 Ok::<_, Infallible>(())
@@ -109,7 +121,11 @@ impl Bench {
     fn new() -> Self {
         let (wake, woken) = mpsc::unbounded_channel();
         let metrics = Arc::new(Metrics::default());
-        Self { calls: Calls::new(wake, &metrics), woken, metrics }
+        Self {
+            calls: Calls::new(wake, &metrics),
+            woken,
+            metrics,
+        }
     }
 
     fn start(&self, record: &str, agent: &Agent, call: NodeCall) -> Result<(), Failure> {
@@ -120,7 +136,10 @@ impl Bench {
     /// The states the call goes through, each of which wakes the cluster.
     async fn states(&mut self, record: &str) -> Vec<CallState> {
         let mut states = Vec::new();
-        while !states.last().is_some_and(|state| !matches!(state, CallState::Running { .. })) {
+        while !states
+            .last()
+            .is_some_and(|state| !matches!(state, CallState::Running { .. }))
+        {
             assert_eq!(self.woken.recv().await, Some(demo()));
             states.push(self.calls.states(&demo())[&key(record)].clone());
         }
@@ -133,11 +152,18 @@ fn demo() -> ClusterId {
 }
 
 fn key(record: &str) -> CallKey {
-    CallKey { pod_uid: "pod-1".to_owned(), record: record.to_owned(), attempt: 1 }
+    CallKey {
+        pod_uid: "pod-1".to_owned(),
+        record: record.to_owned(),
+        attempt: 1,
+    }
 }
 
 fn cleanup(skip: &[&str]) -> NodeCall {
-    NodeCall::Cleanup { threads: 0, skip: skip.iter().map(|keyspace| (*keyspace).to_owned()).collect() }
+    NodeCall::Cleanup {
+        threads: 0,
+        skip: skip.iter().map(|keyspace| (*keyspace).to_owned()).collect(),
+    }
 }
 
 fn done(keyspaces: &[&str]) -> Vec<String> {
@@ -150,7 +176,12 @@ async fn a_cleanup_does_every_keyspace_in_order_and_tells_how_far_it_is() {
     let agent = Agent::working(|_| Reply::Answer(json!(0)));
     bench.start("a", &agent, cleanup(&[])).unwrap();
     let states = bench.states("a").await;
-    assert_eq!(states.last(), Some(&CallState::Succeeded { keyspaces_done: done(&["auth", "shop"]) }));
+    assert_eq!(
+        states.last(),
+        Some(&CallState::Succeeded {
+            keyspaces_done: done(&["auth", "shop"])
+        })
+    );
     assert_eq!(agent.asked(), ["auth", "shop"]);
     bench.calls.forget(&demo(), &key("a"));
     assert!(bench.calls.states(&demo()).is_empty());
@@ -162,7 +193,12 @@ async fn what_an_earlier_attempt_did_is_not_done_again() {
     let agent = Agent::working(|_| Reply::Answer(json!(0)));
     bench.start("a", &agent, cleanup(&["auth"])).unwrap();
     let states = bench.states("a").await;
-    assert_eq!(states, [CallState::Succeeded { keyspaces_done: done(&["auth", "shop"]) }]);
+    assert_eq!(
+        states,
+        [CallState::Succeeded {
+            keyspaces_done: done(&["auth", "shop"])
+        }]
+    );
     assert_eq!(agent.asked(), ["shop"]);
 }
 
@@ -175,7 +211,13 @@ async fn what_the_node_refuses_has_failed() {
     });
     bench.start("a", &agent, cleanup(&[])).unwrap();
     let states = bench.states("a").await;
-    let Some(CallState::Failed { keyspaces_done, reason }) = states.last() else { panic!("{states:?}") };
+    let Some(CallState::Failed {
+        keyspaces_done,
+        reason,
+    }) = states.last()
+    else {
+        panic!("{states:?}")
+    };
     assert_eq!(*keyspaces_done, done(&["auth"]));
     assert!(reason.contains("no space left"), "{reason}");
 }
@@ -183,7 +225,9 @@ async fn what_the_node_refuses_has_failed() {
 #[tokio::test]
 async fn a_cleanup_the_node_aborted_is_not_taken_for_done() {
     let mut bench = Bench::new();
-    bench.start("a", &Agent::working(|_| Reply::Answer(json!(1))), cleanup(&[])).unwrap();
+    bench
+        .start("a", &Agent::working(|_| Reply::Answer(json!(1))), cleanup(&[]))
+        .unwrap();
     let states = bench.states("a").await;
     assert!(matches!(&states[..], [CallState::Failed { .. }]), "{states:?}");
 }
@@ -192,7 +236,15 @@ async fn a_cleanup_the_node_aborted_is_not_taken_for_done() {
 async fn a_connection_that_breaks_leaves_the_outcome_unknown() {
     let mut bench = Bench::new();
     let agent = Agent::new(|_| Reply::HangUp);
-    bench.start("a", &agent, NodeCall::Rebuild { from_dc: "dc1".to_owned() }).unwrap();
+    bench
+        .start(
+            "a",
+            &agent,
+            NodeCall::Rebuild {
+                from_dc: "dc1".to_owned(),
+            },
+        )
+        .unwrap();
     let states = bench.states("a").await;
     assert!(matches!(&states[..], [CallState::Lost { .. }]), "{states:?}");
     assert_eq!(agent.asked(), ["dc1"], "asked once: the first may be running");
@@ -203,7 +255,15 @@ async fn a_connection_that_never_opened_is_tried_again() {
     let mut bench = Bench::new();
     let agent = Agent::working(|_| Reply::Answer(Value::Null));
     agent.refusals.store(3, Ordering::Relaxed);
-    bench.start("a", &agent, NodeCall::Rebuild { from_dc: "dc1".to_owned() }).unwrap();
+    bench
+        .start(
+            "a",
+            &agent,
+            NodeCall::Rebuild {
+                from_dc: "dc1".to_owned(),
+            },
+        )
+        .unwrap();
     let states = bench.states("a").await;
     assert!(matches!(&states[..], [CallState::Succeeded { .. }]), "{states:?}");
     assert_eq!(agent.asked(), ["dc1"]);
@@ -214,7 +274,15 @@ async fn a_node_that_stays_away_fails_the_call_for_certain() {
     let mut bench = Bench::new();
     let agent = Agent::working(|_| Reply::Answer(Value::Null));
     agent.refusals.store(usize::MAX, Ordering::Relaxed);
-    bench.start("a", &agent, NodeCall::Rebuild { from_dc: "dc1".to_owned() }).unwrap();
+    bench
+        .start(
+            "a",
+            &agent,
+            NodeCall::Rebuild {
+                from_dc: "dc1".to_owned(),
+            },
+        )
+        .unwrap();
     let states = bench.states("a").await;
     assert!(matches!(&states[..], [CallState::Failed { .. }]), "{states:?}");
 }
@@ -223,7 +291,9 @@ async fn a_node_that_stays_away_fails_the_call_for_certain() {
 async fn the_same_call_starts_once_and_a_node_has_two_at_most() {
     let bench = Bench::new();
     let agent = Agent::new(|_| Reply::Never);
-    let rebuild = || NodeCall::Rebuild { from_dc: "dc1".to_owned() };
+    let rebuild = || NodeCall::Rebuild {
+        from_dc: "dc1".to_owned(),
+    };
     bench.start("a", &agent, rebuild()).unwrap();
     bench.start("a", &agent, rebuild()).unwrap();
     assert_eq!(bench.calls.states(&demo()).len(), 1);
@@ -236,7 +306,15 @@ async fn the_same_call_starts_once_and_a_node_has_two_at_most() {
 #[tokio::test]
 async fn calls_of_a_cluster_that_is_gone_are_dropped() {
     let bench = Bench::new();
-    bench.start("a", &Agent::new(|_| Reply::Never), NodeCall::Rebuild { from_dc: "dc1".to_owned() }).unwrap();
+    bench
+        .start(
+            "a",
+            &Agent::new(|_| Reply::Never),
+            NodeCall::Rebuild {
+                from_dc: "dc1".to_owned(),
+            },
+        )
+        .unwrap();
     bench.calls.abandon(&demo());
     assert!(bench.calls.states(&demo()).is_empty());
 }
