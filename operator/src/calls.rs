@@ -290,6 +290,3 @@ async fn again_while<T>(node: &Node, call: &Call<T>, may_again: fn(Category) -> 
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

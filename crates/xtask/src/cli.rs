@@ -1,5 +1,6 @@
 //! What can be said to `cargo xtask`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -51,6 +52,16 @@ pub(crate) enum LabCommand {
     Env {
         /// The lab's name; needed only if several are up
         name: Option<String>,
+    },
+    /// Lead connections to a loopback port into a lab's own network
+    #[command(hide = true)]
+    Forward {
+        #[arg(long)]
+        listen: SocketAddr,
+        #[arg(long)]
+        to: SocketAddr,
+        #[arg(long)]
+        network: PathBuf,
     },
     /// Take a lab down when standard input ends
     #[command(hide = true)]

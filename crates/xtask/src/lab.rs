@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use casskop_lab::cache::Cache;
 use casskop_lab::components::{Component, Components};
 use casskop_lab::lab::{Lab, Lifetime, Options, STATE_VARIABLE};
+use casskop_lab::nodes::front;
 use casskop_lab::process::resident_bytes;
 use casskop_lab::programs::Programs;
 use casskop_lab::progress::{Progress, step};
@@ -25,6 +26,7 @@ pub(crate) async fn run(command: LabCommand, printer: &Printer) -> Result<()> {
         LabCommand::Down { name } => down(name.as_deref(), printer),
         LabCommand::Status => status(printer),
         LabCommand::Env { name } => environment(name.as_deref(), printer),
+        LabCommand::Forward { listen, to, network } => front::forward(listen, to, &network),
         LabCommand::Reap { directory } => reaper::watch(
             &Cache::locate()?,
             &StateDirectory::at(&directory),
@@ -65,7 +67,10 @@ pub(crate) fn prepare(nodes: Nodes, printer: &Printer) -> Result<()> {
     match nodes {
         Nodes::None => Ok(()),
         Nodes::Simulated(_) => cargo::build(printer, &["casskop-simulator"]),
-        Nodes::Real(_) => setup::real_nodes(printer),
+        Nodes::Real(_) => {
+            setup::real_nodes(printer)?;
+            cargo::build(printer, &["casskop-operator"])
+        }
     }
 }
 

@@ -160,6 +160,25 @@ impl Cache {
         Ok(place)
     }
 
+    /// Removes every artifact of that name but those to keep: for what each change of the code makes anew.
+    pub fn remove_others(&self, name: &str, keep: &[Artifact]) -> Result<()> {
+        let keep: Vec<String> = keep.iter().map(Artifact::file_name).collect();
+        let directory = self.root.join("artifacts");
+        let entries =
+            fs::read_dir(&directory).with_context(|| format!("cannot read {}", directory.display()))?;
+        for entry in entries {
+            let entry = entry?;
+            let file_name = entry.file_name().to_string_lossy().into_owned();
+            let version_and_key = file_name
+                .strip_prefix(name)
+                .and_then(|rest| rest.strip_prefix('-'));
+            if version_and_key.is_some() && !keep.contains(&file_name) {
+                remove_all(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
     /// Waits until no other process holds the lock of that name, and holds it until dropped.
     /// The kernel releases it when its holder dies.
     pub fn lock(&self, name: impl AsRef<OsStr>) -> Result<File> {
@@ -252,6 +271,24 @@ mod tests {
             })
             .unwrap();
         assert!(cache.has(&jars));
+    }
+
+    #[test]
+    fn others_of_the_same_name_are_removed_and_nothing_else() {
+        let (_directory, cache) = cache();
+        let artifacts = [
+            Artifact::new("images", "oci").input("old"),
+            Artifact::new("images", "oci").input("new"),
+            Artifact::new("imagesets", "oci"),
+        ];
+        for artifact in &artifacts {
+            cache.install(artifact, |to| Ok(fs::write(to, "")?)).unwrap();
+        }
+        cache.remove_others("images", &artifacts[1..2]).unwrap();
+        assert_eq!(
+            artifacts.each_ref().map(|artifact| cache.has(artifact)),
+            [false, true, true]
+        );
     }
 
     #[test]

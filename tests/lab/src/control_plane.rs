@@ -1,7 +1,7 @@
 //! etcd, API server, controller-manager and scheduler of one lab.
 
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -31,8 +31,11 @@ pub const ADMIN_GROUP: &str = "system:masters";
 /// Where a control plane runs and how it is reached.
 #[derive(Clone, Debug)]
 pub struct Placement {
-    /// Put before every command, e.g. `nsenter --net=...`; it must `exec` what follows, so that the pid stays.
+    /// Put before every command, e.g. `nsenter --net=...`; it must end with what follows, and killing it must be
+    /// enough to end both.
     pub prefix: Vec<OsString>,
+    /// Put between that and the controller-manager, which makes the volumes' directories: it makes them for itself.
+    pub volume_owner: Vec<OsString>,
     /// The address all of it listens on.
     pub address: IpAddr,
     /// Its ports there.
@@ -41,6 +44,8 @@ pub struct Placement {
     pub services: ServiceRange,
     /// Whether the Service `kubernetes` leads to the API server.
     pub endpoint: Endpoint,
+    /// Where the machine itself reaches the API server, if not at its own address.
+    pub entrance: Option<SocketAddr>,
 }
 
 /// The ports of a control plane. Controller-manager and scheduler have none.
@@ -86,20 +91,37 @@ impl Placement {
         let [etcd, etcd_peer, api] = free_ports(address)?;
         Ok(Self {
             prefix: Vec::new(),
+            volume_owner: Vec::new(),
             address,
             ports: Ports { etcd, etcd_peer, api },
             services: ServiceRange(96),
             endpoint: Endpoint::None,
+            entrance: None,
         })
     }
 
-    /// The API server's address.
+    /// The API server's address for the lab's own programs.
     pub fn server(&self) -> String {
         format!("https://{}:{}", self.address, self.ports.api)
     }
 
-    fn command(&self, program: PathBuf) -> Command {
-        let mut words = self.prefix.iter().cloned().chain([program.into_os_string()]);
+    /// Its address for who uses the lab.
+    fn entrance(&self) -> String {
+        self.entrance
+            .map_or_else(|| self.server(), |entrance| format!("https://{entrance}"))
+    }
+
+    fn command(&self, component: Component, program: PathBuf) -> Command {
+        let owner = match component {
+            Component::ControllerManager => self.volume_owner.as_slice(),
+            _ => &[],
+        };
+        let mut words = self
+            .prefix
+            .iter()
+            .chain(owner)
+            .cloned()
+            .chain([program.into_os_string()]);
         let mut command = Command::new(words.next().unwrap_or_default());
         command.args(words);
         command
@@ -113,7 +135,7 @@ pub async fn start(roster: &mut Roster, components: &Components, placement: &Pla
     let program = |component| {
         components
             .require(component)
-            .map(|program| placement.command(program))
+            .map(|program| placement.command(component, program))
     };
     let (mut etcd, mut api_server) = (program(Component::Etcd)?, program(Component::ApiServer)?);
     let (mut controllers, mut scheduler) = (
@@ -149,11 +171,12 @@ fn create_authority(roster: &Roster, placement: &Placement) -> Result<Authority>
     ];
     let mut names: Vec<String> = names.map(str::to_owned).into();
     names.push("kubernetes.default.svc.cluster.local".to_owned());
-    let addresses = [
+    let mut addresses = vec![
         placement.address,
         IpAddr::V4(Ipv4Addr::LOCALHOST),
         placement.services.kubernetes(),
     ];
+    addresses.extend(placement.entrance.map(|entrance| entrance.ip()));
     Authority::create(&roster.directory().pki(), &names, &addresses)
 }
 
@@ -161,23 +184,26 @@ fn create_authority(roster: &Roster, placement: &Placement) -> Result<Authority>
 fn write_logins(roster: &Roster, placement: &Placement, authority: &Authority) -> Result<()> {
     let directory = roster.directory();
     let certificate = std::fs::read_to_string(authority.certificate_file())?;
+    let (outside, inside) = (placement.entrance(), placement.server());
     let logins = [
-        (ADMIN, Some(ADMIN_GROUP), directory.kubeconfig()),
+        (ADMIN, Some(ADMIN_GROUP), directory.kubeconfig(), &outside),
         (
             "system:kube-controller-manager",
             None,
             directory.kubeconfig_of("kube-controller-manager"),
+            &inside,
         ),
         (
             "system:kube-scheduler",
             None,
             directory.kubeconfig_of("kube-scheduler"),
+            &inside,
         ),
     ];
-    for (user, group, path) in logins {
+    for (user, group, path, server) in logins {
         Access {
             lab: &roster.record().name,
-            server: &placement.server(),
+            server,
             authority: &certificate,
             user,
             credentials: Credentials::Certificate(authority.login(user, group)?),

@@ -21,7 +21,7 @@ use crate::programs::Programs;
 use crate::progress::{Progress, Silent};
 use crate::reaper::Reaper;
 use crate::state::{self, LabRecord, Nodes, Phase, Roster, StateDirectory};
-use crate::{simulated, storage, teardown};
+use crate::{images, nodes, simulated, storage, teardown};
 
 /// Names the state directory of a running lab that tests are to use; `cargo xtask test` and `lab env` set it.
 pub const STATE_VARIABLE: &str = "CASSKOP_LAB_STATE";
@@ -265,21 +265,38 @@ async fn bring_up(
     programs: &Programs,
     progress: &dyn Progress,
 ) -> Result<()> {
+    // Making images may take minutes, and a lab without them is of no use: they come first.
+    let images = match roster.record().nodes {
+        Nodes::Real(_) => images::archives(components.cache(), programs, progress)?,
+        Nodes::None | Nodes::Simulated(_) => Vec::new(),
+    };
     let began = std::time::Instant::now();
     let step = format!("start the lab {}", roster.record().name);
     progress.start(&step);
-    let placement = Placement::loopback(roster.record().block)?;
-    control_plane::start(roster, components, &placement).await?;
-    let client = client(&roster.directory().kubeconfig()).await?;
-    storage::install(&client).await?;
     match roster.record().nodes {
-        Nodes::None => {}
-        Nodes::Simulated(count) => simulated::start(roster, programs, &client, count).await?,
-        Nodes::Real(_) => bail!("real nodes are not available yet: use --simulated N"),
+        Nodes::None => start_control_plane(roster, components).await.map(drop)?,
+        Nodes::Simulated(count) => {
+            let client = start_control_plane(roster, components).await?;
+            simulated::start(roster, programs, &client, count).await?;
+        }
+        Nodes::Real(count) => {
+            let (enclosure, placement) = nodes::prepare(roster, programs).await?;
+            control_plane::start(roster, components, &placement).await?;
+            storage::install(&client(&roster.directory().kubeconfig()).await?).await?;
+            nodes::start(roster, components, &enclosure, &placement, count, &images).await?;
+        }
     }
     roster.update(|record| record.phase = Phase::Running)?;
     progress.done(&step, began.elapsed());
     Ok(())
+}
+
+async fn start_control_plane(roster: &mut Roster, components: &Components) -> Result<kube::Client> {
+    let placement = Placement::loopback(roster.record().block)?;
+    control_plane::start(roster, components, &placement).await?;
+    let client = client(&roster.directory().kubeconfig()).await?;
+    storage::install(&client).await?;
+    Ok(client)
 }
 
 /// A client for a kubeconfig file.

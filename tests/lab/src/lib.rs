@@ -4,6 +4,7 @@
 //!
 //! * [`cache`] and [`components`]: what has to be built once per machine, and where it is kept;
 //! * [`control_plane`]: etcd, API server, controller-manager and scheduler on one loopback address;
+//! * [`nodes`] and [`images`]: real nodes in namespaces of the lab's own, and what their containers run;
 //! * [`lab`]: the handle on a running lab (kubeconfigs, audit log, ServiceAccount logins);
 //! * [`process`], [`state`], [`teardown`] and [`reaper`]: every process is on record, and ends with its lab.
 
@@ -12,8 +13,10 @@ pub mod audit;
 pub mod cache;
 pub mod components;
 pub mod control_plane;
+pub mod images;
 pub mod kubeconfig;
 pub mod lab;
+pub mod nodes;
 pub mod packages;
 pub mod pki;
 pub mod process;

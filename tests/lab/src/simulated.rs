@@ -44,14 +44,19 @@ pub async fn start(
         .args(["--pod-cidr", &block.pod_cidr()])
         .args(["--control-addr", &control.to_string()]);
     roster.spawn("casskop-simulator", &mut command)?;
-    await_nodes(roster, client, nodes).await?;
+    await_nodes(roster, client, nodes, START).await?;
     roster.update(|record| record.simulator = Some(control))
 }
 
 /// Waits until that many nodes are Ready; fails at once if a process of the lab ends.
-pub async fn await_nodes(roster: &Roster, client: &kube::Client, expected: u16) -> Result<()> {
+pub async fn await_nodes(
+    roster: &Roster,
+    client: &kube::Client,
+    expected: u16,
+    patience: Duration,
+) -> Result<()> {
     let nodes = Api::<Node>::all(client.clone());
-    until("the nodes are Ready", START, async || {
+    until("the nodes are Ready", patience, async || {
         roster.check_all_running()?;
         let list = nodes
             .list(&ListParams::default())

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::cache::{Cache, remove_all};
+use crate::nodes::cgroups;
 use crate::process::{self, RecordedProcess};
-use crate::state::{self, LabRecord, StateDirectory};
+use crate::state::{self, LabRecord, Nodes, StateDirectory};
 use crate::storage;
 
 /// How long members may keep starting others while they are being ended.
@@ -18,13 +19,15 @@ pub fn down(cache: &Cache, directory: &StateDirectory) -> Result<()> {
     // One at a time: the reaper and somebody's `lab down` may want the same.
     let _ending = cache.lock("teardown")?;
     // A record that cannot be read still leaves the marks to go by.
-    let recorded = directory
-        .read()
-        .ok()
-        .flatten()
-        .map(|record| record.processes)
-        .unwrap_or_default();
-    end_processes(directory, recorded)?;
+    let record = directory.read().ok().flatten();
+    let nodes = record.as_ref().map(|record| record.nodes);
+    end_processes(
+        directory,
+        record.map(|record| record.processes).unwrap_or_default(),
+    )?;
+    if matches!(nodes, Some(Nodes::Real(_)) | None) {
+        cgroups::remove(&directory.name())?;
+    }
     storage::remove_volumes(&directory.audit_log())?;
     remove_all(directory.path())
 }
@@ -70,7 +73,6 @@ fn end_processes(directory: &StateDirectory, recorded: Vec<RecordedProcess>) -> 
 mod tests {
     use super::*;
     use crate::process::ProcessIdentity;
-    use crate::state::Nodes;
     use std::process::Command;
 
     fn cache() -> (tempfile::TempDir, Cache) {
