@@ -290,3 +290,6 @@ async fn again_while<T>(node: &Node, call: &Call<T>, may_again: fn(Category) -> 
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -91,7 +91,11 @@ impl Fingerprint for Pod {
             status.phase.hash(state);
             status.pod_ip.hash(state);
             status.reason.hash(state);
-            for condition in status.conditions.iter().flatten() {
+            // The others (`Initialized`, `ContainersReady`, ...) change on the way to these two.
+            let conditions = status.conditions.iter().flatten();
+            for condition in
+                conditions.filter(|condition| matches!(condition.type_.as_str(), "Ready" | "PodScheduled"))
+            {
                 (&condition.type_, &condition.status, &condition.reason).hash(state);
             }
             for container in status.init_container_statuses.iter().flatten() {

@@ -110,18 +110,24 @@ impl LegacyLock {
     /// Waits until no live CassKop operator holds the lock.
     pub async fn free(&self) {
         let mut told = None;
-        loop {
-            match self.look().await {
-                Ok(None) => return,
-                Ok(Some(held)) => {
-                    if told.as_ref() != Some(&held) {
-                        tracing::warn!("waiting: {held}");
-                        told = Some(held);
-                    }
-                }
-                Err(failure) => tracing::warn!("cannot look for CassKop's lock: {failure}"),
+        while let Some(why) = self.why_not_free().await {
+            if told.as_ref() != Some(&why) {
+                tracing::warn!("waiting: {why}");
+                told = Some(why);
             }
             sleep(LOOK_AGAIN_AFTER).await;
+        }
+    }
+
+    /// Whether certainly no live CassKop operator holds the lock.
+    pub async fn is_free(&self) -> bool {
+        self.why_not_free().await.is_none()
+    }
+
+    async fn why_not_free(&self) -> Option<String> {
+        match self.look().await {
+            Ok(held) => held.map(|held| held.to_string()),
+            Err(failure) => Some(format!("cannot look for CassKop's lock: {failure}")),
         }
     }
 
@@ -201,7 +207,7 @@ mod tests {
     use rstest::rstest;
     use serde_json::json;
 
-    fn lock(owners: serde_json::Value) -> ConfigMap {
+    fn lock(owners: &serde_json::Value) -> ConfigMap {
         let metadata = json!({ "namespace": "ns", "name": LOCK, "ownerReferences": owners });
         serde_json::from_value(json!({ "metadata": metadata })).unwrap()
     }
@@ -223,7 +229,7 @@ mod tests {
     #[case::gone(vec![], false)]
     fn a_lock_is_held_while_its_pod_lives(#[case] pods: Vec<Pod>, #[case] is_held: bool) {
         let owners = json!([{ "apiVersion": "v1", "kind": "Pod", "name": "casskop-1", "uid": "1" }]);
-        let held = evaluate(&lock(owners), &pods);
+        let held = evaluate(&lock(&owners), &pods);
         assert_eq!(held.is_some(), is_held);
         if let Some(held) = held {
             assert!(held.to_string().contains("ns/casskop-1"), "{held}");
@@ -232,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_lock_without_a_pod_is_for_a_person_to_judge() {
-        let held = evaluate(&lock(json!([])), &[]).unwrap();
+        let held = evaluate(&lock(&json!([])), &[]).unwrap();
         assert_eq!(held.by, Holder::Nobody);
         assert!(held.to_string().contains("delete it"), "{held}");
     }

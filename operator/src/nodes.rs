@@ -71,10 +71,10 @@ impl Nodes {
                 port: self.port,
             }),
         };
-        Node {
-            client: client.with_credentials(credentials).with_limits(self.limits),
-            metrics: Arc::clone(&self.metrics),
-        }
+        Node::new(
+            client.with_credentials(credentials).with_limits(self.limits),
+            &self.metrics,
+        )
     }
 
     /// Puts `questions` to the nodes, all at once. What is not answered in time stays unknown.
@@ -127,6 +127,14 @@ impl Nodes {
 }
 
 impl Node {
+    /// The node behind `client`.
+    pub fn new(client: JolokiaClient, metrics: &Arc<Metrics>) -> Self {
+        Self {
+            client,
+            metrics: Arc::clone(metrics),
+        }
+    }
+
     /// Makes a call.
     pub async fn call<T>(&self, call: &Call<T>) -> Result<T, CallError> {
         self.counted(self.client.call(call)).await

@@ -89,14 +89,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<Ending> {
     let prepare = async {
         definition(&client).await;
         readiness.definition_found();
-        let leadership = if args.leader.leader_elect {
-            Some(candidate.acquire().await)
-        } else {
-            None
-        };
-        // Looked at last, so that a CassKop operator that started while this one waited is seen.
-        legacy_lock.free().await;
-        leadership
+        may_lead(args.leader.leader_elect.then_some(candidate), &legacy_lock).await
     };
     let leadership = tokio::select! {
         leadership = prepare => leadership,
@@ -232,6 +225,19 @@ fn cluster_to_look_at(operator: &Operator, sighting: Sighting) -> Option<Cluster
             operator.metrics.cluster_gone(&cluster.namespace, &cluster.name);
             None
         }
+    }
+}
+
+/// Waits until neither CassKop nor another operator like this one acts. CassKop's lock is looked at again under the lease: a
+/// CassKop operator may have started while this one waited for it.
+async fn may_lead(candidate: Option<Candidate>, legacy_lock: &LegacyLock) -> Option<Leadership> {
+    loop {
+        legacy_lock.free().await;
+        let leadership = candidate.clone()?.acquire().await;
+        if legacy_lock.is_free().await {
+            return Some(leadership);
+        }
+        leadership.release().await;
     }
 }
 

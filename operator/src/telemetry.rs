@@ -1,6 +1,6 @@
 //! Logs: lines of text or JSON on standard error, in CassKop's levels.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use tracing::Level;
@@ -21,7 +21,9 @@ pub fn install(level: LogLevel, form: LogType) {
         .with_target("casskop_operator", own)
         // An error per lost watch connection, which the watch repairs and reports itself.
         .with_target("kube_client::client::builder", LevelFilter::OFF);
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr);
     let registry = tracing_subscriber::registry();
     match form {
         LogType::Json => registry

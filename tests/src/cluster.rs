@@ -16,7 +16,7 @@ use crate::ground::Ground;
 use crate::kubectl::Outcome;
 
 /// How long anything may take in a lab that has other tests to run as well.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// One cluster.
 pub struct Cluster<'a> {

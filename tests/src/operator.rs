@@ -35,8 +35,7 @@ impl Operator {
             .path()
             .join(format!("operator-{}.log", ground.namespace));
         let file = File::options().create(true).append(true).open(&log)?;
-        let free = |_| Ok::<_, std::io::Error>(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string());
-        let (metrics, health) = (free(())?, free(())?);
+        let (metrics, health) = (free_address()?, free_address()?);
         let child = Command::new(program)
             .arg("run")
             .args([
@@ -78,6 +77,10 @@ impl Operator {
         self.child.wait()?;
         Ok(())
     }
+}
+
+fn free_address() -> Result<String> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }
 
 impl Drop for Operator {
