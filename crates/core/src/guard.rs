@@ -1,0 +1,41 @@
+//! Refuses a request before anything of it is written: every target is looked at first, so a request is written whole or
+//! not at all.
+//!
+//! The operator decides again for itself; what is refused here is what a person should hear about at once.
+
+mod pods;
+mod refusal;
+mod removal;
+mod restart;
+
+pub use pods::{LeftOut, PodPlan, PodScope, PodSelection, PodTarget, pod_operation, selected};
+pub use refusal::Refusal;
+pub use removal::{From, RemovalPlan, RemovalRequest, removal};
+pub use restart::{RackSelection, RestartPlan, restart};
+
+use crate::view::ClusterView;
+
+/// The cluster a request is about: the one it names, or the only one there is.
+pub fn cluster<'a>(clusters: &'a [ClusterView], name: Option<&str>) -> Result<&'a ClusterView, Refusal> {
+    match (name, clusters) {
+        (Some(name), _) => clusters
+            .iter()
+            .find(|cluster| cluster.name == name)
+            .ok_or_else(|| Refusal::NoSuchCluster {
+                name: name.to_owned(),
+                known: names(clusters),
+            }),
+        (None, [only]) => Ok(only),
+        (None, []) => Err(Refusal::NoCluster),
+        (None, _) => Err(Refusal::SeveralClusters {
+            known: names(clusters),
+        }),
+    }
+}
+
+fn names(clusters: &[ClusterView]) -> Vec<String> {
+    clusters.iter().map(|cluster| cluster.name.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,271 @@
+//! Why a request is refused, in words that say what to do next.
+
+use std::fmt::Display;
+
+use casskop_types::operation::{OperationName, OperationStatus};
+use casskop_types::status::{ActionStatus, ClusterAction};
+use jiff::Timestamp;
+
+use crate::view::{PodState, RackRef};
+
+/// A request that is not written. The texts name the object first and end with what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The namespace has no cluster of that name.
+    #[error("cassandracluster `{name}` not found; {}", clusters_here(known))]
+    NoSuchCluster {
+        /// The name.
+        name: String,
+        /// Clusters of the namespace.
+        known: Vec<String>,
+    },
+    /// The namespace has no cluster.
+    #[error("there is no cassandracluster in this namespace; choose another with --namespace")]
+    NoCluster,
+    /// No cluster is named, and there are several.
+    #[error(
+        "this namespace has several cassandraclusters; choose one with --crd: {}",
+        list(known)
+    )]
+    SeveralClusters {
+        /// Clusters of the namespace.
+        known: Vec<String>,
+    },
+    /// The cluster has no such datacenter.
+    #[error(
+        "cassandracluster `{cluster}` has no datacenter `{dc}`; it has {}",
+        list(known)
+    )]
+    NoSuchDatacenter {
+        /// The cluster.
+        cluster: String,
+        /// The name.
+        dc: String,
+        /// Its datacenters.
+        known: Vec<String>,
+    },
+    /// The cluster has no such rack.
+    #[error("cassandracluster `{cluster}` has no rack `{rack}`; it has {}", list(known))]
+    NoSuchRack {
+        /// The cluster.
+        cluster: String,
+        /// The name.
+        rack: RackRef,
+        /// Its racks.
+        known: Vec<RackRef>,
+    },
+    /// The rack is being changed.
+    #[error(
+        "rack {rack} of cassandracluster `{cluster}` is busy: {action} is {status}{}; \
+         watch it with `kubectl get cassandracluster {cluster} --namespace {namespace} --watch`",
+        since(*started)
+    )]
+    RackInAction {
+        /// The namespace.
+        namespace: String,
+        /// The cluster.
+        cluster: String,
+        /// The rack.
+        rack: RackRef,
+        /// What is done to it.
+        action: ClusterAction,
+        /// How far that is.
+        status: ActionStatus,
+        /// Since when.
+        started: Option<Timestamp>,
+    },
+    /// An operation runs on nodes of the rack.
+    #[error(
+        "rack {rack} of cassandracluster `{cluster}` is busy: {operation} runs{}{}; \
+         watch it with `kubectl casskop {verb} status --crd {cluster} --namespace {namespace}`",
+        on_pod(pod.as_deref()), since(*started), verb = verb(*operation)
+    )]
+    RackInOperation {
+        /// The namespace.
+        namespace: String,
+        /// The cluster.
+        cluster: String,
+        /// The rack.
+        rack: RackRef,
+        /// The operation.
+        operation: OperationName,
+        /// A pod it runs on.
+        pod: Option<String>,
+        /// Since when.
+        started: Option<Timestamp>,
+    },
+    /// The namespace has no such Cassandra pod.
+    #[error("pod `{pod}` is not a Cassandra pod of this namespace; {}", pods_here(known))]
+    NoSuchPod {
+        /// The name.
+        pod: String,
+        /// Cassandra pods of the namespace, as many as fit a line.
+        known: Vec<String>,
+    },
+    /// The pod belongs to another cluster.
+    #[error(
+        "pod `{pod}` does not belong to cassandracluster `{cluster}`; name a pod of that cluster, or change --crd"
+    )]
+    PodOfOtherCluster {
+        /// The pod.
+        pod: String,
+        /// The cluster asked for.
+        cluster: String,
+    },
+    /// No pod is left to work on.
+    #[error("{what} selects no running Cassandra pod; {}", pods_here(known))]
+    NothingSelected {
+        /// The selection in words.
+        what: String,
+        /// Cassandra pods of the namespace, as many as fit a line.
+        known: Vec<String>,
+    },
+    /// The pod does not run.
+    #[error(
+        "pod `{pod}` is {state}, so {operation} cannot begin; see `kubectl describe pod {pod} --namespace {namespace}`"
+    )]
+    PodNotRunning {
+        /// The namespace.
+        namespace: String,
+        /// The pod.
+        pod: String,
+        /// How far it is.
+        state: PodState,
+        /// The operation asked for.
+        operation: OperationName,
+    },
+    /// The pod has another request.
+    #[error(
+        "pod `{pod}` is busy: {operation} is {status}{}; wait for its end, or choose other pods",
+        since(*started)
+    )]
+    PodBusy {
+        /// The pod.
+        pod: String,
+        /// The other operation.
+        operation: OperationName,
+        /// How far it is.
+        status: OperationStatus,
+        /// Since when.
+        started: Option<Timestamp>,
+    },
+    /// The node to take out of the ring is in service.
+    #[error(
+        "pod `{pod}` is ready{}: removing a node in service would delete its data; \
+         to shrink the rack lower nodesPerRacks, to remove a node that is gone give its --previous-ip alone",
+        at(address.as_deref())
+    )]
+    RemovesLiveNode {
+        /// Its pod.
+        pod: String,
+        /// Its address.
+        address: Option<String>,
+    },
+    /// A node cannot take itself out of the ring.
+    #[error(
+        "pod `{pod}` cannot remove itself; ask another node with --from-pod, or leave the choice to --crd"
+    )]
+    RemovesItself {
+        /// The pod.
+        pod: String,
+    },
+    /// The pod to remove cannot be one of the cluster.
+    #[error(
+        "pod `{pod}` cannot be a pod of cassandracluster `{cluster}`, whose pods are named {cluster}-<dc>-<rack>-<n>"
+    )]
+    NotAPodOfCluster {
+        /// The pod.
+        pod: String,
+        /// The cluster.
+        cluster: String,
+    },
+    /// Nobody knows which node of the ring the lost pod was.
+    #[error(
+        "the address pod `{pod}` had is not known; give it with --previous-ip, or give the node's --host-id alone"
+    )]
+    NoAddress {
+        /// The pod.
+        pod: String,
+    },
+    /// No node can carry out the removal.
+    #[error(
+        "cassandracluster `{cluster}` has no ready node without another operation; see `kubectl get pods --selector cassandracluster={cluster} --namespace {namespace}`"
+    )]
+    NoFreeNode {
+        /// The namespace.
+        namespace: String,
+        /// The cluster.
+        cluster: String,
+    },
+}
+
+impl Refusal {
+    /// The refusal as one word, for results read by programs.
+    pub fn category(&self) -> &'static str {
+        match self {
+            Self::NoSuchCluster { .. } | Self::NoCluster | Self::SeveralClusters { .. } => "cluster",
+            Self::NoSuchDatacenter { .. } => "datacenter",
+            Self::NoSuchRack { .. } => "rack",
+            Self::RackInAction { .. } | Self::RackInOperation { .. } | Self::PodBusy { .. } => "busy",
+            Self::NoSuchPod { .. }
+            | Self::PodOfOtherCluster { .. }
+            | Self::NothingSelected { .. }
+            | Self::NotAPodOfCluster { .. } => "pod",
+            Self::PodNotRunning { .. } | Self::NoFreeNode { .. } => "not-running",
+            Self::RemovesLiveNode { .. } | Self::RemovesItself { .. } => "live-node",
+            Self::NoAddress { .. } => "address",
+        }
+    }
+}
+
+/// Longest list in a message; more would not be read.
+const LISTED: usize = 10;
+
+fn list<T: Display>(items: &[T]) -> String {
+    let mut text: Vec<String> = items.iter().take(LISTED).map(ToString::to_string).collect();
+    if items.len() > LISTED {
+        text.push(format!("and {} more", items.len() - LISTED));
+    }
+    text.join(", ")
+}
+
+fn clusters_here(known: &[String]) -> String {
+    if known.is_empty() {
+        "the namespace has none, choose another with --namespace".to_owned()
+    } else {
+        format!("the namespace has {}", list(known))
+    }
+}
+
+fn pods_here(known: &[String]) -> String {
+    if known.is_empty() {
+        "the namespace has none, choose another with --namespace".to_owned()
+    } else {
+        format!("the namespace has {}", list(known))
+    }
+}
+
+fn since(time: Option<Timestamp>) -> String {
+    time.map(|time| format!(" since {time:.0}")).unwrap_or_default()
+}
+
+fn on_pod(pod: Option<&str>) -> String {
+    pod.map(|pod| format!(" on pod {pod}")).unwrap_or_default()
+}
+
+fn at(address: Option<&str>) -> String {
+    address
+        .map(|address| format!(" at {address}"))
+        .unwrap_or_default()
+}
+
+/// The plugin's verb for an operation; every one of them has `status` but the removal and the decommission, which the
+/// status of a cleanup shows as well as any.
+fn verb(operation: OperationName) -> &'static str {
+    match operation {
+        OperationName::UpgradeSstables => "upgradesstables",
+        OperationName::Rebuild => "rebuild",
+        OperationName::Remove => "removenode",
+        OperationName::Cleanup | OperationName::Decommission => "cleanup",
+    }
+}

@@ -1,0 +1,93 @@
+//! The last request of each operation on each pod, from labels and from records.
+
+use std::collections::BTreeMap;
+
+use casskop_types::operation::{OperationName, OperationRecord, OperationStatus, RecordState};
+use casskop_types::time::parse_label_time;
+use casskop_types::{CassandraCluster, labels};
+use k8s_openapi::api::core::v1::Pod;
+
+use super::{NodeView, OperationView, RequestView, label};
+
+/// Those of pods that are gone follow those of pods that are there.
+pub(super) fn operations(cluster: &CassandraCluster, nodes: &[(NodeView, &Pod)]) -> Vec<OperationView> {
+    let mut records = last_records(cluster);
+    let mut views = Vec::new();
+    for (node, pod) in nodes {
+        for name in OperationName::ALL {
+            let record = records.remove(&(node.uid.clone(), *name));
+            match node.request.as_ref().filter(|request| request.name == *name) {
+                Some(request) => views.push(from_labels(node, pod, request, record)),
+                None => views.extend(record.map(from_record)),
+            }
+        }
+    }
+    views.extend(records.into_values().map(from_record));
+    views
+}
+
+/// The last record of each operation on each pod.
+fn last_records(cluster: &CassandraCluster) -> BTreeMap<(String, OperationName), &OperationRecord> {
+    let racks = cluster
+        .status
+        .iter()
+        .flat_map(|status| status.cassandra_rack_status.values());
+    let mut last: BTreeMap<(String, OperationName), &OperationRecord> = BTreeMap::new();
+    for record in racks.flat_map(|rack| &rack.operations) {
+        let key = (record.pod_uid.clone(), record.name);
+        let newer = last
+            .get(&key)
+            .is_none_or(|known| known.start_time.0 <= record.start_time.0);
+        if newer {
+            last.insert(key, record);
+        }
+    }
+    last
+}
+
+/// The labels say which request is the last one: a `ToDo` is newer than any record that has ended.
+fn from_labels(
+    node: &NodeView,
+    pod: &Pod,
+    request: &RequestView,
+    record: Option<&OperationRecord>,
+) -> OperationView {
+    let record = record.filter(|record| status_of(record.state) == request.status);
+    let time = |key: &str| label(pod, key).and_then(|text| parse_label_time(text).ok());
+    OperationView {
+        pod: node.pod.clone(),
+        pod_uid: node.uid.clone(),
+        name: request.name,
+        argument: request.argument.clone(),
+        status: request.status,
+        started: record
+            .map(|record| record.start_time.0)
+            .or_else(|| time(labels::OPERATION_START)),
+        ended: record
+            .and_then(|record| record.end_time.as_ref().map(|time| time.0))
+            .or_else(|| time(labels::OPERATION_END)),
+        message: record.and_then(|record| record.message.clone()),
+    }
+}
+
+fn from_record(record: &OperationRecord) -> OperationView {
+    OperationView {
+        pod: record.pod.clone(),
+        pod_uid: record.pod_uid.clone(),
+        name: record.name,
+        argument: record.argument.clone(),
+        status: status_of(record.state),
+        started: Some(record.start_time.0),
+        ended: record.end_time.as_ref().map(|time| time.0),
+        message: record.message.clone(),
+    }
+}
+
+fn status_of(state: RecordState) -> OperationStatus {
+    match state {
+        RecordState::ToDo => OperationStatus::ToDo,
+        RecordState::Ongoing => OperationStatus::Ongoing,
+        RecordState::Done => OperationStatus::Done,
+        RecordState::Error => OperationStatus::Error,
+    }
+}

@@ -1,0 +1,240 @@
+use casskop_types::CassandraCluster;
+use k8s_openapi::api::core::v1::Pod;
+use rstest::rstest;
+
+use super::*;
+
+/// A cluster of two datacenters, as the operator reports it in the middle of work.
+pub(crate) fn cluster() -> CassandraCluster {
+    read(
+        "
+        apiVersion: db.orange.com/v2
+        kind: CassandraCluster
+        metadata: {name: demo, namespace: data}
+        spec:
+          topology:
+            dc:
+            - name: dc2
+              rack: [{name: rack1, rollingRestart: true}, {name: rack2}]
+            - name: dc1
+              rack: [{name: rack1}]
+        status:
+          phase: Pending
+          conditions:
+          - type: Waiting
+            status: 'True'
+            reason: NodeNotReady
+            message: pod demo-dc1-rack1-0 is not ready
+            lastTransitionTime: '2026-11-21T08:00:00Z'
+          cassandraNodeStatus:
+            demo-dc1-rack1-0: {hostId: h-1-0, nodeIp: 10.0.0.1}
+          cassandraRackStatus:
+            dc2-rack2:
+              phase: Running
+              cassandraLastAction: {name: RollingRestart, status: Ongoing, startTime: '2026-11-21T08:00:00Z'}
+            dc1-rack1:
+              phase: Running
+              cassandraLastAction:
+                name: UpdateSeedList
+                status: Done
+                startTime: '2026-11-21T07:00:00Z'
+                endTime: '2026-11-21T07:05:00Z'
+              podLastOperation: {name: cleanup, status: Ongoing, pods: [demo-dc1-rack1-2]}
+              operations:
+              - {id: a, name: cleanup, pod: demo-dc1-rack1-2, podUid: u2, attempt: 1, state: Error, startTime: '2026-11-21T07:10:00Z', message: an older one}
+              - {id: b, name: cleanup, pod: demo-dc1-rack1-2, podUid: u2, attempt: 1, state: Ongoing, startTime: '2026-11-21T07:30:00Z', message: keyspace orders}
+              - {id: c, name: cleanup, pod: demo-dc1-rack1-10, podUid: gone, attempt: 1, state: Done, startTime: '2026-11-21T06:00:00Z', endTime: '2026-11-21T06:01:00Z'}
+        ",
+    )
+}
+
+/// A pod of rack dc1.rack1.
+pub(crate) fn pod(ordinal: i32, uid: &str, extra_labels: &str, state: &str) -> Pod {
+    let (phase, ready, metadata) = match state {
+        "ready" => ("Running", "True", ""),
+        "not ready" => ("Running", "False", ""),
+        "deleted" => ("Running", "True", "deletionTimestamp: '2026-11-21T08:00:00Z'"),
+        _ => ("Pending", "False", ""),
+    };
+    read(&format!(
+        "
+        metadata:
+          name: demo-dc1-rack1-{ordinal}
+          uid: {uid}
+          resourceVersion: '7'
+          {metadata}
+          labels:
+            {{app: cassandracluster, cassandracluster: demo, cassandraclusters.db.orange.com.dc: dc1,
+              cassandraclusters.db.orange.com.rack: rack1, {extra_labels}}}
+        status:
+          phase: {phase}
+          podIP: 10.0.0.{}
+          conditions: [{{type: Ready, status: '{ready}'}}]
+        ",
+        ordinal + 1
+    ))
+}
+
+fn read<T: serde::de::DeserializeOwned>(yaml: &str) -> T {
+    serde_yaml::from_str(yaml).unwrap()
+}
+
+#[test]
+fn a_view_is_ordered_as_people_count() {
+    let pods = [
+        pod(10, "u10", "", "ready"),
+        pod(2, "u2", "", "not ready"),
+        pod(0, "u0", "", "deleted"),
+    ];
+    let view = ClusterView::of(&cluster(), &pods);
+    let racks: Vec<String> = view.racks.iter().map(|rack| rack.rack.to_string()).collect();
+    assert_eq!(racks, ["dc2.rack1", "dc2.rack2", "dc1.rack1"]);
+    assert_eq!(view.datacenters(), ["dc2", "dc1"]);
+    let nodes: Vec<_> = view
+        .nodes
+        .iter()
+        .map(|node| (node.pod.as_str(), node.state))
+        .collect();
+    assert_eq!(
+        nodes,
+        [
+            ("demo-dc1-rack1-0", PodState::Terminating),
+            ("demo-dc1-rack1-2", PodState::NotReady),
+            ("demo-dc1-rack1-10", PodState::Ready),
+        ]
+    );
+    assert_eq!(view.nodes[0].host_id.as_deref(), Some("h-1-0"));
+}
+
+#[test]
+fn pods_of_other_clusters_are_left_out() {
+    let mut stranger = pod(0, "x", "", "ready");
+    stranger
+        .metadata
+        .labels
+        .as_mut()
+        .unwrap()
+        .insert("cassandracluster".to_owned(), "demo-2".to_owned());
+    assert!(ClusterView::of(&cluster(), &[stranger]).nodes.is_empty());
+}
+
+#[test]
+fn racks_show_what_is_asked_and_what_is_done() {
+    let view = ClusterView::of(&cluster(), &[]);
+    let [asked, restarting, cleaned] = view.racks.as_slice() else {
+        panic!("{:?}", view.racks)
+    };
+    assert!(asked.restart_asked && asked.action.is_none());
+    assert!(restarting.action.as_ref().unwrap().is_pending() && !restarting.restart_asked);
+    assert!(!cleaned.action.as_ref().unwrap().is_pending());
+    let operation = cleaned.operation.as_ref().unwrap();
+    assert_eq!(
+        (operation.name, operation.pod.as_deref()),
+        (OperationName::Cleanup, Some("demo-dc1-rack1-2"))
+    );
+    assert_eq!(view.waiting.unwrap().message, "pod demo-dc1-rack1-0 is not ready");
+}
+
+#[test]
+fn an_operation_that_casskop_left_as_ongoing_holds_no_rack() {
+    let mut cluster = cluster();
+    let rack = cluster
+        .status
+        .as_mut()
+        .unwrap()
+        .cassandra_rack_status
+        .get_mut("dc1-rack1")
+        .unwrap();
+    rack.operations.clear();
+    assert!(ClusterView::of(&cluster, &[]).racks[2].operation.is_some());
+    let rack = cluster
+        .status
+        .as_mut()
+        .unwrap()
+        .cassandra_rack_status
+        .get_mut("dc1-rack1")
+        .unwrap();
+    rack.pod_last_operation.as_mut().unwrap().pods.clear();
+    assert!(ClusterView::of(&cluster, &[]).racks[2].operation.is_none());
+}
+
+#[test]
+fn a_cluster_without_topology_has_one_rack() {
+    let bare: CassandraCluster = read("{metadata: {name: demo}, spec: {}}");
+    let view = ClusterView::of(&bare, &[]);
+    assert_eq!(view.racks.len(), 1);
+    assert_eq!(view.racks[0].rack.to_string(), "dc1.rack1");
+    let dc_only: CassandraCluster =
+        read("{metadata: {name: demo}, spec: {topology: {dc: [{name: eu, rack: []}]}}}");
+    assert_eq!(
+        ClusterView::of(&dc_only, &[]).racks[0].rack.to_string(),
+        "eu.rack1"
+    );
+}
+
+#[rstest]
+#[case::labels_and_record_agree(
+    "operation-name: cleanup, operation-status: Ongoing",
+    OperationStatus::Ongoing,
+    Some("keyspace orders")
+)]
+#[case::a_new_request_is_newer_than_any_record(
+    "operation-name: cleanup, operation-status: ToDo",
+    OperationStatus::ToDo,
+    None
+)]
+#[case::labels_taken_away("x: y", OperationStatus::Ongoing, Some("keyspace orders"))]
+#[case::labels_of_another_operation(
+    "operation-name: rebuild, operation-status: Done",
+    OperationStatus::Ongoing,
+    Some("keyspace orders")
+)]
+fn the_last_cleanup_of_a_pod(
+    #[case] labels: &str,
+    #[case] status: OperationStatus,
+    #[case] message: Option<&str>,
+) {
+    let view = ClusterView::of(&cluster(), &[pod(2, "u2", labels, "ready")]);
+    let cleanup = view.operation("u2", OperationName::Cleanup).unwrap();
+    assert_eq!((cleanup.status, cleanup.message.as_deref()), (status, message));
+}
+
+#[test]
+fn times_come_from_labels_where_no_record_is() {
+    let labels = "operation-name: rebuild, operation-status: Done, operation-argument: dc2,
+        operation-start: 20261121T080102, operation-end: 20261121T080203";
+    let view = ClusterView::of(&cluster(), &[pod(0, "u0", labels, "ready")]);
+    let rebuild = view.operation("u0", OperationName::Rebuild).unwrap();
+    assert_eq!(rebuild.started.unwrap().to_string(), "2026-11-21T08:01:02Z");
+    assert_eq!(rebuild.ended.unwrap().to_string(), "2026-11-21T08:02:03Z");
+    assert_eq!(rebuild.argument.as_deref(), Some("dc2"));
+}
+
+#[test]
+fn what_happened_to_a_pod_that_is_gone_is_still_told() {
+    let view = ClusterView::of(&cluster(), &[]);
+    let gone = view.operation("gone", OperationName::Cleanup).unwrap();
+    assert_eq!(
+        (gone.pod.as_str(), gone.status),
+        ("demo-dc1-rack1-10", OperationStatus::Done)
+    );
+}
+
+#[rstest]
+#[case("dc1.rack1")]
+#[case("dc1/rack1")]
+#[case("dc1-rack1")]
+fn racks_are_read_as_casskops_plugin_read_them(#[case] text: &str) {
+    assert_eq!(text.parse::<RackRef>().unwrap().to_string(), "dc1.rack1");
+}
+
+#[rstest]
+#[case("dc1")]
+#[case("dc1.")]
+#[case(".rack1")]
+#[case("dc-1.rack1")]
+#[case("")]
+fn what_is_no_rack_is_refused_with_an_example(#[case] text: &str) {
+    let error = text.parse::<RackRef>().unwrap_err();
+    assert!(error.to_string().contains("as dc1.rack1"), "{error}");
+}
