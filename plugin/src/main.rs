@@ -1,2 +1,35 @@
-//! See the crate description in Cargo.toml.
-fn main() {}
+//! `kubectl casskop`: asks the operator for day-2 work on Cassandra clusters, and shows it being done.
+
+mod cli;
+mod commands;
+mod exit;
+mod failure;
+mod follow;
+mod host;
+mod invocation;
+mod kube_access;
+mod printer;
+mod render;
+mod request;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::io;
+use std::process::ExitCode;
+
+use host::{Host, Screen};
+
+fn main() -> ExitCode {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let mut out = io::stdout().lock();
+    // Not locked: a line of progress must not keep a message of the TLS library from being written.
+    let mut err = io::stderr();
+    let host = Host {
+        out: &mut out,
+        err: &mut err,
+        err_screen: Screen::of(&io::stderr()),
+        now: jiff::Timestamp::now,
+    };
+    host.run(&args).into()
+}

@@ -8,8 +8,10 @@ mod refusal;
 mod removal;
 mod restart;
 
-pub use pods::{LeftOut, PodPlan, PodScope, PodSelection, PodTarget, pod_operation, selected};
-pub use refusal::Refusal;
+pub use pods::{
+    LeftOut, PodPlan, PodScope, PodSelection, PodTarget, pod_operation, selected, source_datacenter,
+};
+pub use refusal::{RackAt, Refusal};
 pub use removal::{From, RemovalPlan, RemovalRequest, removal};
 pub use restart::{RackSelection, RestartPlan, restart};
 

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use casskop_types::CassandraCluster;
 use casskop_types::conditions::{self, ConditionStatus, ConditionType};
 use casskop_types::labels;
-use casskop_types::operation::{OperationName, OperationRequest, OperationStatus, RecordState};
+use casskop_types::operation::{OperationName, OperationRequest, OperationStatus};
 use casskop_types::status::{ActionStatus, ClusterAction, Phase, RackStatus};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
@@ -331,7 +331,7 @@ fn rack_operation(status: &RackStatus) -> Option<RackOperation> {
     let recorded = status
         .operations
         .iter()
-        .find(|record| record.state == RecordState::Ongoing);
+        .find(|record| crate::operations::is_running(record));
     if let Some(record) = recorded {
         return Some(RackOperation {
             name: record.name,

@@ -97,16 +97,16 @@ pub fn selected<'a>(
     clusters: &'a [ClusterView],
     selection: &PodSelection,
 ) -> Result<Vec<(&'a ClusterView, &'a NodeView)>, Refusal> {
-    let named = selection.cluster.as_deref();
+    let crd = selection.cluster.as_deref();
     match &selection.scope {
         PodScope::Named(pods) => {
             let mut found: Vec<(&ClusterView, &NodeView)> = Vec::new();
             for pod in pods {
                 let (of, node) = node(clusters, pod)?;
-                if named.is_some_and(|name| name != of.name) {
+                if crd.is_some_and(|name| name != of.name) {
                     return Err(Refusal::PodOfOtherCluster {
                         pod: pod.clone(),
-                        cluster: cluster(clusters, named)?.name.clone(),
+                        cluster: cluster(clusters, crd)?.name.clone(),
                     });
                 }
                 // A pod that is named twice is asked once.
@@ -117,8 +117,8 @@ pub fn selected<'a>(
             Ok(found)
         }
         PodScope::Prefix(prefix) => {
-            let among = match named {
-                Some(_) => std::slice::from_ref(cluster(clusters, named)?),
+            let among = match crd {
+                Some(_) => std::slice::from_ref(cluster(clusters, crd)?),
                 None => clusters,
             };
             let found: Vec<_> = nodes(among)
@@ -131,21 +131,40 @@ pub fn selected<'a>(
             }
         }
         PodScope::Racks(racks) => {
-            let of = cluster(clusters, named)?;
+            let of = cluster(clusters, crd)?;
             check_racks(of, &RackSelection::Racks(racks.clone()))?;
             Ok(nodes(std::slice::from_ref(of))
                 .filter(|(_, node)| racks.contains(&node.rack))
                 .collect())
         }
         PodScope::Datacenters(names) => {
-            let of = cluster(clusters, named)?;
+            let of = cluster(clusters, crd)?;
             names.iter().try_for_each(|dc| check_datacenter(of, dc))?;
             Ok(nodes(std::slice::from_ref(of))
                 .filter(|(_, node)| names.contains(&node.rack.dc))
                 .collect())
         }
-        PodScope::All => Ok(nodes(std::slice::from_ref(cluster(clusters, named)?)).collect()),
+        PodScope::All => Ok(nodes(std::slice::from_ref(cluster(clusters, crd)?)).collect()),
     }
+}
+
+/// Whether the clusters of a plan have the datacenter a rebuild is to stream from.
+pub fn source_datacenter(
+    clusters: &[ClusterView],
+    plan: &PodPlan,
+    command: &OperationCommand,
+) -> Result<(), Refusal> {
+    let OperationCommand::Rebuild { from_dc } = command else {
+        return Ok(());
+    };
+    let concerned = |cluster: &&ClusterView| plan.ask.iter().any(|target| target.cluster == cluster.name);
+    clusters.iter().filter(concerned).try_for_each(|cluster| {
+        check_datacenter(cluster, from_dc).map_err(|_| Refusal::NoSuchSource {
+            cluster: cluster.name.clone(),
+            dc: from_dc.clone(),
+            known: cluster.datacenters().into_iter().map(str::to_owned).collect(),
+        })
+    })
 }
 
 /// What a pod's labels allow: `None` to ask, or how far the same request is already.

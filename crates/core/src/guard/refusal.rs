@@ -44,6 +44,20 @@ pub enum Refusal {
         /// Its datacenters.
         known: Vec<String>,
     },
+    /// The cluster has no such datacenter to stream from.
+    #[error(
+        "cassandracluster `{cluster}` has no datacenter `{dc}` to rebuild from; it has {}; \
+         add --force if another Kubernetes cluster holds `{dc}`",
+        list(known)
+    )]
+    NoSuchSource {
+        /// The cluster.
+        cluster: String,
+        /// The name.
+        dc: String,
+        /// Its datacenters.
+        known: Vec<String>,
+    },
     /// The cluster has no such rack.
     #[error("cassandracluster `{cluster}` has no rack `{rack}`; it has {}", list(known))]
     NoSuchRack {
@@ -58,15 +72,11 @@ pub enum Refusal {
     #[error(
         "rack {rack} of cassandracluster `{cluster}` is busy: {action} is {status}{}; \
          watch it with `kubectl get cassandracluster {cluster} --namespace {namespace} --watch`",
-        since(*started)
+        since(*started), rack = at.rack, cluster = at.cluster, namespace = at.namespace
     )]
     RackInAction {
-        /// The namespace.
-        namespace: String,
-        /// The cluster.
-        cluster: String,
         /// The rack.
-        rack: RackRef,
+        at: Box<RackAt>,
         /// What is done to it.
         action: ClusterAction,
         /// How far that is.
@@ -78,15 +88,12 @@ pub enum Refusal {
     #[error(
         "rack {rack} of cassandracluster `{cluster}` is busy: {operation} runs{}{}; \
          watch it with `kubectl casskop {verb} status --crd {cluster} --namespace {namespace}`",
-        on_pod(pod.as_deref()), since(*started), verb = verb(*operation)
+        on_pod(pod.as_deref()), since(*started),
+        rack = at.rack, cluster = at.cluster, namespace = at.namespace, verb = verb(*operation)
     )]
     RackInOperation {
-        /// The namespace.
-        namespace: String,
-        /// The cluster.
-        cluster: String,
         /// The rack.
-        rack: RackRef,
+        at: Box<RackAt>,
         /// The operation.
         operation: OperationName,
         /// A pod it runs on.
@@ -199,12 +206,23 @@ pub enum Refusal {
     },
 }
 
+/// Where a rack is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RackAt {
+    /// The namespace.
+    pub namespace: String,
+    /// The cluster.
+    pub cluster: String,
+    /// The rack.
+    pub rack: RackRef,
+}
+
 impl Refusal {
     /// The refusal as one word, for results read by programs.
     pub fn category(&self) -> &'static str {
         match self {
             Self::NoSuchCluster { .. } | Self::NoCluster | Self::SeveralClusters { .. } => "cluster",
-            Self::NoSuchDatacenter { .. } => "datacenter",
+            Self::NoSuchDatacenter { .. } | Self::NoSuchSource { .. } => "datacenter",
             Self::NoSuchRack { .. } => "rack",
             Self::RackInAction { .. } | Self::RackInOperation { .. } | Self::PodBusy { .. } => "busy",
             Self::NoSuchPod { .. }

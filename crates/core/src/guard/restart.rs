@@ -2,7 +2,7 @@
 
 use casskop_types::status::{ActionStatus, ClusterAction};
 
-use super::Refusal;
+use super::{RackAt, Refusal};
 use crate::view::{ClusterView, RackRef, RackView};
 
 /// The racks a restart is asked for.
@@ -51,9 +51,7 @@ fn turn(cluster: &ClusterView, rack: &RackView) -> Result<Turn, Refusal> {
             return Ok(Turn::Queued);
         }
         return Err(Refusal::RackInAction {
-            namespace: cluster.namespace.clone(),
-            cluster: cluster.name.clone(),
-            rack: rack.rack.clone(),
+            at: Box::new(at(cluster, rack)),
             action: action.name,
             status: action.status,
             started: action.started,
@@ -61,15 +59,21 @@ fn turn(cluster: &ClusterView, rack: &RackView) -> Result<Turn, Refusal> {
     }
     if let Some(operation) = &rack.operation {
         return Err(Refusal::RackInOperation {
-            namespace: cluster.namespace.clone(),
-            cluster: cluster.name.clone(),
-            rack: rack.rack.clone(),
+            at: Box::new(at(cluster, rack)),
             operation: operation.name,
             pod: operation.pod.clone(),
             started: operation.started,
         });
     }
     Ok(Turn::Ask)
+}
+
+fn at(cluster: &ClusterView, rack: &RackView) -> RackAt {
+    RackAt {
+        namespace: cluster.namespace.clone(),
+        cluster: cluster.name.clone(),
+        rack: rack.rack.clone(),
+    }
 }
 
 fn selected<'a>(cluster: &'a ClusterView, selection: &RackSelection) -> Result<Vec<&'a RackView>, Refusal> {

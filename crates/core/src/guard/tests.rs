@@ -228,6 +228,23 @@ fn refusals_about_pods_say_what_there_is() {
     );
 }
 
+#[test]
+fn a_rebuild_streams_from_a_datacenter_of_the_cluster() {
+    let views = views(&three());
+    let check = |from_dc: &str| {
+        let command = OperationCommand::Rebuild {
+            from_dc: from_dc.to_owned(),
+        };
+        let plan = pod_operation(&views, &of(PodScope::All), &command).unwrap();
+        source_datacenter(&views, &plan, &command)
+    };
+    assert_eq!(check("dc2"), Ok(()));
+    assert_snapshot!(
+        check("dc9").unwrap_err(),
+        @"cassandracluster `demo` has no datacenter `dc9` to rebuild from; it has dc2, dc1; add --force if another Kubernetes cluster holds `dc9`"
+    );
+}
+
 const LOST: &str = "demo-dc1-rack1-1";
 
 /// Node 0 is busy, node 1 is lost, node 2 is free.

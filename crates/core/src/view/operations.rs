@@ -45,13 +45,18 @@ fn last_records(cluster: &CassandraCluster) -> BTreeMap<(String, OperationName),
     last
 }
 
-/// The labels say which request is the last one: a `ToDo` is newer than any record that has ended.
+/// The labels say which request is the last one: a `ToDo` is newer than any record that has ended. A record is written
+/// before its labels; where it seems to be behind them, it was only read earlier, and its end is still to come.
 fn from_labels(
     node: &NodeView,
     pod: &Pod,
     request: &RequestView,
     record: Option<&OperationRecord>,
 ) -> OperationView {
+    let says_ended = matches!(request.status, OperationStatus::Done | OperationStatus::Error);
+    if let Some(record) = record.filter(|record| says_ended && record.end_time.is_none()) {
+        return from_record(record);
+    }
     let record = record.filter(|record| status_of(record.state) == request.status);
     let time = |key: &str| label(pod, key).and_then(|text| parse_label_time(text).ok());
     OperationView {
@@ -86,7 +91,7 @@ fn from_record(record: &OperationRecord) -> OperationView {
 fn status_of(state: RecordState) -> OperationStatus {
     match state {
         RecordState::ToDo => OperationStatus::ToDo,
-        RecordState::Ongoing => OperationStatus::Ongoing,
+        RecordState::Ongoing | RecordState::Finalizing => OperationStatus::Ongoing,
         RecordState::Done => OperationStatus::Done,
         RecordState::Error => OperationStatus::Error,
     }

@@ -183,6 +183,11 @@ fn a_cluster_without_topology_has_one_rack() {
     OperationStatus::ToDo,
     None
 )]
+#[case::labels_read_later_than_the_record(
+    "operation-name: cleanup, operation-status: Error",
+    OperationStatus::Ongoing,
+    Some("keyspace orders")
+)]
 #[case::labels_taken_away("x: y", OperationStatus::Ongoing, Some("keyspace orders"))]
 #[case::labels_of_another_operation(
     "operation-name: rebuild, operation-status: Done",

@@ -1,0 +1,84 @@
+//! The command line: what can be typed, and nothing of what it does.
+
+mod duration;
+mod flags;
+mod help;
+mod targets;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+pub(crate) use flags::{AfterWriting, Color, GlobalFlags, OutputFormat, WaitFlags};
+pub(crate) use targets::{PodTargets, Step};
+
+use crate::commands::{cleanup, rebuild, removenode, restart, upgradesstables, version};
+use crate::invocation::Invocation;
+
+/// Ask the operator for day-2 work on Cassandra clusters, and watch it being done.
+#[derive(Debug, Parser)]
+#[command(
+    name = "kubectl-casskop",
+    version,
+    disable_help_subcommand = true,
+    // CassKop's plugin took any unambiguous beginning of a long flag (`--pre` for `--prefix`).
+    infer_long_args = true,
+    arg_required_else_help = true
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: GlobalFlags,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// One variant a verb; each verb's arguments live beside what it does, in `commands`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    Restart(restart::Args),
+    Cleanup(cleanup::Args),
+    Upgradesstables(upgradesstables::Args),
+    Rebuild(rebuild::Args),
+    #[command(visible_alias = "remove")]
+    Removenode(removenode::Args),
+    Version(version::Args),
+}
+
+/// The tree of commands as it is shown: named as it was called, verbs in groups.
+pub(crate) fn command(invocation: &Invocation) -> clap::Command {
+    help::shown_as(Cli::command(), invocation)
+}
+
+/// Reads a command line.
+///
+/// # Errors
+/// Clap's, which also stand for `--help` and `--version`: they know their text, their stream and their exit code.
+pub(crate) fn parse(invocation: &Invocation, args: &[OsString]) -> Result<Cli, clap::Error> {
+    let mut command = command(invocation);
+    let matches = command.try_get_matches_from_mut(args)?;
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    if let Some((verb, missing)) = cli.verb.incomplete() {
+        let shown = match command.find_subcommand_mut(verb) {
+            Some(shown) => shown,
+            None => &mut command,
+        };
+        return Err(shown.error(ErrorKind::MissingRequiredArgument, missing));
+    }
+    Ok(cli)
+}
+
+impl Verb {
+    /// What the grammar above cannot say: the verb, and what is missing from its arguments.
+    fn incomplete(&self) -> Option<(&'static str, String)> {
+        match self {
+            Self::Cleanup(args) => args.request.incomplete().map(|text| ("cleanup", text)),
+            Self::Upgradesstables(args) => args.request.incomplete().map(|text| ("upgradesstables", text)),
+            Self::Rebuild(args) => args.incomplete().map(|text| ("rebuild", text)),
+            Self::Removenode(args) => args.incomplete().map(|text| ("removenode", text)),
+            Self::Restart(_) | Self::Version(_) => None,
+        }
+    }
+}

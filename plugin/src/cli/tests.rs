@@ -1,0 +1,134 @@
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
+
+use super::*;
+
+fn read(line: &str) -> Result<Cli, clap::Error> {
+    let args: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+    parse(&Invocation::of(Some("kubectl-casskop".as_ref())), &args)
+}
+
+#[test]
+fn command_lines_that_are_read() {
+    for line in [
+        // CassKop's own spellings.
+        "kubectl-casskop restart --crd cassandra-e2e --rack dc1.rack1 dc2.rack1",
+        "kubectl-casskop restart --crd cassandra-e2e --rack dc1/rack1",
+        "kubectl-casskop restart --crd cassandra-e2e --dc dc1 dc2",
+        "kubectl-casskop restart --crd cassandra-e2e --full",
+        "kubectl-casskop cleanup --pod cassandra-demo-dc1-rack1-0",
+        "kubectl-casskop cleanup --prefix cassandra-demo-dc1",
+        "kubectl-casskop cleanup --pre cassandra-demo-dc1",
+        "kubectl-casskop cleanup start",
+        "kubectl-casskop upgradesstables --prefix cassandra-demo",
+        "kubectl-casskop rebuild --pod cassandra-demo-dc2-rack1-0 dc1",
+        "kubectl-casskop rebuild --prefix cassandra-demo-dc2 dc1",
+        "kubectl-casskop remove --pod demo-dc1-rack1-1 --previous-ip 10.0.0.7 --from-pod demo-dc1-rack1-0",
+        "kubectl-casskop remove --pod demo-dc1-rack1-1 --crd demo",
+        // Ours.
+        "kubectl-casskop restart --crd demo --rack dc1.rack1,dc1.rack2 --wait --timeout 5m",
+        "kubectl-casskop restart --crd demo --rack dc1.rack1 --rack dc1.rack2",
+        "kubectl-casskop restart --crd demo --full --wait --no-wait",
+        "kubectl-casskop cleanup start --crd demo --dc dc1",
+        "kubectl-casskop cleanup start --rack dc1.rack1 dc1.rack2",
+        "kubectl-casskop cleanup status",
+        "kubectl-casskop cleanup status --crd demo -o json",
+        "kubectl-casskop cleanup --pod a --pod b --crd demo",
+        "kubectl-casskop upgradesstables start --wait",
+        "kubectl-casskop rebuild start --rack dc2.rack1 dc1",
+        "kubectl-casskop rebuild --dc dc2 dc1 --wait",
+        "kubectl-casskop rebuild status --crd demo",
+        "kubectl-casskop removenode --previous-ip 2001:db8::7 --crd demo",
+        "kubectl-casskop removenode --host-id 5d3f8b3e-0a52-4b0b-9a39-6ac0f3c3c9d1",
+        "kubectl-casskop version",
+        // Global flags stand anywhere after the name.
+        "kubectl-casskop -n data --context lab cleanup start",
+        "kubectl-casskop cleanup -n data start --context lab",
+        "kubectl-casskop cleanup start -n data --kubeconfig /tmp/k --cluster c --user u --as ann --as-group ops --request-timeout 5s -v --color never -o name",
+    ] {
+        if let Err(error) = read(line) {
+            panic!("{line}: {error}");
+        }
+    }
+}
+
+#[test]
+fn command_lines_that_are_refused() {
+    use ErrorKind as Kind;
+    for (line, kind) in [
+        ("kubectl-casskop", Kind::DisplayHelpOnMissingArgumentOrSubcommand),
+        ("kubectl-casskop --help", Kind::DisplayHelp),
+        ("kubectl-casskop restart --help", Kind::DisplayHelp),
+        ("kubectl-casskop --version", Kind::DisplayVersion),
+        ("kubectl-casskop clenup start", Kind::InvalidSubcommand),
+        (
+            "kubectl-casskop restart --rack dc1.rack1",
+            Kind::MissingRequiredArgument,
+        ),
+        (
+            "kubectl-casskop restart --crd demo",
+            Kind::MissingRequiredArgument,
+        ),
+        (
+            "kubectl-casskop restart --crd demo --full --dc dc1",
+            Kind::ArgumentConflict,
+        ),
+        (
+            "kubectl-casskop restart --crd demo --rack dc1",
+            Kind::ValueValidation,
+        ),
+        ("kubectl-casskop restart --crd demo --rack", Kind::InvalidValue),
+        (
+            "kubectl-casskop restart --crd demo --full --timeout 5m",
+            Kind::MissingRequiredArgument,
+        ),
+        (
+            "kubectl-casskop restart --crd demo --full --wait --timeout soon",
+            Kind::ValueValidation,
+        ),
+        ("kubectl-casskop cleanup", Kind::MissingRequiredArgument),
+        ("kubectl-casskop cleanup stop", Kind::InvalidValue),
+        (
+            "kubectl-casskop cleanup start --pod a --prefix b",
+            Kind::ArgumentConflict,
+        ),
+        (
+            "kubectl-casskop cleanup start --dc a --rack a.b",
+            Kind::ArgumentConflict,
+        ),
+        (
+            "kubectl-casskop rebuild --pod demo-dc2-rack1-0",
+            Kind::MissingRequiredArgument,
+        ),
+        (
+            "kubectl-casskop rebuild start --pod demo-dc2-rack1-0",
+            Kind::MissingRequiredArgument,
+        ),
+        ("kubectl-casskop rebuild dc1", Kind::MissingRequiredArgument),
+        ("kubectl-casskop rebuild --pod a b c d", Kind::TooManyValues),
+        (
+            "kubectl-casskop removenode --crd demo",
+            Kind::MissingRequiredArgument,
+        ),
+        (
+            "kubectl-casskop removenode --pod a --previous-ip 10.0.0 --crd demo",
+            Kind::ValueValidation,
+        ),
+        (
+            "kubectl-casskop removenode --host-id 7 --crd demo",
+            Kind::ValueValidation,
+        ),
+        (
+            "kubectl-casskop removenode --pod a --crd demo --from-pod b",
+            Kind::ArgumentConflict,
+        ),
+        ("kubectl-casskop cleanup start -o table", Kind::InvalidValue),
+        ("kubectl-casskop _simple_operation", Kind::InvalidSubcommand),
+    ] {
+        match read(line) {
+            Ok(cli) => panic!("{line} was read as {cli:?}"),
+            Err(error) => assert_eq!(error.kind(), kind, "{line}: {error}"),
+        }
+    }
+}

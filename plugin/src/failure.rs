@@ -1,0 +1,102 @@
+//! Why a run ends badly.
+
+use std::io;
+use std::time::Duration;
+
+use casskop_core::guard::Refusal;
+
+use crate::exit::ExitStatus;
+use crate::kube_access::{AccessError, CallError};
+
+/// Why a run ends badly, told in one line that names the object and says what to do next.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The request cannot be right; nothing was written.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// No API server to talk to.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// The API server did not do what was asked.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// Somebody else keeps changing the object.
+    #[error("{object} was changed by somebody else {tries} times in a row; try again")]
+    Contended {
+        /// The object.
+        object: String,
+        /// How often the write was tried.
+        tries: u32,
+    },
+    /// Some pods were asked and some could not be.
+    #[error("{written} of {all} pods were asked; not asked: {missing}; {first}", missing = missing.join(", "))]
+    Partly {
+        /// Pods that were asked.
+        written: usize,
+        /// Pods of the request.
+        all: usize,
+        /// Pods that were not asked.
+        missing: Vec<String>,
+        /// What happened to the first of them.
+        #[source]
+        first: Box<Failure>,
+    },
+    /// The operator could not carry out the request.
+    #[error("{0}")]
+    Ended(String),
+    /// The time to wait has passed.
+    #[error("timed out after {} waiting for {on}; the request stays, run the same command again to go on waiting", seconds(*after))]
+    TimedOut {
+        /// The time.
+        after: Duration,
+        /// What is not done.
+        on: String,
+    },
+    /// The user, or the system, stopped the waiting.
+    #[error("stopped waiting for {on}; the request stays, run the same command again to go on waiting")]
+    Stopped {
+        /// What is not done.
+        on: String,
+        /// As which status it ends.
+        status: ExitStatus,
+    },
+    /// A result could not be put into the asked form.
+    #[error("cannot write the result: {0}")]
+    Render(#[source] serde_json::Error),
+    /// Standard output.
+    #[error("cannot write to standard output: {0}")]
+    Output(#[source] io::Error),
+    /// Tokio.
+    #[error("cannot start: {0}")]
+    Runtime(#[source] io::Error),
+}
+
+impl Failure {
+    /// What the shell is told.
+    pub(crate) fn status(&self) -> ExitStatus {
+        match self {
+            Self::Refused(_) => ExitStatus::Refused,
+            Self::TimedOut { .. } => ExitStatus::TimedOut,
+            Self::Stopped { status, .. } => *status,
+            Self::Access(_)
+            | Self::Call(_)
+            | Self::Contended { .. }
+            | Self::Partly { .. }
+            | Self::Ended(_)
+            | Self::Render(_)
+            | Self::Output(_)
+            | Self::Runtime(_) => ExitStatus::Failure,
+        }
+    }
+
+    /// Whether whoever reads the output has gone.
+    pub(crate) fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+/// A duration as the flags take it.
+pub(crate) fn seconds(duration: Duration) -> String {
+    jiff::SignedDuration::try_from(duration)
+        .map_or_else(|_| format!("{duration:?}"), |duration| format!("{duration:#}"))
+}

@@ -1,0 +1,116 @@
+//! Waiting for the end of what was asked for: watches feed a picture of the namespace, the picture makes views, a goal
+//! looks at the views. Waiting changes nothing, so it can be stopped at any moment.
+
+mod feed;
+mod goal;
+mod picture;
+mod screen;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use futures::{StreamExt, future, pin_mut};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+pub(crate) use feed::{Change, Feed};
+use goal::Verdict;
+pub(crate) use goal::{Goal, PodGoal, RackGoal};
+pub(crate) use picture::Picture;
+pub(crate) use screen::elapsed;
+
+use crate::exit::ExitStatus;
+use crate::failure::Failure;
+use crate::kube_access::{Access, Kind};
+use crate::printer::Printer;
+use screen::Screen;
+
+/// From where to watch, and what of the namespace.
+pub(crate) struct From {
+    /// Version after which clusters are watched.
+    pub(crate) clusters: String,
+    /// Version after which pods are watched.
+    pub(crate) pods: String,
+    /// Only this cluster, or all.
+    pub(crate) cluster: Option<String>,
+    /// Pods that matter.
+    pub(crate) pod_labels: String,
+}
+
+/// Between two drawings of the live view: often enough to look alive, rarely enough to be read.
+const REDRAW: Duration = Duration::from_millis(250);
+
+/// Waits until a goal is reached or cannot be.
+///
+/// # Errors
+/// The goal cannot be reached, the time is over, a signal came, or the API server refuses to be watched.
+pub(crate) async fn follow(
+    access: &Access,
+    printer: &mut Printer<'_>,
+    mut picture: Picture,
+    mut goal: Goal,
+    from: From,
+    timeout: Option<Duration>,
+) -> Result<(), Failure> {
+    let clusters = Feed {
+        access,
+        api: access.clusters(),
+        kind: Kind::Clusters,
+        labels: None,
+        fields: from.cluster.map(|name| format!("metadata.name={name}")),
+    }
+    .from(from.clusters);
+    let pods = Feed {
+        access,
+        api: access.pods(),
+        kind: Kind::Pods,
+        labels: Some(from.pod_labels),
+        fields: None,
+    }
+    .from(from.pods);
+    pin_mut!(clusters, pods);
+    let end = timeout.map(|timeout| Instant::now() + timeout);
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Runtime)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Runtime)?;
+    let mut redraw = interval(REDRAW);
+    redraw.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut screen = Screen::open(printer);
+    loop {
+        let progress = goal.look(&picture.views());
+        screen.show(&progress);
+        match progress.verdict() {
+            Verdict::Wait => {}
+            Verdict::Done => return Ok(()),
+            Verdict::Failed(why) => return Err(Failure::Ended(why)),
+        }
+        let stopped = |status| Failure::Stopped {
+            on: progress.open(),
+            status,
+        };
+        tokio::select! {
+            Some(change) = clusters.next() => match change? {
+                Change::Lost(why) => screen.lost(&why),
+                change => picture.clusters(change),
+            },
+            Some(change) = pods.next() => match change? {
+                Change::Lost(why) => screen.lost(&why),
+                change => picture.pods(change),
+            },
+            _ = redraw.tick(), if screen.is_live() => screen.tick(),
+            () = at(end) => {
+                let after = timeout.unwrap_or_default();
+                return Err(Failure::TimedOut { after, on: progress.open() });
+            }
+            _ = interrupt.recv() => return Err(stopped(ExitStatus::Interrupted)),
+            _ = terminate.recv() => return Err(stopped(ExitStatus::Terminated)),
+        }
+    }
+}
+
+async fn at(end: Option<Instant>) {
+    match end {
+        Some(end) => sleep_until(end).await,
+        None => future::pending().await,
+    }
+}

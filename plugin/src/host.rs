@@ -1,0 +1,84 @@
+//! What surrounds a run: its streams, its screen, its clock. Tests put buffers in their place.
+
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
+
+use jiff::Timestamp;
+
+use crate::cli::{self, Color};
+use crate::commands;
+use crate::exit::ExitStatus;
+use crate::failure::Failure;
+use crate::invocation::Invocation;
+use crate::printer::Printer;
+
+/// The surroundings of a run.
+pub(crate) struct Host<'a> {
+    /// Standard output: results only.
+    pub(crate) out: &'a mut dyn Write,
+    /// Standard error: progress, warnings, errors.
+    pub(crate) err: &'a mut dyn Write,
+    /// What standard error is shown on.
+    pub(crate) err_screen: Screen,
+    /// The time.
+    pub(crate) now: fn() -> Timestamp,
+}
+
+/// What a stream is shown on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Screen {
+    /// A terminal that understands control sequences.
+    Terminal,
+    /// A file or a pipe, or a terminal that understands nothing (`TERM=dumb`).
+    Plain,
+}
+
+impl Screen {
+    /// What a stream of this process is shown on.
+    pub(crate) fn of(stream: &impl IsTerminal) -> Self {
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        if stream.is_terminal() && !dumb {
+            Self::Terminal
+        } else {
+            Self::Plain
+        }
+    }
+
+    /// Whether to color what is shown on it (<https://no-color.org>: any text in `NO_COLOR` turns colors off).
+    pub(crate) fn colors(self, asked: Color) -> bool {
+        match asked {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => {
+                self == Self::Terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            }
+        }
+    }
+}
+
+impl Host<'_> {
+    /// One whole run, from the command line to the exit status.
+    pub(crate) fn run(self, args: &[OsString]) -> ExitStatus {
+        let invocation = Invocation::of(args.first().map(OsString::as_os_str));
+        let (cli, mut printer) = match cli::parse(&invocation, args) {
+            Ok(cli) => {
+                let printer = Printer::new(self, &cli.global);
+                (cli, printer)
+            }
+            Err(shown) => return Printer::plain(self).clap(&shown),
+        };
+        let ended = commands::run(&cli, &mut printer);
+        ended
+            .and_then(|status| printer.flush().map(|()| status))
+            .unwrap_or_else(|failure| end(&failure, &mut printer))
+    }
+}
+
+fn end(failure: &Failure, printer: &mut Printer<'_>) -> ExitStatus {
+    // Whoever read the output has seen enough (`| head`): no failure of ours.
+    if failure.is_closed_pipe() {
+        return ExitStatus::Success;
+    }
+    printer.error(failure);
+    failure.status()
+}

@@ -1,0 +1,392 @@
+//! The API server: which one, as whom, and what it means when it does not do what it is asked.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use casskop_types::CassandraCluster;
+use k8s_openapi::api::core::v1::Pod;
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::core::Status;
+use kube::{Api, Client, Config};
+
+use crate::cli::GlobalFlags;
+
+/// Recorded by the API server as the writer of what the plugin writes.
+pub(crate) const FIELD_MANAGER: &str = "kubectl-casskop";
+
+/// A way to one namespace of one API server.
+pub(crate) struct Access {
+    client: Client,
+    place: Place,
+    request_timeout: Option<Duration>,
+}
+
+/// Where requests go, in the words of messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The namespace.
+    pub(crate) namespace: String,
+    /// Address of the API server.
+    pub(crate) server: String,
+    /// The context of the kubeconfig.
+    pub(crate) context: String,
+    /// The user, as the kubeconfig or `--as` names it.
+    pub(crate) user: String,
+}
+
+/// There is no way to an API server.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AccessError {
+    /// No kubeconfig.
+    #[error("cannot read the kubeconfig {path}: {cause}; name one with --kubeconfig or in KUBECONFIG", path = path.display())]
+    Kubeconfig {
+        path: PathBuf,
+        #[source]
+        cause: std::io::Error,
+    },
+    /// The kubeconfig has no such context.
+    #[error("the kubeconfig has no context `{context}`; it has {known}")]
+    Context { context: String, known: String },
+    /// No context is chosen.
+    #[error("no context is chosen; choose one with --context or `kubectl config use-context`: {known}")]
+    NoContext { known: String },
+    /// The kubeconfig cannot be used.
+    #[error("cannot use the kubeconfig: {cause}; check it with `kubectl config view --minify`")]
+    Config {
+        #[source]
+        cause: KubeconfigError,
+    },
+    /// No client can be made of it.
+    #[error("cannot prepare requests to API server {server} of context `{context}`: {cause}")]
+    Client {
+        server: String,
+        context: String,
+        #[source]
+        cause: kube::Error,
+    },
+}
+
+/// A request, in the words of messages: `patch pods demo-dc1-rack1-0`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Call {
+    /// The verb of roles.
+    pub(crate) verb: &'static str,
+    /// The resource.
+    pub(crate) resource: Kind,
+    /// The object, if it is one.
+    pub(crate) name: Option<String>,
+}
+
+/// The resources the plugin uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Pods,
+    Clusters,
+}
+
+impl Kind {
+    /// As `kubectl auth can-i` takes it.
+    const fn resource(self) -> &'static str {
+        match self {
+            Self::Pods => "pods",
+            Self::Clusters => "cassandraclusters.db.orange.com",
+        }
+    }
+}
+
+/// The API server did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallError {
+    /// It cannot be reached.
+    #[error(
+        "cannot reach API server {server} of context `{context}`: {reason}; \
+         check the server and the network with `kubectl cluster-info --context {context}`"
+    )]
+    Unreachable {
+        server: String,
+        context: String,
+        reason: String,
+        #[source]
+        cause: kube::Error,
+    },
+    /// It does not answer in time.
+    #[error(
+        "API server {server} of context `{context}` did not answer within {}; try again, or give it longer with --request-timeout",
+        crate::failure::seconds(*after)
+    )]
+    Late {
+        server: String,
+        context: String,
+        after: Duration,
+    },
+    /// It does not know the user.
+    #[error(
+        "API server {server} does not accept the credentials of user `{user}` of context `{context}`; log in again, or choose another --user or --context"
+    )]
+    Unauthorized {
+        server: String,
+        context: String,
+        user: String,
+    },
+    /// The user may not.
+    #[error(
+        "user `{user}` must not {verb} {resource} in namespace `{namespace}`; \
+         ask for a Role with verb `{verb}` on resource `{resource}`, and check with `kubectl auth can-i {verb} {resource} --namespace {namespace}`"
+    )]
+    Forbidden {
+        user: String,
+        verb: &'static str,
+        resource: &'static str,
+        namespace: String,
+    },
+    /// The CRD is not installed.
+    #[error(
+        "API server {server} of context `{context}` does not know cassandraclusters: their CustomResourceDefinition is not installed; \
+         install it with `kubectl apply --server-side -f crds/`"
+    )]
+    NoSuchResource { server: String, context: String },
+    /// The object is gone.
+    #[error("{object} not found in namespace `{namespace}`")]
+    NotFound { object: String, namespace: String },
+    /// The object is not as the request supposed.
+    #[error("{object} was changed by somebody else meanwhile; try again")]
+    Changed { object: String },
+    /// Anything else.
+    #[error("cannot {verb} {object} in namespace `{namespace}`: {reason}")]
+    Other {
+        verb: &'static str,
+        object: String,
+        namespace: String,
+        reason: String,
+        #[source]
+        cause: kube::Error,
+    },
+}
+
+impl Access {
+    /// The way the flags and the kubeconfig say.
+    pub(crate) async fn open(flags: &GlobalFlags) -> Result<Self, AccessError> {
+        let kubeconfig = kubeconfig(flags)?;
+        let context = context(&kubeconfig, flags)?;
+        let user = flags
+            .impersonate
+            .clone()
+            .or_else(|| flags.user.clone())
+            .or_else(|| user(&kubeconfig, &context))
+            .unwrap_or_default();
+        let options = KubeConfigOptions {
+            context: Some(context.clone()),
+            cluster: flags.cluster.clone(),
+            user: flags.user.clone(),
+        };
+        let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
+            .await
+            .map_err(|cause| AccessError::Config { cause })?;
+        config.auth_info.impersonate = flags.impersonate.clone().or(config.auth_info.impersonate);
+        if !flags.impersonate_groups.is_empty() {
+            config.auth_info.impersonate_groups = Some(flags.impersonate_groups.clone());
+        }
+        // kube retries 429 and 503 up to fifteen times, up to a quarter of an hour apart: far longer than a person waits.
+        config.default_retry = false;
+        if let Ok(agent) = user_agent().parse() {
+            config.headers.push((http::header::USER_AGENT, agent));
+        }
+        let place = Place {
+            namespace: flags
+                .namespace
+                .clone()
+                .unwrap_or_else(|| config.default_namespace.clone()),
+            server: config.cluster_url.to_string().trim_end_matches('/').to_owned(),
+            context,
+            user,
+        };
+        let client = Client::try_from(config).map_err(|cause| AccessError::Client {
+            server: place.server.clone(),
+            context: place.context.clone(),
+            cause,
+        })?;
+        Ok(Self {
+            client,
+            place,
+            request_timeout: flags.request_timeout(),
+        })
+    }
+
+    /// Where requests go.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The clusters of the namespace.
+    pub(crate) fn clusters(&self) -> Api<CassandraCluster> {
+        Api::namespaced(self.client.clone(), &self.place.namespace)
+    }
+
+    /// The pods of the namespace.
+    pub(crate) fn pods(&self) -> Api<Pod> {
+        Api::namespaced(self.client.clone(), &self.place.namespace)
+    }
+
+    /// Makes one request, and explains what goes wrong.
+    pub(crate) async fn call<T>(
+        &self,
+        call: &Call,
+        request: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, CallError> {
+        let answered = match self.request_timeout {
+            Some(limit) => tokio::time::timeout(limit, request)
+                .await
+                .map_err(|_| CallError::Late {
+                    server: self.place.server.clone(),
+                    context: self.place.context.clone(),
+                    after: limit,
+                })?,
+            None => request.await,
+        };
+        answered.map_err(|error| self.explain(call, error))
+    }
+
+    /// What an error of a request means to who asked for it.
+    pub(crate) fn explain(&self, call: &Call, error: kube::Error) -> CallError {
+        let place = self.place.clone();
+        let object = match &call.name {
+            Some(name) => format!("{} `{name}`", call.resource.resource()),
+            None => call.resource.resource().to_owned(),
+        };
+        match error {
+            kube::Error::Api(status) if status.code == 401 => CallError::Unauthorized {
+                server: place.server,
+                context: place.context,
+                user: place.user,
+            },
+            kube::Error::Api(status) if status.is_forbidden() => CallError::Forbidden {
+                user: forbidden_user(&status).unwrap_or(place.user),
+                verb: call.verb,
+                resource: call.resource.resource(),
+                namespace: place.namespace,
+            },
+            kube::Error::Api(status) if status.code == 404 => match call.resource {
+                // A missing object is named in the details; a missing resource is a path the server does not know.
+                Kind::Clusters
+                    if status
+                        .details
+                        .as_ref()
+                        .is_none_or(|details| details.name.is_empty()) =>
+                {
+                    CallError::NoSuchResource {
+                        server: place.server,
+                        context: place.context,
+                    }
+                }
+                _ => CallError::NotFound {
+                    object,
+                    namespace: place.namespace,
+                },
+            },
+            kube::Error::Api(status) if status.is_conflict() || is_failed_test(&status) => {
+                CallError::Changed { object }
+            }
+            kube::Error::Api(status) => CallError::Other {
+                verb: call.verb,
+                object,
+                namespace: place.namespace,
+                reason: status.message.clone(),
+                cause: kube::Error::Api(status),
+            },
+            cause @ (kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_)) => {
+                CallError::Unreachable {
+                    server: place.server,
+                    context: place.context,
+                    reason: deepest(&cause),
+                    cause,
+                }
+            }
+            cause => CallError::Other {
+                verb: call.verb,
+                object,
+                namespace: place.namespace,
+                reason: deepest(&cause),
+                cause,
+            },
+        }
+    }
+}
+
+/// The API server answers a JSON patch whose `test` fails with 422 and a text of its own, an object that its schema refuses
+/// with 422 and a text that names the object (apimachinery, `errors.NewGenericServerResponse`).
+fn is_failed_test(status: &Status) -> bool {
+    status.is_invalid()
+        && status
+            .message
+            .contains("rejected our request due to an error in our request")
+}
+
+/// `pods is forbidden: User "ann" cannot ...`: whom the server took the request to be from.
+fn forbidden_user(status: &Status) -> Option<String> {
+    let (_, rest) = status.message.split_once("User \"")?;
+    rest.split_once('"').map(|(user, _)| user.to_owned())
+}
+
+/// The first cause of an error: "connection refused" says more than the five wrappers around it.
+fn deepest(error: &kube::Error) -> String {
+    let mut deepest: &dyn std::error::Error = error;
+    while let Some(cause) = deepest.source() {
+        deepest = cause;
+    }
+    deepest.to_string()
+}
+
+fn kubeconfig(flags: &GlobalFlags) -> Result<Kubeconfig, AccessError> {
+    let read = match &flags.kubeconfig {
+        Some(path) => Kubeconfig::read_from(path),
+        None => Kubeconfig::read(),
+    };
+    read.map_err(|error| match error {
+        KubeconfigError::ReadConfig(cause, path) => AccessError::Kubeconfig { path, cause },
+        cause => AccessError::Config { cause },
+    })
+}
+
+fn context(kubeconfig: &Kubeconfig, flags: &GlobalFlags) -> Result<String, AccessError> {
+    let names: Vec<&str> = kubeconfig
+        .contexts
+        .iter()
+        .map(|context| context.name.as_str())
+        .collect();
+    let known = || {
+        if names.is_empty() {
+            "it has none".to_owned()
+        } else {
+            names.join(", ")
+        }
+    };
+    let chosen = flags
+        .context
+        .clone()
+        .or_else(|| kubeconfig.current_context.clone());
+    match chosen.filter(|name| !name.is_empty()) {
+        Some(name) if names.contains(&name.as_str()) => Ok(name),
+        Some(context) => Err(AccessError::Context {
+            context,
+            known: known(),
+        }),
+        None => Err(AccessError::NoContext { known: known() }),
+    }
+}
+
+fn user(kubeconfig: &Kubeconfig, context: &str) -> Option<String> {
+    let context = kubeconfig.contexts.iter().find(|known| known.name == context)?;
+    context.context.as_ref()?.user.clone()
+}
+
+/// For audit logs: `kubectl-casskop/0.1.0 (linux/x86_64)`.
+fn user_agent() -> String {
+    format!(
+        "{}/{} ({}/{})",
+        env!("CARGO_PKG_NAME"),
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::OS,
+        std::env::consts::ARCH
+    )
+}

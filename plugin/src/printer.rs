@@ -1,0 +1,235 @@
+//! The only place that writes to the streams.
+
+use std::io::{self, Write};
+
+use jiff::Timestamp;
+use kube::Resource;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::cli::{GlobalFlags, OutputFormat};
+use crate::exit::ExitStatus;
+use crate::failure::Failure;
+use crate::host::{Host, Screen};
+
+/// Writes results to standard output, everything else to standard error.
+pub(crate) struct Printer<'a> {
+    out: &'a mut dyn Write,
+    err: &'a mut dyn Write,
+    err_screen: Screen,
+    colored: bool,
+    format: OutputFormat,
+    verbose: bool,
+    now: fn() -> Timestamp,
+}
+
+/// Meaning of a color; every colored text says the same in words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Good,
+    Bad,
+    Busy,
+    Quiet,
+}
+
+impl<'a> Printer<'a> {
+    /// As the flags say.
+    pub(crate) fn new(host: Host<'a>, flags: &GlobalFlags) -> Self {
+        Self {
+            colored: host.err_screen.colors(flags.color),
+            format: flags.output,
+            verbose: flags.verbose > 0,
+            ..Self::plain(host)
+        }
+    }
+
+    /// Without flags, as the command line could not be read.
+    pub(crate) fn plain(host: Host<'a>) -> Self {
+        Self {
+            out: host.out,
+            err: host.err,
+            err_screen: host.err_screen,
+            colored: false,
+            format: OutputFormat::Text,
+            verbose: false,
+            now: host.now,
+        }
+    }
+
+    /// Shows what clap has to say: help and version on standard output, mistakes on standard error.
+    pub(crate) fn clap(mut self, shown: &clap::Error) -> ExitStatus {
+        let text = shown.render().to_string();
+        if shown.use_stderr() {
+            self.quietly(&text);
+            return ExitStatus::Refused;
+        }
+        match self
+            .out
+            .write_all(text.as_bytes())
+            .and_then(|()| self.out.flush())
+        {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitStatus::Failure,
+            _ => ExitStatus::Success,
+        }
+    }
+
+    /// The form of results.
+    pub(crate) fn format(&self) -> OutputFormat {
+        self.format
+    }
+
+    /// The time.
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.now)()
+    }
+
+    /// What standard error is shown on.
+    pub(crate) fn screen(&self) -> Screen {
+        self.err_screen
+    }
+
+    /// A line of the result.
+    pub(crate) fn line(&mut self, text: &str) -> Result<(), Failure> {
+        writeln!(self.out, "{text}").map_err(Failure::Output)
+    }
+
+    /// A line of the result that only people read: `-o json`, `yaml` and `name` leave it out.
+    pub(crate) fn text(&mut self, text: &str) -> Result<(), Failure> {
+        if self.format == OutputFormat::Text {
+            self.line(text)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Objects as a result, for programs; nothing in text, where lines have told all.
+    pub(crate) fn objects<K>(&mut self, objects: &[K]) -> Result<(), Failure>
+    where
+        K: Resource<DynamicType = ()> + Serialize,
+    {
+        match self.format {
+            OutputFormat::Text => Ok(()),
+            OutputFormat::Name => objects.iter().try_for_each(|object| {
+                self.line(&format!(
+                    "{}/{}",
+                    resource_name::<K>(),
+                    object.meta().name.as_deref().unwrap_or_default()
+                ))
+            }),
+            OutputFormat::Json | OutputFormat::Yaml => {
+                let items: Result<Vec<Value>, _> = objects.iter().map(shown).collect();
+                let mut items = items.map_err(Failure::Render)?;
+                let value = match items.len() {
+                    1 => items.remove(0),
+                    _ => json!({ "apiVersion": "v1", "kind": "List", "metadata": {}, "items": items }),
+                };
+                self.value(&value)
+            }
+        }
+    }
+
+    /// A value as JSON or YAML.
+    pub(crate) fn value(&mut self, value: &Value) -> Result<(), Failure> {
+        let text = match self.format {
+            OutputFormat::Yaml => {
+                serde_yaml::to_string(value).map_err(|error| Failure::Output(io::Error::other(error)))?
+            }
+            _ => format!("{value:#}\n"),
+        };
+        self.out.write_all(text.as_bytes()).map_err(Failure::Output)
+    }
+
+    /// A remark that is no result.
+    pub(crate) fn note(&mut self, text: &str) {
+        self.quietly(&format!("{text}\n"));
+    }
+
+    /// Something that should be known, though all goes on.
+    pub(crate) fn warning(&mut self, text: &str) {
+        let label = self.paint(Tone::Busy, "warning:");
+        self.quietly(&format!("{label} {text}\n"));
+    }
+
+    /// A remark for those who asked for more.
+    pub(crate) fn detail(&mut self, text: &str) {
+        if self.verbose {
+            self.note(text);
+        }
+    }
+
+    /// Why the run ends badly: one line, and its causes for those who asked for more.
+    pub(crate) fn error(&mut self, failure: &Failure) {
+        let label = self.paint(Tone::Bad, "error:");
+        self.quietly(&format!("{label} {}\n", one_line(&failure.to_string())));
+        let mut cause = std::error::Error::source(failure);
+        while let (true, Some(error)) = (self.verbose, cause) {
+            self.quietly(&format!("  caused by: {error}\n"));
+            cause = error.source();
+        }
+    }
+
+    /// A text in the color of its meaning.
+    pub(crate) fn paint(&self, tone: Tone, text: &str) -> String {
+        if !self.colored {
+            return text.to_owned();
+        }
+        let code = match tone {
+            Tone::Good => "32",
+            Tone::Bad => "31",
+            Tone::Busy => "33",
+            Tone::Quiet => "2",
+        };
+        format!("\u{1b}[{code}m{text}\u{1b}[0m")
+    }
+
+    /// Standard error as it is, for drawing.
+    pub(crate) fn canvas(&mut self) -> &mut dyn Write {
+        self.err
+    }
+
+    /// Writes what is buffered.
+    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
+        self.out.flush().map_err(Failure::Output)
+    }
+
+    /// Where not even standard error can be written there is nobody left to tell.
+    fn quietly(&mut self, text: &str) {
+        let _ = self
+            .err
+            .write_all(text.as_bytes())
+            .and_then(|()| self.err.flush());
+    }
+}
+
+/// `pod`, `cassandracluster.db.orange.com`: how kubectl names a resource before a slash.
+pub(crate) fn resource_name<K: Resource<DynamicType = ()>>() -> String {
+    let kind = K::kind(&()).to_lowercase();
+    match K::group(&()) {
+        group if group.is_empty() => kind,
+        group => format!("{kind}.{group}"),
+    }
+}
+
+/// An object as kubectl shows it: with its type, without `managedFields`.
+fn shown<K: Resource<DynamicType = ()> + Serialize>(object: &K) -> Result<Value, serde_json::Error> {
+    let mut value = serde_json::to_value(object)?;
+    if let Some(fields) = value.as_object_mut() {
+        fields
+            .entry("apiVersion")
+            .or_insert_with(|| K::api_version(&()).into());
+        fields.entry("kind").or_insert_with(|| K::kind(&()).into());
+        if let Some(metadata) = fields.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("managedFields");
+        }
+    }
+    Ok(value)
+}
+
+/// Messages of libraries and servers may have several lines; an error is one.
+fn one_line(text: &str) -> String {
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect::<Vec<_>>()
+        .join("; ")
+}

@@ -1,0 +1,271 @@
+//! Whole runs, from the command line to the streams and the exit status. What needs an API server is in the workspace's tests.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+
+use insta::assert_snapshot;
+use jiff::Timestamp;
+
+use crate::exit::ExitStatus;
+use crate::host::{Host, Screen};
+
+/// A run in which nothing comes from, or goes to, this process's surroundings but what the command line names.
+fn run(line: &str) -> String {
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let status = run_to(line, &mut out, &mut err);
+    let shown = |title: &str, bytes: Vec<u8>| match String::from_utf8(bytes).unwrap() {
+        text if text.is_empty() => String::new(),
+        text => format!("--- {title}\n{text}"),
+    };
+    format!(
+        "exit {}\n{}{}",
+        status.code(),
+        shown("stdout", out),
+        shown("stderr", err)
+    )
+}
+
+fn run_to(line: &str, out: &mut dyn Write, err: &mut dyn Write) -> ExitStatus {
+    let args: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+    let now = || Timestamp::UNIX_EPOCH;
+    Host {
+        out,
+        err,
+        err_screen: Screen::Plain,
+        now,
+    }
+    .run(&args)
+}
+
+/// A kubeconfig with the contexts `lab`, whose server nobody listens for, and `prod`.
+fn kubeconfig() -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    let text = "
+apiVersion: v1
+kind: Config
+current-context: lab
+contexts:
+- {name: lab, context: {cluster: lab, user: ann, namespace: data}}
+- {name: prod, context: {cluster: lab, user: ann}}
+clusters:
+- {name: lab, cluster: {server: 'http://127.0.0.1:1'}}
+users:
+- {name: ann, user: {}}
+";
+    file.write_all(text.as_bytes()).unwrap();
+    file
+}
+
+fn run_with_kubeconfig(line: &str) -> String {
+    let file = kubeconfig();
+    run(&format!("{line} --kubeconfig {}", file.path().display()))
+}
+
+#[test]
+fn help_shows_what_was_typed_and_what_can_be() {
+    assert_snapshot!(run("/usr/local/bin/kubectl-casskop --help"), @r"
+        exit 0
+        --- stdout
+        Ask the operator for day-2 work on Cassandra clusters, and watch it being done
+
+        Usage: kubectl casskop VERB [FLAGS]
+
+        Restart:
+          restart         Restart racks, one node at a time
+
+        Operations on nodes:
+          cleanup         Drop the data of tokens that nodes no longer own
+          upgradesstables Rewrite SSTables that an older Cassandra wrote
+          rebuild         Stream a node's data from another datacenter
+          removenode      Take a lost node out of the ring
+
+        Other:
+          version         Show the version of this plugin
+
+        Global flags:
+          -n, --namespace <NAMESPACE>       Namespace of the clusters
+              --context <CONTEXT>           The name of the kubeconfig context to use
+              --kubeconfig <FILE>           Path to the kubeconfig file to use for CLI requests
+              --cluster <CLUSTER>           The name of the kubeconfig cluster to use
+              --user <USER>                 The name of the kubeconfig user to use
+              --as <USER>                   Username to impersonate for the operation
+              --as-group <GROUP>            Group to impersonate for the operation; repeat it for several
+              --request-timeout <DURATION>  How long one request to the API server may take; 0 for no limit
+                                            [default: 30s]
+          -o, --output <OUTPUT>             Form of the result: lines for people, or the written objects
+                                            [possible values: text, json, yaml, name]
+              --color <COLOR>               When to color; `auto` means on a terminal, unless `NO_COLOR` is
+                                            set [default: auto] [possible values: auto, always, never]
+          -v, --verbose...                  Say more about what goes wrong, and on which server
+          -h, --help                        Print help
+          -V, --version                     Print version
+
+        Use `kubectl casskop VERB --help` for the flags and examples of a verb.
+    ");
+}
+
+#[test]
+fn help_of_a_verb_has_examples_under_the_typed_name() {
+    assert_snapshot!(run("/opt/casskop cleanup -h"), @r"
+        exit 0
+        --- stdout
+        Drop the data of tokens that nodes no longer own
+
+        Usage: casskop cleanup [OPTIONS] [STEP]
+
+        Arguments:
+          [STEP]  What to do; may be left out where pods are named [possible values: start, status]
+
+        Options:
+          -h, --help  Print help (see more with '--help')
+
+        Selecting pods:
+              --pod <NAME>          Only this pod; repeat it for several
+              --prefix <TEXT>       Only pods whose names begin so
+              --crd <NAME>          Only pods of this `CassandraCluster`
+              --dc <DC>...          Only pods of these datacenters
+              --rack <DC.RACK>...   Only pods of these racks
+              --wait                Wait until the operator has carried the request out, and show how it
+                                    goes
+              --no-wait             Only write the request (the default)
+              --timeout <DURATION>  Give up waiting after this time; the request stays [default: no limit]
+
+        Global flags:
+          -n, --namespace <NAMESPACE>       Namespace of the clusters
+              --context <CONTEXT>           The name of the kubeconfig context to use
+              --kubeconfig <FILE>           Path to the kubeconfig file to use for CLI requests
+              --cluster <CLUSTER>           The name of the kubeconfig cluster to use
+              --user <USER>                 The name of the kubeconfig user to use
+              --as <USER>                   Username to impersonate for the operation
+              --as-group <GROUP>            Group to impersonate for the operation; repeat it for several
+              --request-timeout <DURATION>  How long one request to the API server may take; 0 for no limit
+                                            [default: 30s]
+          -o, --output <OUTPUT>             Form of the result: lines for people, or the written objects
+                                            [possible values: text, json, yaml, name]
+              --color <COLOR>               When to color; `auto` means on a terminal, unless `NO_COLOR` is
+                                            set [default: auto] [possible values: auto, always, never]
+          -v, --verbose...                  Say more about what goes wrong, and on which server
+
+        Examples:
+          # On every node of the only cluster of the namespace, watching it
+          casskop cleanup start --wait
+          # On the nodes of a rack
+          casskop cleanup start --crd demo --rack dc1.rack1
+          # On pods by the beginning of their names
+          casskop cleanup --prefix demo-dc1
+          # How far it is
+          casskop cleanup status --crd demo
+    ");
+}
+
+#[test]
+fn usage_errors_are_on_stderr_and_end_with_2() {
+    assert_snapshot!(run("kubectl-casskop clenup start"), @r"
+        exit 2
+        --- stderr
+        error: unrecognized subcommand 'clenup'
+
+          tip: a similar subcommand exists: 'cleanup'
+
+        Usage: kubectl casskop VERB [FLAGS]
+
+        For more information, try '--help'.
+    ");
+    assert_snapshot!(run("kubectl-casskop cleanup"), @r"
+        exit 2
+        --- stderr
+        error: say which pods with --pod, --prefix or --crd, or add the word `start` for the whole cluster
+
+        Usage: kubectl casskop cleanup [OPTIONS] [STEP]
+
+        For more information, try '--help'.
+    ");
+    assert_snapshot!(run("kubectl-casskop restart --crd demo --rack dc1"), @r"
+        exit 2
+        --- stderr
+        error: invalid value 'dc1' for '--rack <DC.RACK>...': `dc1` is not a rack: write datacenter and rack with a dot between them, as dc1.rack1
+
+        For more information, try '--help'.
+    ");
+    assert_snapshot!(run("kubectl-casskop rebuild start --pod demo-dc2-rack1-0"), @r"
+        exit 2
+        --- stderr
+        error: say from which datacenter to stream: rebuild [start] --pod NAME FROM-DC
+
+        Usage: kubectl casskop rebuild [OPTIONS] <FROM-DC>...
+
+        For more information, try '--help'.
+    ");
+}
+
+#[test]
+fn the_version_needs_no_cluster() {
+    assert_snapshot!(run("kubectl-casskop version"), @r"
+        exit 0
+        --- stdout
+        kubectl-casskop 0.1.0
+    ");
+    assert_snapshot!(run("kubectl-casskop version -o yaml"), @r"
+        exit 0
+        --- stdout
+        clientVersion: 0.1.0
+    ");
+}
+
+#[test]
+fn an_api_server_that_is_not_there_is_named() {
+    assert_snapshot!(run_with_kubeconfig("kubectl-casskop restart --crd demo --full"), @r"
+        exit 1
+        --- stderr
+        error: cannot reach API server http://127.0.0.1:1 of context `lab`: Connection refused (os error 111); check the server and the network with `kubectl cluster-info --context lab`
+    ");
+    assert_snapshot!(run_with_kubeconfig("kubectl-casskop cleanup start"), @r"
+        exit 1
+        --- stderr
+        error: cannot reach API server http://127.0.0.1:1 of context `lab`: Connection refused (os error 111); check the server and the network with `kubectl cluster-info --context lab`
+    ");
+}
+
+#[test]
+fn a_context_that_is_not_there_is_named() {
+    assert_snapshot!(run_with_kubeconfig("kubectl-casskop cleanup start --context prd"), @r"
+        exit 1
+        --- stderr
+        error: the kubeconfig has no context `prd`; it has lab, prod
+    ");
+}
+
+#[test]
+fn a_kubeconfig_that_is_not_there_is_named() {
+    assert_snapshot!(run("kubectl-casskop cleanup start --kubeconfig /nowhere/config"), @r"
+        exit 1
+        --- stderr
+        error: cannot read the kubeconfig /nowhere/config: No such file or directory (os error 2); name one with --kubeconfig or in KUBECONFIG
+    ");
+}
+
+/// Standard output into a pipe whose reader has gone.
+struct ClosedPipe;
+
+impl Write for ClosedPipe {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    for line in ["kubectl-casskop version", "kubectl-casskop --help"] {
+        let mut err = Vec::new();
+        assert_eq!(
+            run_to(line, &mut ClosedPipe, &mut err),
+            ExitStatus::Success,
+            "{line}"
+        );
+        assert!(err.is_empty(), "{line}");
+    }
+}
