@@ -120,11 +120,13 @@ fn help_of_a_verb_has_examples_under_the_typed_name() {
           -h, --help  Print help (see more with '--help')
 
         Selecting pods:
-              --pod <NAME>          Only this pod; repeat it for several
-              --prefix <TEXT>       Only pods whose names begin so
-              --crd <NAME>          Only pods of this `CassandraCluster`
-              --dc <DC>...          Only pods of these datacenters
-              --rack <DC.RACK>...   Only pods of these racks
+              --pod <NAME>         Only this pod; repeat it for several
+              --prefix <TEXT>      Only pods whose names begin so
+              --crd <NAME>         Only pods of this `CassandraCluster`
+              --dc <DC>...         Only pods of these datacenters
+              --rack <DC.RACK>...  Only pods of these racks
+
+        Waiting:
               --wait                Wait until the operator has carried the request out, and show how it
                                     goes
               --no-wait             Only write the request (the default)
