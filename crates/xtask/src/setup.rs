@@ -8,7 +8,7 @@ use anyhow::Result;
 use casskop_lab::cache::{Artifact, Cache};
 use casskop_lab::components::{Component, Components};
 use casskop_lab::progress::Progress;
-use casskop_lab::{packages, tool};
+use casskop_lab::{images, packages, tool};
 
 use crate::cli::SetupOptions;
 use crate::printer::Printer;
@@ -36,8 +36,11 @@ pub(crate) fn control_plane(printer: &Printer) -> Result<()> {
 
 /// What real nodes need besides: kubelet, kube-proxy and DNS, Debian packages, Cassandra and the images.
 pub(crate) fn real_nodes(printer: &Printer) -> Result<()> {
-    packages::ensure(&packages::REAL_NODES, &Cache::locate()?, printer)?;
-    build(&Component::NODES, printer)
+    let cache = Cache::locate()?;
+    packages::ensure(&packages::REAL_NODES, &cache, printer)?;
+    build(&Component::NODES, printer)?;
+    // The product's own images are made when a lab starts, from the code as it then is.
+    images::cassandra::archive(&cache, printer).map(drop)
 }
 
 fn build(components: &[Component], printer: &Printer) -> Result<()> {
