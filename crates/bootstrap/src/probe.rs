@@ -82,11 +82,13 @@ pub struct Ports {
     pub ssl_storage: u16,
     /// For clients.
     pub native_transport: u16,
+    /// For operations.
+    pub jolokia: u16,
 }
 
 impl Ports {
-    /// Reads the ports, or Cassandra's defaults.
-    pub fn of(yaml: &Document) -> Self {
+    /// Reads the ports, or Cassandra's defaults. Jolokia's is no setting of Cassandra's.
+    pub fn of(yaml: &Document, jolokia: u16) -> Self {
         let port = |key: &str, default: u16| {
             yaml.value(key)
                 .and_then(|value| value.as_u64())
@@ -97,6 +99,7 @@ impl Ports {
             storage: port("storage_port", 7000),
             ssl_storage: port("ssl_storage_port", 7001),
             native_transport: port("native_transport_port", 9042),
+            jolokia,
         }
     }
 }
@@ -143,13 +146,14 @@ mod tests {
 
     #[test]
     fn ports_default_to_cassandras() {
-        let ports = Ports::of(&Document::parse("storage_port: 17000\n"));
+        let ports = Ports::of(&Document::parse("storage_port: 17000\n"), 8778);
         assert_eq!(
             ports,
             Ports {
                 storage: 17000,
                 ssl_storage: 7001,
-                native_transport: 9042
+                native_transport: 9042,
+                jolokia: 8778
             }
         );
     }

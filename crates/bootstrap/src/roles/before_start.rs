@@ -62,7 +62,14 @@ pub fn run(layout: &Layout, patience: Patience, out: &mut dyn Write) -> Result<(
     let data = DataDirectories::of(&yaml);
     let disk = data.state().context("cannot read the data directories")?;
     let hold = Hold::begin(layout, patience)?;
-    let start = hold_back(&plan, &list, disk, Ports::of(&yaml), patience, out);
+    let start = hold_back(
+        &plan,
+        &list,
+        disk,
+        Ports::of(&yaml, layout.jolokia_port),
+        patience,
+        out,
+    );
     hold.end();
     let (decision, answered) = start?;
 
@@ -210,12 +217,20 @@ mod tests {
     use crate::seeds::History;
     use std::net::TcpListener;
 
-    const QUICK: Patience = Patience {
+    /// For starts that are expected, however slow the machine is.
+    const PATIENT: Patience = Patience {
         pause: Duration::from_millis(5),
         silence: Duration::from_millis(50),
-        give_up: Duration::from_millis(100),
-        publication: Duration::from_millis(20),
+        give_up: Duration::from_mins(5),
+        publication: Duration::ZERO,
         lonely_looks: 3,
+    };
+
+    /// For starts that are not: it looks once.
+    const IMPATIENT: Patience = Patience {
+        give_up: Duration::ZERO,
+        silence: Duration::from_mins(5),
+        ..PATIENT
     };
 
     /// A pod's file system: its configuration and its data.
@@ -229,6 +244,7 @@ mod tests {
             let root = tempfile::tempdir().unwrap();
             let layout = Layout {
                 configuration: root.path().join("etc"),
+                jolokia_port: 1,
                 ..Layout::default()
             };
             std::fs::create_dir(&layout.configuration).unwrap();
@@ -264,12 +280,18 @@ mod tests {
         }
 
         fn start(&self) -> Result<String> {
-            run(&self.layout, QUICK, &mut Vec::new())?;
+            run(&self.layout, PATIENT, &mut Vec::new())?;
             assert!(!self.layout.waiting().exists());
             Ok(cassandra_yaml::seeds_of(&Document::parse(
                 &read_file(&self.layout.cassandra_yaml()).unwrap(),
             ))
             .unwrap())
+        }
+
+        fn refusal(&self) -> String {
+            let error = run(&self.layout, IMPATIENT, &mut Vec::new()).unwrap_err();
+            assert!(!self.layout.waiting().exists());
+            format!("{error:#}")
         }
 
         fn record(&self) -> Option<String> {
@@ -306,13 +328,8 @@ mod tests {
         // Interrupted, and then everybody else goes down: it must not come up half-joined.
         pod.has_run();
         drop(first);
-        let error = pod.start().unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains("this node was joining when it stopped"),
-            "{error:#}"
-        );
+        let error = pod.refusal();
+        assert!(error.contains("this node was joining when it stopped"), "{error}");
 
         // Had it joined, it would start alone, as one of its own seeds.
         std::fs::write(pod.root.path().join("data").join(crate::disk::RECORD), "joined\n").unwrap();
@@ -325,13 +342,8 @@ mod tests {
             "127.82.2.2",
             &format!("{},127.82.2.2", silent_address("127.82.2.1")),
         );
-        let error = pod.start().unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("not started: this node has no data"),
-            "{error:#}"
-        );
+        let error = pod.refusal();
+        assert!(error.starts_with("not started: this node has no data"), "{error}");
         assert_eq!(pod.record(), None);
     }
 
@@ -343,7 +355,7 @@ mod tests {
         );
         let begun = Instant::now();
         assert!(pod.start().unwrap().starts_with("127.82.3.1,"));
-        assert!(begun.elapsed() >= QUICK.silence);
+        assert!(begun.elapsed() >= PATIENT.silence);
     }
 
     #[test]
@@ -356,11 +368,8 @@ mod tests {
         pod.edit_plan(|plan| plan.history = History::Formed);
         assert_eq!(pod.start().unwrap(), other.local_addr().unwrap().to_string());
         drop(other);
-        let error = pod.start().unwrap_err();
-        assert!(
-            error.to_string().contains("although the ring has formed before"),
-            "{error:#}"
-        );
+        let error = pod.refusal();
+        assert!(error.contains("although the ring has formed before"), "{error}");
     }
 
     #[test]

@@ -226,6 +226,7 @@ mod tests {
             hosts: at("hosts"),
             service_account: at("no-account"),
             processes: at("no-proc"),
+            jolokia_port: 1,
         };
         Pod { _root: root, layout }
     }

@@ -94,6 +94,8 @@ pub struct Layout {
     pub service_account: PathBuf,
     /// The processes of the container.
     pub processes: PathBuf,
+    /// Where Jolokia listens.
+    pub jolokia_port: u16,
 }
 
 impl Default for Layout {
@@ -107,6 +109,7 @@ impl Default for Layout {
             hosts: "/etc/hosts".into(),
             service_account: "/var/run/secrets/kubernetes.io/serviceaccount".into(),
             processes: "/proc".into(),
+            jolokia_port: crate::jolokia_http::PORT,
         }
     }
 }

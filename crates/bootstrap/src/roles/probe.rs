@@ -57,7 +57,7 @@ impl Node {
                 .parse()
                 .context("POD_IP is no address")?,
             jolokia: plan.map_or(Jolokia::On, |plan| plan.jolokia),
-            ports: Ports::of(&yaml),
+            ports: Ports::of(&yaml, layout.jolokia_port),
             data: DataDirectories::of(&yaml),
         })
     }
@@ -74,7 +74,7 @@ fn readiness(node: &Node, environment: &Environment, out: &mut dyn Write) -> Res
             bail!("not ready: no connection to the native transport port");
         }
     } else {
-        let jolokia = SocketAddr::new(node.address, jolokia_http::PORT);
+        let jolokia = SocketAddr::new(node.address, node.ports.jolokia);
         let credentials = environment.jolokia_credentials();
         let answer = jolokia_http::post(jolokia, credentials.as_ref(), &probe::readiness_request(), BUDGET)
             .context("not ready")?;
@@ -96,7 +96,7 @@ fn liveness(node: &Node, layout: &Layout) -> Result<()> {
     let alive = node.takes_connections(node.ports.storage)
         || node.takes_connections(node.ports.ssl_storage)
         || match node.jolokia {
-            Jolokia::On => node.takes_connections(jolokia_http::PORT),
+            Jolokia::On => node.takes_connections(node.ports.jolokia),
             Jolokia::Off => has_process(layout),
         }
         || is_held_back(layout);
@@ -150,6 +150,7 @@ mod tests {
         let layout = Layout {
             configuration: root.path().to_path_buf(),
             processes: root.path().join("proc"),
+            jolokia_port: 1,
             ..Layout::default()
         };
         let yaml = format!(
@@ -178,9 +179,10 @@ mod tests {
         }
     }
 
-    /// Plays Jolokia for one call.
-    fn jolokia(address: &str, value: &'static str) -> std::thread::JoinHandle<()> {
-        let listener = TcpListener::bind((address, jolokia_http::PORT)).unwrap();
+    /// Plays Jolokia for one call, and tells the pod where.
+    fn jolokia(pod: &mut Pod, value: &'static str) -> std::thread::JoinHandle<()> {
+        let listener = TcpListener::bind((pod.environment.get("POD_IP").unwrap(), 0)).unwrap();
+        pod.layout.jolokia_port = listener.local_addr().unwrap().port();
         std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             let mut request = [0; 4096];
@@ -195,9 +197,9 @@ mod tests {
 
     #[test]
     fn a_ready_node_is_recorded_as_a_member() {
-        let pod = pod("127.83.0.1", 1, "on");
+        let mut pod = pod("127.83.0.1", 1, "on");
         let server = jolokia(
-            "127.83.0.1",
+            &mut pod,
             r#"{"OperationMode":"NORMAL","NativeTransportRunning":true,"LiveNodes":["127.83.0.1"]}"#,
         );
         pod.probe(Kind::Readiness).unwrap();
@@ -207,9 +209,9 @@ mod tests {
 
     #[test]
     fn a_joining_node_is_alive_but_neither_ready_nor_recorded() {
-        let pod = pod("127.83.1.1", 1, "on");
+        let mut pod = pod("127.83.1.1", 1, "on");
         let server = jolokia(
-            "127.83.1.1",
+            &mut pod,
             r#"{"OperationMode":"JOINING","NativeTransportRunning":false,"LiveNodes":["127.83.1.1"]}"#,
         );
         let error = pod.probe(Kind::Readiness).unwrap_err();

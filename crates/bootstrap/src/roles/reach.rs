@@ -73,8 +73,7 @@ pub fn survey(plan: &Plan, ports: Ports) -> Survey {
     }
     if survey.answered.is_empty() {
         // Open from the JVM's first moment on, when a node with data still replays its commit log.
-        survey.starting =
-            !answering(&contacts, |contact| contact.on(&[crate::jolokia_http::PORT])).is_empty();
+        survey.starting = !answering(&contacts, |contact| contact.on(&[ports.jolokia])).is_empty();
     }
     survey
 }
@@ -189,32 +188,35 @@ mod tests {
     }
 
     #[test]
-    fn seeds_that_listen_answer() {
-        let listener = TcpListener::bind("127.81.0.2:0").unwrap();
-        let listening = listener.local_addr().unwrap();
-        let silent = TcpListener::bind("127.81.0.3:0").unwrap().local_addr().unwrap();
+    fn nodes_that_listen_answer() {
+        let bind = |ip| {
+            let listener = TcpListener::bind((ip, 0)).unwrap();
+            let address = listener.local_addr().unwrap();
+            (listener, address)
+        };
+        let (node, node_address) = bind("127.81.0.2");
+        let (jvm, jvm_address) = bind("127.81.0.3");
+        let silent_port = bind("127.81.0.3").1.port();
+        let (silent, silence) = (format!("127.81.0.3:{silent_port}"), Silence::Short);
         let ports = Ports {
             storage: 1,
             ssl_storage: 1,
             native_transport: 1,
+            jolokia: jvm_address.port(),
         };
 
-        let found = survey(&plan(&format!("127.81.0.1,{silent},{listening}")), ports);
-        assert_eq!(found.answered, [Peer::Seed(listening.to_string())]);
-        assert_eq!(found.others(Silence::Short), Others::Answered);
+        let found = survey(&plan(&format!("127.81.0.1,{silent},{node_address}")), ports);
+        assert_eq!(found.answered, [Peer::Seed(node_address.to_string())]);
+        assert_eq!(found.others(silence), Others::Answered);
 
+        drop(node);
+        let found = survey(&plan(&format!("127.81.0.1,{silent},{node_address}")), ports);
+        assert_eq!(found.others(silence), Others::Starting);
+
+        drop(jvm);
         let found = survey(&plan(&format!("127.81.0.1,{silent}")), ports);
         assert!(found.someone_there);
-        assert_eq!(
-            found.others(Silence::Short),
-            Others::Silent {
-                for_long: Silence::Short
-            }
-        );
-
-        let _jvm = TcpListener::bind(("127.81.0.3", crate::jolokia_http::PORT)).unwrap();
-        let found = survey(&plan(&format!("127.81.0.1,{silent}")), ports);
-        assert_eq!(found.others(Silence::Long), Others::Starting);
+        assert_eq!(found.others(silence), Others::Silent { for_long: silence });
 
         let found = survey(&plan("127.81.0.1"), ports);
         assert_eq!(
