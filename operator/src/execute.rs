@@ -69,7 +69,7 @@ impl Executor<'_> {
             .await;
         patched
             .map(drop)
-            .map_err(|error| self.failure("status of cluster", "", error))
+            .map_err(|error| self.gone_is_conflict("status of cluster", "", error))
     }
 
     /// Carries out one effect of a plan made from `planned_on`.

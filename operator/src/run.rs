@@ -23,6 +23,7 @@ use crate::cli::RunArgs;
 use crate::cluster_id::{ClusterId, Guarded};
 use crate::events::Events;
 use crate::failure::Failure;
+use crate::fingerprint::Fingerprint as _;
 use crate::http::{self, Pages};
 use crate::lease::{Candidate, Leadership, Term};
 use crate::legacy_lock::LegacyLock;
@@ -184,7 +185,7 @@ async fn passes(
         |cluster: Arc<Guarded>, operator: Arc<Operator>| {
             // A task of its own, so that two passes can use both threads.
             async move {
-                let Some(id) = crate::fingerprint::Fingerprint::cluster(cluster.as_ref()) else {
+                let Some(id) = cluster.cluster() else {
                     return Ok(Action::await_change());
                 };
                 let pass = tokio::spawn(async move { reconcile::reconcile(&operator, &id).await });
@@ -193,7 +194,7 @@ async fn passes(
             }
             .boxed()
         },
-        |cluster, failure, operator| match crate::fingerprint::Fingerprint::cluster(cluster.as_ref()) {
+        |cluster, failure, operator| match cluster.cluster() {
             Some(id) => reconcile::after_failure(&operator, &id, failure),
             None => Action::await_change(),
         },

@@ -49,7 +49,7 @@ pub fn start(
     let (store, writer) = reflector::store();
     let clusters = watch(api::<Guarded>(client, scope), watcher::Config::default());
     let clusters = reflector::reflector(writer, clusters.default_backoff().modify(prune));
-    let sightings = [
+    let sightings: [_; WATCHES] = [
         wakeups(
             clusters.boxed(),
             "cassandraclusters",
@@ -70,7 +70,6 @@ pub fn start(
             Sighting::LookAtServices,
         ),
     ];
-    const { assert!(WATCHES == 5) };
     (store, stream::select_all(sightings).boxed())
 }
 
