@@ -42,6 +42,8 @@ pub(crate) struct State {
 pub(crate) struct Cluster {
     pub(crate) ring: Ring,
     pub(crate) downs: DownHistory,
+    /// The claim behind each node's disk, by name and uid; a node without one keeps its disk no longer than its pod.
+    pub(crate) claims: BTreeMap<HostId, (String, String)>,
     changed: watch::Sender<u64>,
 }
 
@@ -246,6 +248,7 @@ impl Cluster {
         Self {
             ring: Ring::new(name),
             downs: DownHistory::default(),
+            claims: BTreeMap::new(),
             changed: watch::Sender::new(0),
         }
     }

@@ -1,16 +1,15 @@
 //! One pod's life: from being bound to a node, through starts and crashes of its process, to its deletion.
 
+mod references;
+mod report;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions};
-use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -19,12 +18,13 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::Kubelet;
 use super::probe;
 use super::spec::{self, NodeSpec};
-use super::status::{Doing, Facts, Readiness, pod_status};
+use super::status::{Doing, Facts, Readiness};
 use crate::jolokia::{self, Agent, Identity};
 use crate::names::PodId;
 use crate::ring::{Boot, BootRefused, Booted, HostId, Process};
 use crate::steering::{Credentials, Image, PodBehaviour, Power, ProcessFate, Span};
 use crate::world::{SimulatedPod, State, Ticket, Waiting, Whose};
+use references::RingFate;
 
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -146,7 +146,7 @@ impl Player {
             host: HostId::of_disk(&disk),
         };
         let host = identity.host;
-        self.register(node, host, address);
+        self.register(node, host, address, &disk);
         // From before the start: any change from here on may lift a refusal.
         let mut changes = self.kubelet.world.watch_cluster(&node.cluster);
         let ticket = self.kubelet.world.ticket();
@@ -179,7 +179,8 @@ impl Player {
             self.publish(Doing::Running(Readiness::NotReady)).await?;
             self.pass(span, ticket, Waiting::WarmUp).await?;
         }
-        match self.boot(node, host, address) {
+        let fate = self.fate_of_ring(node, host).await?;
+        match self.boot(node, host, address, fate) {
             Err(refused) => return Ok(End::Refused(refused)),
             Ok(Booted::Joining) => self.join(node, host, ticket).await?,
             Ok(Booted::Normal) => {}
@@ -231,7 +232,13 @@ impl Player {
         }
     }
 
-    fn boot(&self, node: &NodeSpec, host: HostId, address: Ipv4Addr) -> Result<Booted, BootRefused> {
+    fn boot(
+        &self,
+        node: &NodeSpec,
+        host: HostId,
+        address: Ipv4Addr,
+        fate: RingFate,
+    ) -> Result<Booted, BootRefused> {
         let boot = Boot {
             host,
             address: IpAddr::from(address),
@@ -241,13 +248,19 @@ impl Player {
         };
         let at_once = self.behaviour().join.unwrap_or_default() == Span::AtOnce;
         let world = &self.kubelet.world;
-        world.try_change_ring(&node.cluster, |ring| match ring.boot(boot)? {
-            Booted::Joining if at_once => {
-                // In the same step, lest another node that starts right now sees a bootstrap under way.
-                ring.finish_joining(host);
-                Ok(Booted::Normal)
+        world.try_change_ring(&node.cluster, |ring| {
+            // Somebody else may have founded the new ring in the meantime.
+            if fate == RingFate::Lost && ring.nodes().all(|(_, node)| node.process == Process::Down) {
+                ring.forget();
             }
-            booted => Ok(booted),
+            match ring.boot(boot)? {
+                Booted::Joining if at_once => {
+                    // In the same step, lest another node that starts right now sees a bootstrap under way.
+                    ring.finish_joining(host);
+                    Ok(Booted::Normal)
+                }
+                booted => Ok(booted),
+            }
         })
     }
 
@@ -360,67 +373,6 @@ impl Player {
         }
     }
 
-    async fn delete(&self) {
-        let preconditions = Preconditions {
-            uid: Some(self.uid.clone()),
-            resource_version: None,
-        };
-        let now = DeleteParams {
-            preconditions: Some(preconditions),
-            ..DeleteParams::default().grace_period(0)
-        };
-        loop {
-            let deleted = {
-                let _slot = self.kubelet.requests.acquire().await;
-                self.pods().delete(&self.id.name, &now).await
-            };
-            match deleted {
-                Ok(_) => return,
-                Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => return,
-                Err(error) => tracing::warn!(pod = %self.id, %error, "pod not deleted"),
-            }
-            tokio::time::sleep(RETRY).await;
-        }
-    }
-
-    /// Writes the pod's status if it says anything new. One patch, straight to where the pod has got.
-    async fn publish(&mut self, doing: Doing) -> Result<(), Leaving> {
-        if self.facts.doing != doing {
-            self.facts.doing = doing;
-            self.facts.changed = Timestamp::now();
-        }
-        self.facts.address = self.address.map(IpAddr::from);
-        let known = |published: &Facts| {
-            published.doing == self.facts.doing
-                && published.restarts == self.facts.restarts
-                && published.address == self.facts.address
-        };
-        if self.published.as_ref().is_some_and(known) {
-            return Ok(());
-        }
-        let patch = json!({"metadata": {"uid": self.uid}, "status": pod_status(&self.pod, &self.facts)});
-        let written = async {
-            loop {
-                let patched = {
-                    let _slot = self.kubelet.requests.acquire().await;
-                    self.pods()
-                        .patch_status(&self.id.name, &PatchParams::default(), &Patch::Merge(&patch))
-                        .await
-                };
-                match patched {
-                    Ok(_) => return,
-                    // Gone, or another pod by now: the watch is about to say so.
-                    Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => return,
-                    Err(error) => tracing::warn!(pod = %self.id, %error, "pod status not written"),
-                }
-                tokio::time::sleep(RETRY).await;
-            }
-        };
-        self.or_leave(written).await?;
-        self.published = Some(self.facts.clone());
-        Ok(())
-    }
-
     fn take_address(&mut self) -> Result<Ipv4Addr, Leaving> {
         if let Some(address) = self.address {
             return Ok(address);
@@ -435,65 +387,7 @@ impl Player {
         address.ok_or(Leaving)
     }
 
-    /// The uid of the claim that is the node's disk; without one, the disk lives as long as the pod.
-    async fn disk(&self, node: &NodeSpec) -> Result<String, Leaving> {
-        let Some(claim) = &node.claim else {
-            return Ok(self.uid.clone());
-        };
-        let claims: Api<PersistentVolumeClaim> =
-            Api::namespaced(self.kubelet.client.clone(), &self.id.namespace);
-        self.fetch(|| async { Ok(claims.get_metadata(claim).await?.uid()) }.boxed())
-            .await
-    }
-
-    /// User and password as of the pod's creation, read where the pod's environment points.
-    async fn credentials(&self, node: &NodeSpec) -> Result<Option<Credentials>, Leaving> {
-        let Some(reference) = &node.credentials else {
-            return Ok(None);
-        };
-        let secrets: Api<Secret> = Api::namespaced(self.kubelet.client.clone(), &self.id.namespace);
-        let found = self.fetch(|| {
-            async {
-                let mut texts = Vec::new();
-                for (secret, key) in [&reference.user, &reference.password] {
-                    let data = secrets.get(secret).await?.data.unwrap_or_default();
-                    texts.push(
-                        data.get(key)
-                            .and_then(|bytes| String::from_utf8(bytes.0.clone()).ok()),
-                    );
-                }
-                let password = texts.pop().flatten();
-                let user = texts.pop().flatten();
-                Ok(user
-                    .zip(password)
-                    .map(|(user, password)| Credentials { user, password }))
-            }
-            .boxed()
-        });
-        found.await.map(Some)
-    }
-
-    /// Asks until there is an answer: a kubelet holds a pod back while something it mounts is missing.
-    async fn fetch<'a, T>(
-        &self,
-        ask: impl Fn() -> BoxFuture<'a, Result<Option<T>, kube::Error>>,
-    ) -> Result<T, Leaving> {
-        loop {
-            let asked = self.or_leave(async {
-                let _slot = self.kubelet.requests.acquire().await;
-                ask().await
-            });
-            match asked.await? {
-                Ok(Some(found)) => return Ok(found),
-                Ok(None) => {}
-                Err(kube::Error::Api(status)) if status.is_not_found() => {}
-                Err(error) => tracing::warn!(pod = %self.id, %error, "reading what the pod refers to"),
-            }
-            self.or_leave(tokio::time::sleep(RETRY)).await?;
-        }
-    }
-
-    fn register(&self, node: &NodeSpec, host: HostId, address: Ipv4Addr) {
+    fn register(&self, node: &NodeSpec, host: HostId, address: Ipv4Addr, disk: &str) {
         let pod = SimulatedPod {
             id: self.id.clone(),
             uid: self.uid.clone(),
@@ -504,9 +398,13 @@ impl Player {
             stopping: false,
             crash: self.crash.clone(),
         };
-        self.kubelet
-            .world
-            .change(|state| state.pods.insert(self.uid.clone(), pod));
+        self.kubelet.world.change(|state| {
+            state.pods.insert(self.uid.clone(), pod);
+            let claim = node.claim.clone().filter(|_| disk != self.uid);
+            if let (Some(claim), Some(cluster)) = (claim, state.clusters.get_mut(&node.cluster)) {
+                cluster.claims.insert(host, (claim, disk.to_owned()));
+            }
+        });
     }
 
     async fn wait_for_power(&self) -> Result<(), Leaving> {
@@ -531,10 +429,6 @@ impl Player {
         self.kubelet
             .world
             .look(|state| state.steering.behaviour(cluster, &self.id))
-    }
-
-    fn pods(&self) -> Api<Pod> {
-        Api::namespaced(self.kubelet.client.clone(), &self.id.namespace)
     }
 
     /// Lets something happen, unless the pod is to stop first.

@@ -116,6 +116,13 @@ impl Ring {
         }
     }
 
+    /// All disks are gone, and the ring with them: whoever starts next founds another.
+    pub fn forget(&mut self) {
+        let calls_so_far = self.next_call;
+        *self = Self::new(std::mem::take(&mut self.name));
+        self.next_call = calls_so_far;
+    }
+
     /// Creates a keyspace with data in `written`, held by its present replicas, or alters an existing one. As with
     /// ALTER KEYSPACE, new replicas of existing data get nothing until a rebuild or repair brings it.
     pub fn put_keyspace(&mut self, name: &str, keyspace: Keyspace) {
