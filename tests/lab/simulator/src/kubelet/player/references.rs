@@ -25,14 +25,21 @@ impl Player {
             let known = cluster.ring.node(host).is_some();
             let up = cluster.ring.nodes().any(|(_, node)| node.process == Process::Up);
             let empty = cluster.ring.nodes().next().is_none();
-            (!known && !up && !empty).then(|| cluster.claims.clone())
+            (!known && !up && !empty).then(|| {
+                // Claims of nodes the ring knows: others that start right now have fresh ones.
+                let members = cluster
+                    .claims
+                    .iter()
+                    .filter(|(host, _)| cluster.ring.node(**host).is_some());
+                members.map(|(_, claim)| claim.clone()).collect::<Vec<_>>()
+            })
         });
         let Some(claims) = claims else {
             return Ok(RingFate::Alive);
         };
         let api: Api<PersistentVolumeClaim> =
             Api::namespaced(self.kubelet.client.clone(), &self.id.namespace);
-        for (claim, uid) in claims.values() {
+        for (claim, uid) in &claims {
             // What the API server does not say is gone is not gone.
             match self.or_leave(api.get_metadata_opt(claim)).await? {
                 Ok(Some(found)) if found.uid().as_ref() != Some(uid) => {}
