@@ -1,7 +1,7 @@
 //! Rendered files given to Cassandra's own loader, and our tables compared with its own.
 //!
-//! These need Cassandra's jars: `CASSKOP_CASSANDRA_JARS_4_1` and `CASSKOP_CASSANDRA_JARS_5_0` name the directories that
-//! hold them. They are ignored in a plain `cargo test`, and run where the lab has fetched the jars.
+//! Part of the end-to-end layer, whose images need Cassandra's jars anyway: `CASSKOP_CASSANDRA_JARS_4_1` and
+//! `CASSKOP_CASSANDRA_JARS_5_0` name the directories that hold them.
 
 #![expect(
     clippy::unwrap_used,
@@ -111,19 +111,16 @@ fn is_accepted(series: &str, version: &str) {
 }
 
 #[test]
-#[ignore = "needs Cassandra's jars"]
 fn cassandra_4_1_accepts_its_configuration() {
     is_accepted("4.1", "4.1.10");
 }
 
 #[test]
-#[ignore = "needs Cassandra's jars"]
 fn cassandra_5_0_accepts_its_configuration() {
     is_accepted("5.0", "5.0.9");
 }
 
 #[test]
-#[ignore = "needs Cassandra's jars"]
 fn strings_stay_strings_for_cassandras_reader() {
     let words = [
         "on",
@@ -194,7 +191,6 @@ fn strings_stay_strings_for_cassandras_reader() {
 }
 
 #[test]
-#[ignore = "needs Cassandra's jars"]
 fn the_tables_are_cassandras_own() {
     for (series, table) in [
         ("4.1", include_str!("../src/config/keys/cassandra-4.1.txt")),

@@ -2,11 +2,13 @@
 //! by the layers that can, and end with the run, however it ends.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
+use casskop_lab::cache::Cache;
 use casskop_lab::components::{Component, Components};
+use casskop_lab::images::{self, cassandra::Release};
 use casskop_lab::lab::{Lab, Lifetime, Options, STATE_VARIABLE};
 use casskop_lab::programs::Programs;
 use casskop_lab::state::Nodes;
@@ -112,8 +114,26 @@ fn in_layer(layer: Layer, lab: &Lab, options: &TestOptions, printer: &Printer) -
     test.env(STATE_VARIABLE, lab.directory().path())
         .env("KUBECONFIG", lab.kubeconfig())
         .env("PATH", path()?);
+    if layer == Layer::E2e {
+        test.envs(jars(printer)?);
+    }
     cargo::run(printer, with_options(&mut test, options))
         .with_context(|| format!("the {target} tests failed"))
+}
+
+/// Where Cassandra's jars are, for tests that ask Cassandra's own classes.
+fn jars(printer: &Printer) -> Result<Vec<(String, PathBuf)>> {
+    let cache = Cache::locate()?;
+    Release::ALL
+        .into_iter()
+        .map(|release| {
+            let variable = format!("CASSKOP_CASSANDRA_JARS_{}", release.line.replace('.', "_"));
+            Ok((
+                variable,
+                images::cassandra::jars(&cache, printer, release)?.join("lib"),
+            ))
+        })
+        .collect()
 }
 
 fn with_options<'a>(test: &'a mut Command, options: &TestOptions) -> &'a mut Command {

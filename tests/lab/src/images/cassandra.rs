@@ -82,8 +82,8 @@ fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("images/cassandra")
 }
 
-/// Stands for the stage `jars`: what Maven collects, under `lib`.
-fn jars(cache: &Cache, progress: &dyn Progress, release: Release) -> Result<PathBuf> {
+/// Cassandra and what it needs, as Maven collects it, under `lib`. Stands for the stage `jars`.
+pub fn jars(cache: &Cache, progress: &dyn Progress, release: Release) -> Result<PathBuf> {
     let project = sources().join("pom.xml");
     let artifact = Artifact::new("cassandra-jars", release.version).input_file(&project)?;
     cache.install(&artifact, |to| {
