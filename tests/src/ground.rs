@@ -46,11 +46,28 @@ impl Ground {
             .metadata
             .name
             .context("the API server gave the namespace no name")?;
-        Ok(Self {
+        let ground = Self {
             lab,
             client,
             namespace,
-        })
+        };
+        ground.admit_cassandra()?;
+        Ok(ground)
+    }
+
+    /// Installs the service account of Cassandra's pods: without it the API server takes none of them.
+    fn admit_cassandra(&self) -> Result<()> {
+        let applied = self
+            .kubectl()?
+            .arguments(["apply", "-f"])
+            .argument(repository().join("operator/deploy/cassandra-pods.yaml"))
+            .run()?;
+        anyhow::ensure!(
+            applied.success,
+            "the pods' service account does not install: {}",
+            applied.stderr
+        );
+        Ok(())
     }
 
     /// `kubectl` as the administrator, in the test's namespace.
