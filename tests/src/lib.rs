@@ -8,3 +8,4 @@ pub mod cluster;
 pub mod ground;
 pub mod kubectl;
 pub mod operator;
+pub mod ring;

@@ -1,0 +1,9 @@
+//! Real nodes, real Cassandra, and the operator inside the cluster under the rights it is shipped with.
+
+mod lab;
+mod ring;
+
+use casskop_lab::state::Nodes;
+
+/// Nodes of the lab when the tests are run alone: one for each rack of the ring.
+const NODES: Nodes = Nodes::Real(3);

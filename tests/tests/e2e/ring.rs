@@ -1,0 +1,36 @@
+//! A ring of real Cassandra, brought up by the operator.
+
+use anyhow::Result;
+use casskop_tests::ring::Ring;
+
+use crate::NODES;
+
+/// Lines of `nodetool status` for nodes that are up and hold their tokens.
+fn normal_nodes(status: &str) -> usize {
+    status.lines().filter(|line| line.starts_with("UN ")).count()
+}
+
+#[tokio::test]
+async fn every_node_sees_every_node_up() -> Result<()> {
+    let ring = Ring::shared(NODES).await?;
+    for pod in ring.pods() {
+        let status = ring.inside(&pod, &["nodetool", "status"])?;
+        assert_eq!(normal_nodes(&status), 3, "{pod}:\n{status}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_one_node_was_told_another_answers() -> Result<()> {
+    let ring = Ring::shared(NODES).await?;
+    let [first, .., last] = &ring.pods();
+    ring.cql(
+        first,
+        "CREATE KEYSPACE told WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 3}; \
+         CREATE TABLE told.rows (id int PRIMARY KEY, text text); \
+         CONSISTENCY ALL; INSERT INTO told.rows (id, text) VALUES (1, 'heard');",
+    )?;
+    let answer = ring.cql(last, "CONSISTENCY ONE; SELECT text FROM told.rows WHERE id = 1;")?;
+    assert!(answer.contains("heard"), "{answer}");
+    Ok(())
+}
