@@ -26,8 +26,8 @@ async fn what_one_node_was_told_another_answers() -> Result<()> {
     let [first, .., last] = &ring.pods();
     ring.cql(
         first,
-        "CREATE KEYSPACE told WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 3}; \
-         CREATE TABLE told.rows (id int PRIMARY KEY, text text); \
+        "CREATE KEYSPACE IF NOT EXISTS told WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 3}; \
+         CREATE TABLE IF NOT EXISTS told.rows (id int PRIMARY KEY, text text); \
          CONSISTENCY ALL; INSERT INTO told.rows (id, text) VALUES (1, 'heard');",
     )?;
     let answer = ring.cql(last, "CONSISTENCY ONE; SELECT text FROM told.rows WHERE id = 1;")?;
