@@ -16,10 +16,10 @@ pub(crate) enum Failure {
     Refused(#[from] Refusal),
     /// No API server to talk to.
     #[error(transparent)]
-    Access(#[from] AccessError),
+    Access(Box<AccessError>),
     /// The API server did not do what was asked.
     #[error(transparent)]
-    Call(#[from] CallError),
+    Call(Box<CallError>),
     /// Somebody else keeps changing the object.
     #[error("{object} was changed by somebody else {tries} times in a row; try again")]
     Contended {
@@ -45,18 +45,22 @@ pub(crate) enum Failure {
     #[error("{0}")]
     Ended(String),
     /// The time to wait has passed.
-    #[error("timed out after {} waiting for {on}; the request stays, run the same command again to go on waiting", seconds(*after))]
+    #[error("timed out after {} waiting for {on}; the request stays: {next}", seconds(*after))]
     TimedOut {
         /// The time.
         after: Duration,
         /// What is not done.
         on: String,
+        /// How to see it go on.
+        next: String,
     },
     /// The user, or the system, stopped the waiting.
-    #[error("stopped waiting for {on}; the request stays, run the same command again to go on waiting")]
+    #[error("stopped waiting for {on}; the request stays: {next}")]
     Stopped {
         /// What is not done.
         on: String,
+        /// How to see it go on.
+        next: String,
         /// As which status it ends.
         status: ExitStatus,
     },
@@ -69,6 +73,18 @@ pub(crate) enum Failure {
     /// Tokio.
     #[error("cannot start: {0}")]
     Runtime(#[source] io::Error),
+}
+
+impl From<AccessError> for Failure {
+    fn from(error: AccessError) -> Self {
+        Self::Access(Box::new(error))
+    }
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        Self::Call(Box::new(error))
+    }
 }
 
 impl Failure {

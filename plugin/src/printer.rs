@@ -45,14 +45,20 @@ impl<'a> Printer<'a> {
 
     /// Without flags, as the command line could not be read.
     pub(crate) fn plain(host: Host<'a>) -> Self {
+        let Host {
+            out,
+            err,
+            err_screen,
+            now,
+        } = host;
         Self {
-            out: host.out,
-            err: host.err,
-            err_screen: host.err_screen,
+            out,
+            err,
+            err_screen,
             colored: false,
             format: OutputFormat::Text,
             verbose: false,
-            now: host.now,
+            now,
         }
     }
 

@@ -1,5 +1,7 @@
 //! How help looks: verbs in groups, and everything under the name the user typed.
 
+use std::fmt::Write as _;
+
 use clap::Command;
 
 use super::Invocation;
@@ -50,13 +52,15 @@ pub(super) fn shown_as(command: Command, invocation: &Invocation) -> Command {
 fn groups(command: &Command) -> String {
     let mut text = String::new();
     for (heading, verbs) in GROUPS {
-        text.push_str(&format!("\n{heading}:\n"));
+        text.push('\n');
+        text.push_str(heading);
+        text.push_str(":\n");
         for verb in command
             .get_subcommands()
             .filter(|verb| verbs.contains(&verb.get_name()))
         {
             let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
-            text.push_str(&format!("  {:<16}{about}\n", verb.get_name()));
+            let _ = writeln!(text, "  {:<16}{about}", verb.get_name());
         }
     }
     text

@@ -105,7 +105,9 @@ pub(super) async fn ask(
             pod_labels: request::selector(None),
         };
         let mut picture = Picture::new(namespace.clusters, namespace.pods);
-        written.into_iter().for_each(|pod| picture.written(pod));
+        for pod in written {
+            picture.written(pod);
+        }
         let names: Vec<String> = goals.iter().map(|goal| goal.pod.clone()).collect();
         let goal = Goal::Operation {
             name: command.name(),

@@ -262,6 +262,18 @@ impl Goal {
         }
     }
 
+    /// How to see the rest of it once nobody waits any more. A restart that has begun is not asked for again.
+    pub(crate) fn next(&self, namespace: &str) -> String {
+        match self {
+            Self::Restart { cluster, .. } => {
+                format!(
+                    "watch it with `kubectl get cassandracluster {cluster} --namespace {namespace} --watch`"
+                )
+            }
+            Self::Operation { .. } => "run the same command again to go on waiting".to_owned(),
+        }
+    }
+
     fn waiting(&self, views: &[ClusterView]) -> Vec<String> {
         let ours = |name: &String| match self {
             Self::Restart { cluster, .. } => cluster == name,

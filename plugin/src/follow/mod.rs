@@ -84,8 +84,10 @@ pub(crate) async fn follow(
             Verdict::Done => return Ok(()),
             Verdict::Failed(why) => return Err(Failure::Ended(why)),
         }
+        let next = || goal.next(&access.place().namespace);
         let stopped = |status| Failure::Stopped {
             on: progress.open(),
+            next: next(),
             status,
         };
         tokio::select! {
@@ -100,7 +102,7 @@ pub(crate) async fn follow(
             _ = redraw.tick(), if screen.is_live() => screen.tick(),
             () = at(end) => {
                 let after = timeout.unwrap_or_default();
-                return Err(Failure::TimedOut { after, on: progress.open() });
+                return Err(Failure::TimedOut { after, on: progress.open(), next: next() });
             }
             _ = interrupt.recv() => return Err(stopped(ExitStatus::Interrupted)),
             _ = terminate.recv() => return Err(stopped(ExitStatus::Terminated)),

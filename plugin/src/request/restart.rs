@@ -148,12 +148,16 @@ mod tests {
             .any(|op| op["path"] == "/metadata/resourceVersion");
         assert_eq!(whole, writes_default(&cluster, &racks));
         serde_json::from_value::<json_patch::Patch>(patch.clone()).unwrap();
-        patch
+        let lines: Vec<String> = patch
             .as_array()
             .unwrap()
             .iter()
-            .map(|op| format!("{op}\n"))
-            .collect()
+            .map(ToString::to_string)
+            .collect();
+        lines.join(
+            "
+",
+        )
     }
 
     #[test]
