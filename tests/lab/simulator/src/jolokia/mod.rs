@@ -3,6 +3,7 @@
 mod agent;
 mod attributes;
 mod operations;
+mod progress;
 mod protocol;
 mod server;
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod node;
 mod operation;
 mod ownership;
 mod partitions;
+mod refusal;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -22,9 +23,10 @@ pub use boot::{Boot, BootRefused, Booted};
 pub use identity::{HostId, InvalidHostId, InvalidRelease, Location, Release, derived_uuid};
 pub use keyspace::{Holding, Keyspace, Replication};
 pub use node::{Membership, Node, NodeView, OperationMode, Process};
-pub use operation::{Begun, Call, CallId, CompactionStatus, Force, Operation, Refusal, Returned};
+pub use operation::{Begun, Call, CallId, CompactionStatus, Force, Operation, Returned};
 pub use ownership::{RingRange, Session, Stream};
 pub use partitions::{Partitions, TOKENS_PER_NODE, Token};
+pub use refusal::Refusal;
 
 use keyspace::system_keyspaces;
 
