@@ -19,6 +19,10 @@ pub fn readiness_request() -> Value {
     })
 }
 
+/// The modes of full members. A refused decommission leaves a 5.0 node in the second one until it is restarted, though
+/// it goes on serving as before.
+const SERVING: [&str; 2] = ["NORMAL", "DECOMMISSION_FAILED"];
+
 /// Judges the answer to [`readiness_request`] for the node at `address`.
 pub fn readiness(answer: &Value, address: &str) -> Readiness {
     let mode = answer["OperationMode"].as_str().unwrap_or("unknown");
@@ -28,7 +32,7 @@ pub fn readiness(answer: &Value, address: &str) -> Readiness {
             .filter_map(Value::as_str)
             .any(|node| same_address(host(node), address))
     });
-    if mode != "NORMAL" {
+    if !SERVING.contains(&mode) {
         Readiness::NotNormal {
             mode: mode.to_owned(),
         }
@@ -118,6 +122,10 @@ mod tests {
                 Readiness::Ready,
             ),
             (answer("NORMAL", true, json!(["/10.0.0.1"])), Readiness::Ready),
+            (
+                answer("DECOMMISSION_FAILED", true, json!(["10.0.0.1"])),
+                Readiness::Ready,
+            ),
             (
                 answer("NORMAL", true, json!(["10.0.0.11", "110.0.0.1"])),
                 Readiness::NotInGossip,

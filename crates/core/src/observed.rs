@@ -76,8 +76,20 @@ pub enum OperationMode {
     Leaving,
     /// `DECOMMISSIONED`
     Decommissioned,
-    /// Any other word (`MOVING`, `DRAINING`, `DRAINED`, `DECOMMISSION_FAILED`, ...), as answered.
+    /// `DECOMMISSION_FAILED`: the mode of 5.0 after a decommission that failed, or was refused before it began.
+    DecommissionFailed,
+    /// Any other word (`MOVING`, `DRAINING`, `DRAINED`, ...), as answered.
     Other(String),
+}
+
+impl OperationMode {
+    /// Whether a node in this mode is a full member of the ring that serves.
+    ///
+    /// A refused decommission leaves a 5.0 node in `DECOMMISSION_FAILED` until it is restarted; it stays what it was,
+    /// its native transport included (recorded in `tests/lab/traces/5.0.9`).
+    pub fn serves(&self) -> bool {
+        matches!(self, Self::Normal | Self::DecommissionFailed)
+    }
 }
 
 impl From<&str> for OperationMode {
@@ -88,6 +100,7 @@ impl From<&str> for OperationMode {
             "NORMAL" => Self::Normal,
             "LEAVING" => Self::Leaving,
             "DECOMMISSIONED" => Self::Decommissioned,
+            "DECOMMISSION_FAILED" => Self::DecommissionFailed,
             other => Self::Other(other.to_owned()),
         }
     }
@@ -108,4 +121,25 @@ pub struct RingView {
     pub moving: BTreeSet<IpAddr>,
     /// Host id of every member.
     pub host_ids: BTreeMap<IpAddr, String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_decommission_takes_no_node_out_of_service() {
+        for (word, serves) in [
+            ("NORMAL", true),
+            ("DECOMMISSION_FAILED", true),
+            ("STARTING", false),
+            ("JOINING", false),
+            ("LEAVING", false),
+            ("DECOMMISSIONED", false),
+            ("DRAINED", false),
+        ] {
+            let mode = OperationMode::from(word);
+            assert_eq!((mode.serves(), mode.to_string().as_str()), (serves, word));
+        }
+    }
 }

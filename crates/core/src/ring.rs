@@ -107,7 +107,7 @@ fn is_up(pod: &PodView<'_>, views: &[(&PodName, &RingView)], nodes: &Nodes) -> R
         ));
     };
     let own_mode = nodes.get(&pod.name).and_then(|facts| facts.mode.known());
-    if let Some(mode) = own_mode.filter(|mode| **mode != OperationMode::Normal) {
+    if let Some(mode) = own_mode.filter(|mode| !mode.serves()) {
         return Err(Blocker::new(
             ConditionReason::NodeNotReady,
             format!("node {} is {mode}", pod.name),
@@ -155,6 +155,7 @@ impl std::fmt::Display for OperationMode {
             Self::Normal => "NORMAL",
             Self::Leaving => "LEAVING",
             Self::Decommissioned => "DECOMMISSIONED",
+            Self::DecommissionFailed => "DECOMMISSION_FAILED",
             Self::Other(word) => word,
         })
     }
