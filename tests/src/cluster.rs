@@ -12,7 +12,7 @@ use kube::Api;
 use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use crate::ground::Ground;
+use crate::ground::{Ground, repository};
 use crate::kubectl::Outcome;
 
 /// How long anything may take in a lab that has other tests to run as well.
@@ -51,6 +51,18 @@ pub fn spec(datacenters: &[(&str, &[&str])], nodes_per_rack: i32) -> Value {
 impl<'a> Cluster<'a> {
     /// Creates a cluster.
     pub async fn create(ground: &'a Ground, name: &str, spec: Value) -> Result<Self> {
+        // The service account Cassandra's pods run under, as a user installs it.
+        let accounts = repository().join("operator/deploy/cassandra-pods.yaml");
+        let applied = ground
+            .kubectl()?
+            .arguments(["apply", "-f"])
+            .argument(accounts)
+            .run()?;
+        ensure!(
+            applied.success,
+            "the pods' service account does not install: {}",
+            applied.stderr
+        );
         let clusters = Api::namespaced(ground.client.clone(), &ground.namespace);
         let object: CassandraCluster = serde_json::from_value(json!({
             "apiVersion": "db.orange.com/v2", "kind": "CassandraCluster",
