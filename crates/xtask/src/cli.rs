@@ -24,8 +24,6 @@ pub(crate) enum Command {
     Crds,
     /// Run the tests, all of them or some layers
     Test(TestOptions),
-    /// Measure the budgets and fail if one is exceeded
-    Bench(BenchOptions),
     /// Show the main job end to end: a ring, a rolling restart, a cleanup
     Demo(DemoOptions),
 }
@@ -108,16 +106,10 @@ pub(crate) struct TestOptions {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct BenchOptions {}
-
-#[derive(Debug, Args)]
 pub(crate) struct DemoOptions {
     /// Without real nodes and real Cassandra: under a minute once set up
-    #[arg(long, conflicts_with = "context")]
+    #[arg(long)]
     pub(crate) simulated: bool,
-    /// On your own cluster, by its kubeconfig context
-    #[arg(long, value_name = "NAME")]
-    pub(crate) context: Option<String>,
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! `cargo xtask`: everything there is to do with this repository. The one place that knows how things are built.
 
-mod bench;
 mod cargo;
 mod cli;
 mod crds;
@@ -39,7 +38,6 @@ fn run(cli: Cli, printer: &Printer) -> Result<ExitCode> {
             Command::Lab(command) => lab::run(command, printer).await.map(|()| ExitCode::SUCCESS),
             Command::Crds => crds::run(printer).map(|()| ExitCode::SUCCESS),
             Command::Test(options) => test::run(&options, printer).await,
-            Command::Bench(options) => bench::run(&options, printer).await,
             Command::Demo(options) => demo::run(&options, printer).await,
         }
     };

@@ -147,7 +147,7 @@ fn with_options<'a>(test: &'a mut Command, options: &TestOptions) -> &'a mut Com
 }
 
 /// PATH with the plugin and a kubectl first, so that `kubectl casskop` in a test is the one just built.
-fn path() -> Result<std::ffi::OsString> {
+pub(crate) fn path() -> Result<std::ffi::OsString> {
     let kubectl = Components::locate()?.require(Component::Kubectl)?;
     let programs = Programs::beside_this_one()?;
     let first = [
