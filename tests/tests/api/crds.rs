@@ -1,5 +1,6 @@
 //! The CRD as the API server applies it.
 
+use anyhow::Context as _;
 use casskop_lab::state::Nodes;
 use casskop_tests::ground::{Ground, repository};
 use casskop_types::CassandraCluster;
@@ -8,10 +9,11 @@ use kube::api::ListParams;
 
 /// A cluster of one datacenter with some racks.
 fn cluster(name: &str, datacenter: &str, racks: &[&str]) -> String {
-    let racks: String = racks
+    let racks: Vec<_> = racks
         .iter()
         .map(|rack| format!("      - name: {rack}\n"))
         .collect();
+    let racks = racks.concat();
     format!(
         "apiVersion: db.orange.com/v2\n\
          kind: CassandraCluster\n\
@@ -27,11 +29,11 @@ async fn objects_of_existing_users_apply_unchanged() {
     let full = repository().join("crates/types/tests/fixtures/full.yaml");
     // The file names the namespace of its user.
     let text = std::fs::read_to_string(full).unwrap();
-    let text: String = text
-        .lines()
+    let kept: Vec<_> = text
+        .split_inclusive('\n')
         .filter(|line| !line.starts_with("  namespace:"))
-        .map(|line| format!("{line}\n"))
         .collect();
+    let text = kept.concat();
     let applied = ground
         .kubectl()
         .unwrap()
@@ -40,7 +42,7 @@ async fn objects_of_existing_users_apply_unchanged() {
         .run()
         .unwrap();
     assert!(applied.success, "{}", applied.stderr);
-    let first = only(&clusters).await;
+    let first = only(&clusters).await.unwrap();
     // A second time changes nothing: `kubectl` says "configured" all the same, because its idea of the object has fields
     // that are not kept, its status for one.
     let again = ground
@@ -52,14 +54,15 @@ async fn objects_of_existing_users_apply_unchanged() {
         .unwrap();
     assert!(again.success, "{}", again.stderr);
     assert_eq!(
-        only(&clusters).await.metadata.resource_version,
+        only(&clusters).await.unwrap().metadata.resource_version,
         first.metadata.resource_version
     );
 }
 
-async fn only(clusters: &Api<CassandraCluster>) -> CassandraCluster {
-    let [only] = <[_; 1]>::try_from(clusters.list(&ListParams::default()).await.unwrap().items).unwrap();
-    only
+async fn only(clusters: &Api<CassandraCluster>) -> anyhow::Result<CassandraCluster> {
+    let mut found = clusters.list(&ListParams::default()).await?.items;
+    anyhow::ensure!(found.len() == 1, "{} clusters", found.len());
+    found.pop().context("one cluster")
 }
 
 #[tokio::test]
