@@ -2,4 +2,5 @@
 
 mod crds;
 mod lab;
+mod operator_writes;
 mod statefulsets;
