@@ -3,4 +3,5 @@
 mod crds;
 mod lab;
 mod operator_writes;
+mod plugin;
 mod statefulsets;
