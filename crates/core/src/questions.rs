@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_types::names::PodName;
-use casskop_types::operation::{
-    OperationName, OperationRecord, OperationRequest, OperationStatus, RecordState,
-};
+use casskop_types::operation::{OperationName, OperationRequest, OperationStatus, RecordState};
 use casskop_types::status::{CassandraClusterStatus, RackStatus};
 
 use crate::action;
@@ -154,13 +152,4 @@ fn nodes_unrecorded(racks: &[Rack<'_>], status: &CassandraClusterStatus) -> bool
 
 fn ask(questions: &mut Questions, pod: &PodName, question: Question) {
     questions.entry(pod.clone()).or_default().insert(question);
-}
-
-/// Which records are running, for tests and reports.
-pub fn running(status: &CassandraClusterStatus) -> impl Iterator<Item = &OperationRecord> {
-    status
-        .cassandra_rack_status
-        .values()
-        .flat_map(|rack| &rack.operations)
-        .filter(|record| is_running(record))
 }

@@ -122,7 +122,7 @@ pub(super) fn start_next(
             return steps.wait_for(blocker.clone());
         }
         let record = &status.operations[index];
-        match prepare(scene, rack, status, record) {
+        match prepare(scene, rack, record) {
             Prepared::Ready(prepared) => {
                 status.operations[index] = *prepared;
                 let record = status.operations[index].clone();
@@ -168,7 +168,7 @@ enum Prepared {
 }
 
 /// Completes a queued record with all that is needed to start it and to find it again.
-fn prepare(scene: Scene<'_>, rack: &Rack<'_>, status: &RackStatus, record: &OperationRecord) -> Prepared {
+fn prepare(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord) -> Prepared {
     let command = match OperationCommand::parse(record.name, record.argument.as_deref()) {
         Ok(command) => command,
         Err(error) => return Prepared::Refused(error.to_string()),
@@ -204,7 +204,7 @@ fn prepare(scene: Scene<'_>, rack: &Rack<'_>, status: &RackStatus, record: &Oper
         },
         OperationCommand::Remove { target } => match &node.ring {
             Fact::Unknown(why) => return Prepared::Waits(unreachable(pod, why)),
-            Fact::Known(view) => match remove::resolve(&target, pod, view, scene, status) {
+            Fact::Known(view) => match remove::resolve(&target, pod, view, scene) {
                 Ok(lost) => Some(lost),
                 Err(why) => return Prepared::Refused(why),
             },

@@ -5,9 +5,8 @@
 
 use std::net::IpAddr;
 
-use casskop_types::names::{DATA_VOLUME, PodName};
+use casskop_types::names::DATA_VOLUME;
 use casskop_types::operation::{LostNode, OperationRecord, RemoveTarget};
-use casskop_types::status::RackStatus;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 
 use super::Scene;
@@ -27,7 +26,6 @@ pub(super) fn resolve(
     from: &PodView<'_>,
     view: &RingView,
     scene: Scene<'_>,
-    _status: &RackStatus,
 ) -> Result<LostNode, String> {
     let asked = format!("as pod {} sees the ring", from.name);
     let (pod, address) = match target {
@@ -252,9 +250,4 @@ pub(super) fn clean_up(
 
 fn lost_host_id(record: &OperationRecord) -> Option<String> {
     record.lost_node.as_ref()?.host_id.clone()
-}
-
-/// Parses the pod of a lost node where its name is one of this cluster's.
-pub fn lost_pod(record: &OperationRecord) -> Option<PodName> {
-    record.lost_node.as_ref()?.pod.as_ref()?.parse().ok()
 }
