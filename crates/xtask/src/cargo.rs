@@ -43,6 +43,20 @@ pub(crate) fn build(printer: &Printer, programs: &[&str]) -> Result<()> {
     run(printer, &mut command(&arguments)?)
 }
 
+/// Builds programs as they ship, each with its own features only, and says where they are.
+pub(crate) fn build_for_release(printer: &Printer, packages: &[&str]) -> Result<PathBuf> {
+    let mut arguments = vec!["build", "--release", "--locked"];
+    for package in packages {
+        arguments.extend(["--package", package]);
+    }
+    run(printer, &mut command(&arguments)?)?;
+    let programs = Programs::beside_this_one()?;
+    let target = programs.directory().parent();
+    Ok(target
+        .context("this program is not in a target directory")?
+        .join("release"))
+}
+
 /// Runs a program to its end with its output on the terminal, and fails if it does.
 pub(crate) fn run(printer: &Printer, command: &mut Command) -> Result<()> {
     let status = status(printer, command)?;

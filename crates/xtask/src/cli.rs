@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Test(TestOptions),
     /// Show the main job end to end: a ring, a rolling restart, a cleanup
     Demo(DemoOptions),
+    /// Print the budgets with today's figures, and fail if one is exceeded
+    Bench,
 }
 
 #[derive(Debug, Args)]

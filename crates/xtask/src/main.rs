@@ -1,5 +1,6 @@
 //! `cargo xtask`: everything there is to do with this repository. The one place that knows how things are built.
 
+mod bench;
 mod cargo;
 mod cli;
 mod crds;
@@ -39,6 +40,7 @@ fn run(cli: Cli, printer: &Printer) -> Result<ExitCode> {
             Command::Crds => crds::run(printer).map(|()| ExitCode::SUCCESS),
             Command::Test(options) => test::run(&options, printer).await,
             Command::Demo(options) => demo::run(&options, printer).await,
+            Command::Bench => bench::run(printer).await,
         }
     };
     runtime.block_on(async {

@@ -174,13 +174,22 @@ pub fn marked(state: &Path) -> Result<Vec<RecordedProcess>> {
 
 /// Resident memory of the process in bytes, if it runs.
 pub fn resident_bytes(identity: &ProcessIdentity) -> Option<u64> {
+    memory(identity, "VmRSS")
+}
+
+/// Resident memory that no file stands behind, in bytes, if the process runs.
+pub fn anonymous_bytes(identity: &ProcessIdentity) -> Option<u64> {
+    memory(identity, "RssAnon")
+}
+
+fn memory(identity: &ProcessIdentity, field: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{}/status", identity.pid)).ok()?;
     if !identity.is_running() {
         return None;
     }
     let fields: BTreeMap<&str, &str> = status.lines().filter_map(|line| line.split_once(':')).collect();
     let kibibytes: u64 = fields
-        .get("VmRSS")?
+        .get(field)?
         .trim()
         .trim_end_matches("kB")
         .trim()
@@ -311,6 +320,11 @@ mod tests {
 
     #[test]
     fn memory_is_read_in_bytes() {
-        assert!(resident_bytes(&ProcessIdentity::current().unwrap()).unwrap() > 100_000);
+        let this = ProcessIdentity::current().unwrap();
+        let (resident, anonymous) = (resident_bytes(&this).unwrap(), anonymous_bytes(&this).unwrap());
+        assert!(
+            100_000 < anonymous && anonymous < resident,
+            "{anonymous} of {resident}"
+        );
     }
 }

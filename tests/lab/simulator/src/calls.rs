@@ -105,6 +105,7 @@ impl CallQuery {
             && self.pod.as_ref().is_none_or(|pod| *pod == record.pod)
             && self.name.as_ref().is_none_or(|name| *name == record.name)
             && self.kind.is_none_or(|kind| kind == record.kind)
+            && self.from <= record.id
     }
 }
 
@@ -363,11 +364,12 @@ mod tests {
         assert_eq!(log.records()[0].outcome, CallOutcome::InFlight);
         log.end(second, CallOutcome::Done, Moment(4));
         assert_eq!(log.records()[0].outcome, CallOutcome::Done);
-        let query = CallQuery {
-            from: second,
+        let from = |from| CallQuery {
+            from,
             ..CallQuery::default()
         };
-        assert_eq!(log.select(&query).len(), 1);
+        assert_eq!(log.select(&from(second)).len(), 1);
+        assert!(log.select(&from(second + 1)).is_empty());
     }
 
     #[test]
