@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use casskop_core::call::{CallKey, CallState, NodeCall};
-use casskop_jolokia::storage_service::{self as storage, Jobs};
+use casskop_core::call::{CallKey, CallState, NodeCall, Replicas};
+use casskop_jolokia::storage_service::{self as storage, Jobs, Replication};
 use casskop_jolokia::{Call, CallError, Category};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
@@ -228,6 +228,14 @@ async fn run(
                 .parse()
                 .map_err(|error| Ending::Failed(format!("{error}")))?;
             block(node, &storage::remove_node(&host_id)).await
+        }
+        NodeCall::Decommission { replicas } => {
+            let replication = match replicas {
+                Replicas::MustHold => Replication::MustHold,
+                Replicas::MayFall => Replication::MayFall,
+            };
+            let version = ask(node, &storage::release_version()).await?;
+            block(node, &storage::decommission(version, replication)).await
         }
     }
 }

@@ -83,6 +83,8 @@ impl Executor<'_> {
             }
             Effect::CreateStatefulSet(set) => self.create_stateful_set(set).await,
             Effect::UpdateStatefulSet(set) => self.update_stateful_set(set).await,
+            // The licence is the proof, made by core from facts of this pass; its being here is its whole use.
+            Effect::LowerReplicas { set, licence: _ } => self.update_stateful_set(set).await,
             Effect::ResetRollingRestart {
                 dc,
                 dc_name,
@@ -288,6 +290,12 @@ pub fn summary(effect: &Effect) -> String {
         }
         Effect::CreateStatefulSet(set) => format!("create statefulset {}", name_of(set.as_ref())),
         Effect::UpdateStatefulSet(set) => format!("update statefulset {}", name_of(set.as_ref())),
+        Effect::LowerReplicas { set, licence } => {
+            format!(
+                "lower replicas of statefulset {}: {licence}",
+                name_of(set.as_ref())
+            )
+        }
         Effect::ResetRollingRestart {
             dc_name, rack_name, ..
         } => {

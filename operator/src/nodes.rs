@@ -13,10 +13,11 @@ use std::time::{Duration, Instant};
 use casskop_core::fact::Fact;
 use casskop_core::observed::{NodeFacts, OperationMode, RingView};
 use casskop_core::questions::{Question, Questions};
+use casskop_core::replication::{KeyspaceReplicas, Replication};
 use casskop_jolokia::storage_service as storage;
 use casskop_jolokia::{
     Answers, Bulk, ByteStream, Call, CallError, Credentials, Dial, Dialling, JolokiaClient, NodeOperation,
-    TimeLimits, diagnostics,
+    TimeLimits, TokenRange, diagnostics,
 };
 use casskop_types::names::PodName;
 use futures::stream::{self, StreamExt as _};
@@ -159,7 +160,7 @@ impl Node {
             match question {
                 Question::Ring => self.ring(&mut facts).await,
                 Question::InFlight => facts.in_flight = self.in_flight().await,
-                Question::Datacenters => facts.datacenters = self.datacenters().await,
+                Question::Replication => facts.replication = self.replication().await,
             }
         }
         facts
@@ -220,7 +221,7 @@ impl Node {
     }
 
     /// A keyspace that is not replicated says nothing about datacenters: its ring cannot even be described.
-    async fn datacenters(&self) -> Fact<BTreeSet<String>> {
+    async fn replication(&self) -> Fact<Replication> {
         let found = async {
             let keyspaces = self.call(&storage::non_local_keyspaces()).await?;
             let described: Vec<_> = keyspaces
@@ -228,17 +229,16 @@ impl Node {
                 .map(|keyspace| storage::describe_ring(keyspace))
                 .collect();
             let answers = self.bulk(described.iter().fold(Bulk::new(), Bulk::ask)).await?;
-            let mut datacenters = BTreeSet::new();
-            for keyspace in &described {
-                let ranges = answers.to(keyspace)?;
-                datacenters.extend(
-                    ranges
-                        .into_iter()
-                        .flat_map(|range| range.endpoints)
-                        .map(|node| node.datacenter),
-                );
-            }
-            Ok::<_, CallError>(datacenters)
+            let replicas = |question| {
+                let ranges: Vec<TokenRange> = answers.to(question)?;
+                let counted = ranges.iter().map(TokenRange::replicas_per_datacenter);
+                Ok(KeyspaceReplicas::of_ranges(counted))
+            };
+            keyspaces
+                .iter()
+                .zip(&described)
+                .map(|(keyspace, question)| Ok((keyspace.clone(), replicas(question)?)))
+                .collect::<Result<Replication, CallError>>()
         };
         fact(found.await)
     }
@@ -254,7 +254,7 @@ fn unknown(why: &str) -> NodeFacts {
         host_id: fact(why),
         ring: fact(why),
         in_flight: fact(why),
-        datacenters: fact(why),
+        replication: fact(why),
     }
 }
 

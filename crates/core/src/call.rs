@@ -38,6 +38,20 @@ pub enum NodeCall {
         /// Host id of the dead member.
         host_id: String,
     },
+    /// `decommission` of the node itself.
+    Decommission {
+        /// What it may do to the number of replicas.
+        replicas: Replicas,
+    },
+}
+
+/// What a decommission may do to the number of replicas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replicas {
+    /// Cassandra looks too, and refuses (4.0 and newer).
+    MustHold,
+    /// They may fall: it was looked before, and only expendable keyspaces object.
+    MayFall,
 }
 
 impl NodeCall {
@@ -53,6 +67,7 @@ impl NodeCall {
             Self::UpgradeSstables { .. } => OperationName::UpgradeSstables,
             Self::Rebuild { .. } => OperationName::Rebuild,
             Self::RemoveNode { .. } => OperationName::Remove,
+            Self::Decommission { .. } => OperationName::Decommission,
         }
     }
 }

@@ -24,6 +24,13 @@ pub enum Effect {
     CreateStatefulSet(Box<StatefulSet>),
     /// Whole update under the uid and resourceVersion that the object carries (those just read).
     UpdateStatefulSet(Box<StatefulSet>),
+    /// The same with one replica less, and nothing else changed.
+    LowerReplicas {
+        /// The StatefulSet as it is to be.
+        set: Box<StatefulSet>,
+        /// The ground on which its last pod may go.
+        licence: Licence,
+    },
     /// Sets `spec.topology.dc[dc].rack[rack].rollingRestart` to false, by JSON patch guarded by tests on the
     /// names at those indices and on the cluster's uid.
     ResetRollingRestart {

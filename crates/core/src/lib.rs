@@ -26,6 +26,7 @@ pub mod plan;
 pub mod quantity;
 pub mod questions;
 pub mod rack;
+pub mod replication;
 mod report;
 pub mod ring;
 mod steps;

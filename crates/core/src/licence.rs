@@ -7,6 +7,8 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::observed::RingView;
+use crate::rack::{PodView, Rack};
+use crate::ring::{self, Nodes};
 
 /// Proof that a node's claim and pod may be deleted. Only this module makes one, from facts of the same pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +19,7 @@ pub struct Licence {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Ground {
     LeftTheRing { host_id: String, witness: PodName },
+    NeverJoined { pod: PodName, witness: PodName },
 }
 
 /// The licence for a node that left the ring, as another node says: its host id is no member any more.
@@ -35,6 +38,43 @@ pub fn left_the_ring(host_id: &str, witness: &PodName, view: &RingView) -> Optio
     })
 }
 
+/// The licence for a pod whose node never joined, as other nodes say: every member they know is the node of another
+/// pod, and this pod, if it is there, is not ready.
+///
+/// That all members are up would not do: gossip takes its time to miss a node that has just gone.
+pub fn never_joined(
+    name: &PodName,
+    pod: Option<&PodView<'_>>,
+    racks: &[Rack<'_>],
+    nodes: &Nodes,
+) -> Option<Licence> {
+    if pod.is_some_and(PodView::is_ready) {
+        return None;
+    }
+    let views = ring::views(nodes);
+    let (witness, _) = views.iter().find(|(witness, _)| *witness != name)?;
+    let others: Vec<_> = racks
+        .iter()
+        .flat_map(|rack| &rack.pods)
+        .filter(|other| other.name != *name && other.is_ready())
+        .filter_map(|other| other.address)
+        .collect();
+    let all_are_others = |view: &RingView| {
+        !view.host_ids.is_empty() && view.host_ids.keys().all(|member| others.contains(member))
+    };
+    let joins = |view: &RingView| {
+        let address = pod.and_then(|pod| pod.address);
+        address.is_some_and(|address| view.joining.contains(&address))
+    };
+    let never = views.iter().all(|(_, view)| all_are_others(view) && !joins(view));
+    never.then(|| Licence {
+        ground: Ground::NeverJoined {
+            pod: name.clone(),
+            witness: (*witness).clone(),
+        },
+    })
+}
+
 impl std::fmt::Display for Licence {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.ground {
@@ -42,6 +82,12 @@ impl std::fmt::Display for Licence {
                 write!(
                     f,
                     "host id {host_id} is no member of the ring, as pod {witness} sees it"
+                )
+            }
+            Ground::NeverJoined { pod, witness } => {
+                write!(
+                    f,
+                    "the node of pod {pod} never joined the ring, as pod {witness} sees it"
                 )
             }
         }

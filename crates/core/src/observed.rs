@@ -14,6 +14,7 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 
 use crate::call::{CallKey, CallState};
 use crate::fact::Fact;
+use crate::replication::Replication;
 
 /// The cluster object and its children, as the API server has them.
 #[derive(Debug, Clone)]
@@ -59,8 +60,8 @@ pub struct NodeFacts {
     /// Names of the `StorageService` operations (`forceKeyspaceCleanup`, `rebuild`, ...) that a thread of this node
     /// is executing right now, whoever called them.
     pub in_flight: Fact<BTreeSet<String>>,
-    /// Datacenters that own replicas of user keyspaces, as `describeRingJMX` tells.
-    pub datacenters: Fact<BTreeSet<String>>,
+    /// Replicas of the keyspaces that are replicated between nodes, as `describeRingJMX` tells.
+    pub replication: Fact<Replication>,
 }
 
 /// `StorageService.OperationMode`, as Cassandra 3.11 to 5.0 spell it.

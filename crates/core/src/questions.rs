@@ -26,8 +26,8 @@ pub enum Question {
     Ring,
     /// `StorageService` operations in flight, from the thread dump.
     InFlight,
-    /// Datacenters that own replicas of user keyspaces.
-    Datacenters,
+    /// Replicas of the keyspaces that are replicated between nodes.
+    Replication,
 }
 
 /// The questions of a pass, by pod.
@@ -45,6 +45,15 @@ pub fn questions(cluster: &ValidatedCluster, kube: &KubeState, calls: &Calls) ->
     if action::anything_wanted(cluster, kube, &racks) || nodes_unrecorded(&racks, status) {
         ask_the_ring(&racks, status, &mut questions);
     }
+    if action::asks_for_replication(&racks, status) {
+        let ready = racks
+            .iter()
+            .flat_map(|rack| &rack.pods)
+            .find(|pod| pod.is_ready());
+        if let Some(pod) = ready {
+            ask(&mut questions, &pod.name, Question::Replication);
+        }
+    }
     for rack in &racks {
         if let Some(rack_status) = status.rack(&rack.desired.id) {
             ask_for_operations(rack, rack_status, calls, &mut questions);
@@ -61,9 +70,10 @@ pub fn needs_claims(_cluster: &ValidatedCluster, kube: &KubeState) -> bool {
         .status
         .iter()
         .flat_map(|status| status.cassandra_rack_status.values());
-    racks
-        .flat_map(|rack| &rack.operations)
-        .any(|record| is_running(record) && record.lost_node.as_ref().is_some_and(|lost| lost.pod.is_some()))
+    racks.flat_map(|rack| &rack.operations).any(|record| {
+        let has_claim = record.lost_node.as_ref().is_some_and(|lost| lost.pod.is_some());
+        is_running(record) && (has_claim || record.name == OperationName::Decommission)
+    })
 }
 
 /// Witnesses from as many racks as possible, and the nodes of racks under way for themselves.
@@ -96,11 +106,20 @@ fn ask_the_ring(racks: &[Rack<'_>], status: &CassandraClusterStatus, questions: 
 
 fn ask_for_operations(rack: &Rack<'_>, rack_status: &RackStatus, calls: &Calls, questions: &mut Questions) {
     for record in rack_status.operations.iter().filter(|record| is_running(record)) {
-        let Some(pod) = rack.pods.iter().find(|pod| pod.uid == record.pod_uid) else {
+        // A node that leaves outlives its pod.
+        let is_its = |pod: &&PodView<'_>| match record.name {
+            OperationName::Decommission => pod.name.to_string() == record.pod,
+            _ => pod.uid == record.pod_uid,
+        };
+        let Some(pod) = rack.pods.iter().find(is_its) else {
             continue;
         };
         let known = calls.get(&operations::call_key(record));
-        if record.state == RecordState::Ongoing && matches!(known, None | Some(CallState::Lost { .. })) {
+        let open = match record.name {
+            OperationName::Decommission => !matches!(known, Some(CallState::Running { .. })),
+            _ => matches!(known, None | Some(CallState::Lost { .. })),
+        };
+        if record.state == RecordState::Ongoing && open {
             ask(questions, &pod.name, Question::InFlight);
         }
         // The asked node's own view tells what became of a removal.
@@ -118,7 +137,7 @@ fn ask_for_requests(rack: &Rack<'_>, questions: &mut Questions) {
         };
         match request.name {
             OperationName::Rebuild => {
-                ask(questions, &pod.name, Question::Datacenters);
+                ask(questions, &pod.name, Question::Replication);
                 ask(questions, &pod.name, Question::Ring);
             }
             OperationName::Remove => ask(questions, &pod.name, Question::Ring),

@@ -91,8 +91,20 @@ impl Rack<'_> {
 
     /// The StatefulSet's controller has seen the last write and every replica has a ready pod.
     pub fn complete(&self) -> Result<(), Blocker> {
+        self.complete_where(|_| true)
+    }
+
+    /// The same, whatever may be with one pod.
+    pub fn complete_but(&self, exempt: &PodName) -> Result<(), Blocker> {
+        self.complete_where(|pod| pod.name != *exempt)
+    }
+
+    fn complete_where(&self, counts: impl Fn(&PodView<'_>) -> bool) -> Result<(), Blocker> {
+        if self.statefulset.is_none() && self.desired.nodes == 0 {
+            return Ok(());
+        }
         self.controller_caught_up()?;
-        if let Some(pod) = self.pods.iter().find(|pod| !pod.is_ready()) {
+        if let Some(pod) = self.pods.iter().find(|pod| counts(pod) && !pod.is_ready()) {
             return Err(Blocker::new(
                 ConditionReason::NodeNotReady,
                 format!("pod {} is {}", pod.name, pod.readiness),

@@ -103,6 +103,16 @@ fn last_action(scene: Scene<'_>, status: &mut CassandraClusterStatus) {
 
 /// Host ids and addresses by pod, as the ring tells them.
 fn nodes(scene: Scene<'_>, status: &mut CassandraClusterStatus) {
+    let is_wanted = |pod: &String| {
+        let of_rack = |rack: &crate::rack::Rack<'_>| {
+            let there = rack.pods.iter().any(|known| known.name.to_string() == *pod);
+            there
+                || (0..rack.replicas())
+                    .any(|ordinal| scene.cluster.name.pod(&rack.desired.id, ordinal).to_string() == *pod)
+        };
+        scene.racks.iter().any(of_rack)
+    };
+    status.cassandra_node_status.retain(|pod, _| is_wanted(pod));
     let views = ring::views(&scene.observed.nodes);
     for pod in scene
         .racks

@@ -31,6 +31,35 @@ pub fn agrees(racks: &[Rack<'_>], nodes: &Nodes) -> Result<(), Blocker> {
     pods.iter().try_for_each(|pod| is_up(pod, &views, nodes))
 }
 
+/// The same, whatever may be with the node of one pod.
+pub fn agrees_but(racks: &[Rack<'_>], nodes: &Nodes, exempt: &PodView<'_>) -> Result<(), Blocker> {
+    let all: Vec<_> = racks.iter().flat_map(|rack| &rack.pods).collect();
+    let views = views(nodes);
+    if views.is_empty() {
+        return Err(no_answer(&all, nodes));
+    }
+    for (witness, view) in &views {
+        let mut view = (*view).clone();
+        if let Some(address) = &exempt.address {
+            view.leaving.remove(address);
+        }
+        membership_is_stable(witness, &view, &all)?;
+    }
+    let others = all.into_iter().filter(|pod| pod.name != exempt.name);
+    let mut others = others.peekable();
+    others.try_for_each(|pod| is_up(pod, &views, nodes))
+}
+
+/// Whether some node sees the node of a pod leaving the ring.
+pub fn is_leaving(pod: &PodView<'_>, nodes: &Nodes) -> bool {
+    let leaves = |address| {
+        views(nodes)
+            .iter()
+            .any(|(_, view)| view.leaving.contains(address))
+    };
+    pod.address.as_ref().is_some_and(leaves)
+}
+
 /// Every node of one rack is NORMAL and seen UP, and none of its nodes is joining, leaving or moving.
 pub fn has(rack: &Rack<'_>, nodes: &Nodes) -> Result<(), Blocker> {
     let pods: Vec<_> = rack.pods.iter().collect();

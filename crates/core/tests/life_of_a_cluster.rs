@@ -7,6 +7,8 @@
     reason = "what the test's world lacks is a bug of the test"
 )]
 
+#[path = "life_of_a_cluster/scale_down.rs"]
+mod scale_down;
 mod world;
 
 use casskop_core::call::NodeCall;
@@ -217,27 +219,6 @@ fn scaling_up_joins_one_node_at_a_time_and_suggests_the_cleanup_of_the_older_one
         assert_eq!(world.made.len(), if auto_pilot { 3 } else { 0 });
         assert_eq!(world.pods.len(), 6);
     }
-}
-
-#[test]
-fn lowering_the_number_of_nodes_takes_none_away() {
-    let mut world = formed(2);
-    world.edit_spec(|spec| spec["nodesPerRacks"] = json!(1));
-    for _ in 0..20 {
-        world.pass(Death::Never);
-        world.controllers();
-    }
-    assert_eq!(world.pods.len(), 6);
-    let status = world.cluster.status.unwrap();
-    let waiting = status
-        .conditions
-        .iter()
-        .find(|condition| condition.type_ == "Waiting")
-        .unwrap();
-    assert_eq!(
-        (waiting.status.as_str(), waiting.reason.as_str()),
-        ("True", "DataAtRisk")
-    );
 }
 
 #[test]

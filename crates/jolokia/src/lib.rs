@@ -41,7 +41,7 @@ pub use dial::{ByteStream, Dial, Dialling, TcpDial};
 pub use error::{CallError, Category, Unexpected};
 pub use node_status::NodeStatus;
 pub use request::Request;
-pub use ring::{RangeEndpoint, TokenRange, replicas_per_datacenter};
+pub use ring::{RangeEndpoint, TokenRange};
 pub use storage_service::{HostId, OperationMode, RemovalStatus};
 pub use stream_manager::StreamPlan;
 pub use version::ReleaseVersion;

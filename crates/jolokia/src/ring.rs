@@ -26,26 +26,16 @@ pub struct RangeEndpoint {
     pub rack: String,
 }
 
-/// How many replicas a keyspace has in each data centre, read off its ranges.
-///
-/// It is the replication factor, bounded by the number of nodes: a keyspace with RF 3 in a data centre of
-/// two nodes counts 2. Data centres are compared whole: `dc1` is not `dc10`.
-pub fn replicas_per_datacenter(ranges: &[TokenRange]) -> BTreeMap<String, usize> {
-    let mut replicas = BTreeMap::<String, usize>::new();
-    for range in ranges {
-        let mut here = BTreeMap::<&str, usize>::new();
-        for endpoint in &range.endpoints {
-            *here.entry(&endpoint.datacenter).or_default() += 1;
-        }
-        for (datacenter, count) in here {
-            let most = replicas.entry(datacenter.to_owned()).or_default();
-            *most = count.max(*most);
-        }
-    }
-    replicas
-}
-
 impl TokenRange {
+    /// How many of the replicas are in each data centre. Names are compared whole: `dc1` is not `dc10`.
+    pub fn replicas_per_datacenter(&self) -> BTreeMap<String, usize> {
+        let mut replicas = BTreeMap::new();
+        for endpoint in &self.endpoints {
+            *replicas.entry(endpoint.datacenter.clone()).or_default() += 1;
+        }
+        replicas
+    }
+
     /// Reads `TokenRange(start_token:…, …, endpoint_details:[EndpointDetails(host:…, datacenter:…, rack:…), …])`.
     pub(crate) fn parse(text: &str) -> Result<Self, Unexpected> {
         let unexpected = || Unexpected::new("a token range", &Value::from(text));
@@ -92,11 +82,8 @@ mod tests {
 
     #[test]
     fn replicas_are_counted_per_whole_data_centre_name() {
-        let ranges = [
-            range(&[("10.0.0.1", "dc10"), ("10.0.0.2", "dc10")]),
-            range(&[("10.0.0.1", "dc10"), ("10.0.1.1", "dc2")]),
-        ];
-        let replicas = replicas_per_datacenter(&ranges);
+        let range = range(&[("10.0.0.1", "dc10"), ("10.0.0.2", "dc10"), ("10.0.1.1", "dc2")]);
+        let replicas = range.replicas_per_datacenter();
         assert_eq!(replicas.get("dc1"), None);
         assert_eq!(replicas, BTreeMap::from([("dc10".into(), 2), ("dc2".into(), 1)]));
     }

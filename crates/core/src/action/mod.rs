@@ -4,6 +4,7 @@
 //! node per ring. What is wanted and may not happen yet queues up, first come, first served.
 
 mod rolling;
+mod scale_down;
 mod scale_up;
 mod wanted;
 
@@ -15,12 +16,14 @@ use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::blocker::Blocker;
+use crate::call::Replicas;
 use crate::effect::Effect;
-use crate::operations::{Scene, is_running};
+use crate::operations::{Scene, decommission, is_running};
 use crate::rack::Rack;
 use crate::ring;
 use crate::steps::Steps;
 
+pub(crate) use scale_down::asks_for_replication;
 pub(crate) use wanted::anything_wanted;
 
 /// How soon the ring is asked again while it does not agree: no watch tells.
@@ -39,6 +42,9 @@ pub fn advance(scene: Scene<'_>, status: &mut CassandraClusterStatus, steps: &mu
     let Some(step) = next_step(scene, status) else {
         return;
     };
+    if step.kind == StepKind::Leave {
+        return leave(scene, &step, status, steps);
+    }
     match gate(scene, &step, status) {
         Ok(()) => take(scene, &step, status, steps),
         Err(blocker) => {
@@ -57,6 +63,31 @@ pub fn advance(scene: Scene<'_>, status: &mut CassandraClusterStatus, steps: &mu
     }
 }
 
+/// The last node of the rack leaves, once everything else is well.
+fn leave(scene: Scene<'_>, step: &Step<'_>, status: &mut CassandraClusterStatus, steps: &mut Steps) {
+    match scale_down::gate(scene, step.rack, status, steps) {
+        Err(blocker) => {
+            steps.look_again_after(ASK_AGAIN);
+            steps.wait_for(blocker);
+        }
+        Ok((pod, replicas)) => {
+            let rack_status = status
+                .cassandra_rack_status
+                .entry(step.rack.desired.id.to_string())
+                .or_default();
+            begin(rack_status, step.rack, scene, steps);
+            if replicas == Replicas::MayFall {
+                let note = format!(
+                    "the node of pod {} leaves although system_distributed or system_traces lose replicas by it",
+                    pod.name
+                );
+                steps.warn("DecommissionForced", note);
+            }
+            decommission::begin(scene, pod, replicas, rack_status, steps);
+        }
+    }
+}
+
 /// The one step that may come next.
 #[derive(Debug, Clone)]
 struct Step<'a> {
@@ -70,6 +101,8 @@ enum StepKind {
     Create,
     /// One replica more.
     Grow,
+    /// The last node leaves.
+    Leave,
     /// Write the new template, which rolls the pods.
     Roll,
     /// Wait for what is under way.
@@ -85,6 +118,10 @@ fn next_step<'a>(scene: Scene<'a>, status: &CassandraClusterStatus) -> Option<St
             .iter()
             .filter_map(|rack| Some((rack, status.rack(&rack.desired.id)?)))
     };
+    // A node on its way out: its record tells what is waited for.
+    if racks().any(|(_, rack_status)| decommission::under_way(rack_status).is_some()) {
+        return None;
+    }
     let rolling = racks().find(|(_, rack)| rolling::is_rolling(rack));
     if let Some((rack, rack_status)) = rolling {
         let written = rolling::next_template(scene, rack, rack_status).is_none();
@@ -110,12 +147,21 @@ fn next_step<'a>(scene: Scene<'a>, status: &CassandraClusterStatus) -> Option<St
             kind: StepKind::Grow,
         });
     }
+    let shrinking = racks().find(|(rack, rack_status)| {
+        scale_down::is_wanted(rack) && is_ongoing(rack_status, ClusterAction::ScaleDown)
+    });
+    if let Some((rack, _)) = shrinking {
+        return Some(Step {
+            rack,
+            kind: StepKind::Leave,
+        });
+    }
     let queued = racks().filter_map(|(rack, rack_status)| Some((rack, queued_action(rack_status)?)));
     let (rack, action) = queued.min_by_key(|(_, action)| action.start_time.as_ref().map(|time| time.0))?;
-    let kind = if action.name == Some(ClusterAction::ScaleUp) {
-        StepKind::Grow
-    } else {
-        StepKind::Roll
+    let kind = match action.name {
+        Some(ClusterAction::ScaleUp) => StepKind::Grow,
+        Some(ClusterAction::ScaleDown) => StepKind::Leave,
+        _ => StepKind::Roll,
     };
     // A restart starts once its flag is reset: from then on a set flag is a new request.
     let waits_for_reset = action.name == Some(ClusterAction::RollingRestart) && rack.desired.rolling_restart;
@@ -157,7 +203,7 @@ fn take(scene: Scene<'_>, step: &Step<'_>, status: &mut CassandraClusterStatus, 
         .entry(step.rack.desired.id.to_string())
         .or_default();
     match step.kind {
-        StepKind::Await => {}
+        StepKind::Await | StepKind::Leave => {}
         StepKind::Create => {
             let object = wanted::first_statefulset(scene, step.rack, &seeds);
             steps.effects.push(Effect::CreateStatefulSet(Box::new(object)));
@@ -212,7 +258,8 @@ fn conclude(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &mut RackStatus, ste
         return;
     }
     let done = match action.name {
-        Some(ClusterAction::ScaleUp) => scale_up::is_done(scene, rack, rack_status, steps),
+        Some(ClusterAction::ScaleUp) => scale_up::is_done(scene, rack, steps),
+        Some(ClusterAction::ScaleDown) => scale_down::is_done(rack, rack_status),
         _ => rolling::is_done(scene, rack, rack_status),
     };
     if done {

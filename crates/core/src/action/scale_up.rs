@@ -4,7 +4,6 @@ use casskop_types::labels::{
     OPERATION_ARGUMENT, OPERATION_END, OPERATION_NAME, OPERATION_START, OPERATION_STATUS,
 };
 use casskop_types::operation::{OperationName, OperationStatus};
-use casskop_types::status::RackStatus;
 use k8s_openapi::api::apps::v1::StatefulSet;
 
 use crate::effect::Effect;
@@ -22,7 +21,7 @@ pub(super) fn one_more(rack: &Rack<'_>) -> Option<StatefulSet> {
 
 /// Every node joined, and every older node of the datacenter has its cleanup queued: those gave up tokens, and keep
 /// the data until a cleanup.
-pub(super) fn is_done(scene: Scene<'_>, rack: &Rack<'_>, _status: &RackStatus, steps: &mut Steps) -> bool {
+pub(super) fn is_done(scene: Scene<'_>, rack: &Rack<'_>, steps: &mut Steps) -> bool {
     let joined = rack.replicas() >= rack.desired.nodes
         && rack.complete().is_ok()
         && ring::has(rack, &scene.observed.nodes).is_ok();

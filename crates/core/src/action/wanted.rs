@@ -1,12 +1,12 @@
 //! What the spec asks of a rack that it does not have yet.
 
-use casskop_types::conditions::ConditionReason;
-use casskop_types::status::{ActionStatus, CassandraClusterStatus, ClusterAction, LastAction, RackStatus};
+use casskop_types::status::{
+    ActionStatus, CassandraClusterStatus, ClusterAction, LastAction, Phase, RackStatus,
+};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{is_initializing, rolling, unfinished};
-use crate::blocker::Blocker;
+use super::{is_initializing, rolling, scale_down, unfinished};
 use crate::desired::{self, TemplateInputs};
 use crate::effect::Effect;
 use crate::observed::KubeState;
@@ -21,33 +21,64 @@ pub(super) fn accept(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &mut RackSt
         *rack_status = super::initializing(scene);
         return;
     }
+    if scale_down::supersedes(rack, rack_status) {
+        rack_status.phase = Some(Phase::Pending);
+        rack_status.initializing_sub_phase = None;
+        return queue(scene, rack_status, ClusterAction::ScaleDown);
+    }
+    withdraw(scene, rack, rack_status);
     let (Some(stored), false) = (rack.statefulset, is_initializing(rack_status)) else {
         return;
     };
-    if rack.replicas() > rack.desired.nodes {
-        let (id, have, want) = (&rack.desired.id, rack.replicas(), rack.desired.nodes);
-        steps.wait_for(Blocker::new(
-            ConditionReason::DataAtRisk,
-            format!("rack {id} has {have} nodes and {want} are asked for: this version does not scale down, set nodesPerRacks back"),
-        ));
-    }
     if unfinished(rack_status).is_none()
         && let Some(name) = newly_wanted(scene.cluster, rack, stored)
     {
-        rack_status.cassandra_last_action = Some(LastAction {
-            name: Some(name),
-            status: Some(ActionStatus::ToDo),
-            start_time: Some(Time(scene.now)),
-            ..LastAction::default()
-        });
+        // What may not begin is not queued: it would hold back all that could.
+        let may_begin = match name {
+            ClusterAction::ScaleDown => scale_down::may_begin(scene, rack, steps),
+            _ => Ok(()),
+        };
+        match may_begin {
+            Ok(()) => queue(scene, rack_status, name),
+            Err(blocker) => steps.wait_for(blocker),
+        }
     }
     reset_flag(rack, rack_status, steps);
+}
+
+/// A change of size that was queued and that somebody thought better of.
+fn withdraw(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &mut RackStatus) {
+    let queued = rack_status.cassandra_last_action.as_mut();
+    let Some(action) = queued.filter(|action| action.status == Some(ActionStatus::ToDo)) else {
+        return;
+    };
+    let still_wanted = match action.name {
+        Some(ClusterAction::ScaleUp) => rack.replicas() < rack.desired.nodes,
+        Some(ClusterAction::ScaleDown) => scale_down::is_wanted(rack),
+        _ => true,
+    };
+    if !still_wanted {
+        action.status = Some(ActionStatus::Done);
+        action.end_time = Some(Time(scene.now));
+    }
+}
+
+fn queue(scene: Scene<'_>, rack_status: &mut RackStatus, name: ClusterAction) {
+    rack_status.cassandra_last_action = Some(LastAction {
+        name: Some(name),
+        status: Some(ActionStatus::ToDo),
+        start_time: Some(Time(scene.now)),
+        ..LastAction::default()
+    });
 }
 
 /// The action that brings a settled rack closer to its spec; growing first, as CassKop detects it before a restart.
 fn newly_wanted(cluster: &ValidatedCluster, rack: &Rack<'_>, stored: &StatefulSet) -> Option<ClusterAction> {
     if rack.replicas() < rack.desired.nodes {
         return Some(ClusterAction::ScaleUp);
+    }
+    if scale_down::is_wanted(rack) {
+        return Some(ClusterAction::ScaleDown);
     }
     rolling::template_change(cluster, rack, stored).or_else(|| {
         rack.desired

@@ -1,12 +1,10 @@
 //! `podLastOperation`: the rack's last operation in CassKop's words, with exact lists.
 
-use casskop_types::operation::OperationStatus;
-use casskop_types::operation::{OperationRecord, RecordState};
+use casskop_types::operation::{OperationName, OperationRecord, OperationStatus, RecordState};
 use casskop_types::status::{PodLastOperation, RackStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{Scene, is_queued, is_running};
-use crate::rack::Rack;
 
 /// An operation started: it joins the batch of its name that is under way, or opens a new one.
 pub(super) fn started(status: &mut RackStatus, record: &OperationRecord, scene: Scene<'_>) {
@@ -35,6 +33,16 @@ pub(super) fn started(status: &mut RackStatus, record: &OperationRecord, scene: 
     }
 }
 
+/// The node left the ring. `CassKop` knows this state of decommissions only.
+pub(super) fn finalizing(status: &mut RackStatus, record: &OperationRecord) {
+    let last = status.pod_last_operation.as_mut();
+    if let Some(last) = last.filter(|last| last.name == Some(record.name))
+        && record.name == OperationName::Decommission
+    {
+        last.status = Some(OperationStatus::Finalizing);
+    }
+}
+
 /// An operation ended: its pod moves to the list of its outcome, once.
 pub(super) fn ended(status: &mut RackStatus, record: &OperationRecord) {
     let Some(last) = status
@@ -57,7 +65,7 @@ pub(super) fn ended(status: &mut RackStatus, record: &OperationRecord) {
 }
 
 /// Closes the batch once nothing of it runs or waits.
-pub(super) fn close(scene: Scene<'_>, _rack: &Rack<'_>, status: &mut RackStatus) {
+pub(super) fn close(scene: Scene<'_>, status: &mut RackStatus) {
     let open = |name| {
         status
             .operations
@@ -67,7 +75,8 @@ pub(super) fn close(scene: Scene<'_>, _rack: &Rack<'_>, status: &mut RackStatus)
     let Some(last) = &status.pod_last_operation else {
         return;
     };
-    if last.status != Some(OperationStatus::Ongoing) || open(last.name) {
+    let under_way = [OperationStatus::Ongoing, OperationStatus::Finalizing];
+    if !last.status.is_some_and(|status| under_way.contains(&status)) || open(last.name) {
         return;
     }
     let now = Time(scene.now);

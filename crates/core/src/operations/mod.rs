@@ -5,13 +5,15 @@
 //! runs of one request at once, never a repeat of a recorded end. Where a crash leaves the outcome open, the node is
 //! asked; where it cannot tell, an idempotent operation runs again as a new attempt.
 
+mod claims;
+pub(crate) mod decommission;
 mod labels;
 mod last_operation;
 mod queue;
 pub mod remove;
 mod run;
 
-use casskop_types::operation::{OperationRecord, RecordState};
+use casskop_types::operation::{OperationName, OperationRecord, RecordState};
 use casskop_types::status::RackStatus;
 use jiff::{SignedDuration, Timestamp};
 
@@ -57,13 +59,16 @@ pub fn advance(
     queue::take_up(scene, rack, status, steps);
     for index in 0..status.operations.len() {
         if is_running(&status.operations[index]) {
+            if status.operations[index].name == OperationName::Decommission {
+                decommission::follow(scene, rack, &mut status.operations[index], steps);
+            }
             let transition = run::step(scene, rack, &status.operations[index]);
             run::enter(scene, rack, status, index, transition, steps);
         }
     }
     queue::start_next(scene, rack, status, quiet, steps);
     labels::mirror(scene, rack, status, steps);
-    last_operation::close(scene, rack, status);
+    last_operation::close(scene, status);
     forget_ended(scene, status, steps);
 }
 

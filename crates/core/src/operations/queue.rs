@@ -14,6 +14,7 @@ use crate::effect::Effect;
 use crate::fact::Fact;
 use crate::observed::NodeFacts;
 use crate::rack::{PodView, Rack};
+use crate::replication;
 use crate::steps::Steps;
 use casskop_types::conditions::ConditionReason;
 
@@ -192,10 +193,13 @@ fn prepare(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord) -> Prepa
                 "decommission is not asked for by label: lower nodesPerRacks, and the last node of the rack leaves".to_owned(),
             );
         }
-        OperationCommand::Rebuild { from_dc } => match &node.datacenters {
-            Fact::Known(known) if known.contains(&from_dc) => None,
+        OperationCommand::Rebuild { from_dc } => match &node.replication {
+            Fact::Known(known) if replication::datacenters(known).contains(from_dc.as_str()) => None,
             Fact::Known(known) => {
-                let known = known.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+                let known = replication::datacenters(known)
+                    .into_iter()
+                    .collect::<Vec<_>>()
+                    .join(", ");
                 return Prepared::Refused(format!(
                     "no keyspace has replicas in datacenter {from_dc} to rebuild from; there are some in: {known}"
                 ));

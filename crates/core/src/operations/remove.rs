@@ -5,12 +5,10 @@
 
 use std::net::IpAddr;
 
-use casskop_types::names::DATA_VOLUME;
 use casskop_types::operation::{LostNode, OperationRecord, RemoveTarget};
-use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 
-use super::Scene;
 use super::run::Transition;
+use super::{Scene, claims};
 use crate::blocker::Blocker;
 use crate::effect::Effect;
 use crate::fact::Fact;
@@ -171,21 +169,13 @@ pub(super) fn finalize(
             let note = format!("the claims of pod {pod} are not known: {why}");
             Transition::AskAgain(Blocker::new(ConditionReason::ObjectRefused, note))
         }
-        Fact::Known(claims) => Transition::Finalize {
-            claim_uid: claim_of(pod, claims, scene),
+        Fact::Known(stored) => Transition::Finalize {
+            lost: LostNode {
+                claim_uid: claims::data_claim(pod, stored, scene),
+                ..record.lost_node.clone().unwrap_or_default()
+            },
         },
     }
-}
-
-/// The uid of the pod's data claim, if it is proved to be this cluster's.
-fn claim_of(pod: &str, claims: &[PersistentVolumeClaim], scene: Scene<'_>) -> Option<String> {
-    let name = format!("{DATA_VOLUME}-{pod}");
-    let claim = claims
-        .iter()
-        .find(|claim| claim.metadata.name.as_deref() == Some(name.as_str()))?;
-    let kube = &scene.observed.kube;
-    licence::is_ours(claim, &scene.cluster.uid, &kube.statefulsets, &kube.pods)
-        .then(|| claim.metadata.uid.clone())?
 }
 
 /// Deletes the recorded claim and pod, and ends once both are gone. The StatefulSet then makes the pod anew, and a
@@ -199,13 +189,11 @@ pub(super) fn clean_up(
     let Some(lost) = &record.lost_node else {
         return Transition::End(Ok(()));
     };
-    let Fact::Known(claims) = &scene.observed.kube.claims else {
+    let Fact::Known(stored) = &scene.observed.kube.claims else {
         let note = format!("the claims of cluster {} were not read", scene.cluster.name);
         return Transition::AskAgain(Blocker::new(ConditionReason::ObjectRefused, note));
     };
-    let claim = claims
-        .iter()
-        .find(|claim| lost.claim_uid.is_some() && claim.metadata.uid == lost.claim_uid);
+    let claim = claims::recorded(lost, stored);
     let pod = scene
         .racks
         .iter()
@@ -224,14 +212,7 @@ pub(super) fn clean_up(
         return Transition::AskAgain(Blocker::new(ConditionReason::NodesUnreachable, note));
     };
     let mut effects = Vec::new();
-    if let Some(claim) = claim.filter(|claim| claim.metadata.deletion_timestamp.is_none()) {
-        effects.push(Effect::DeleteClaim {
-            name: claim.metadata.name.clone().unwrap_or_default(),
-            uid: claim.metadata.uid.clone().unwrap_or_default(),
-            resource_version: claim.metadata.resource_version.clone().unwrap_or_default(),
-            licence,
-        });
-    }
+    effects.extend(claim.and_then(|claim| claims::delete(claim, licence)));
     // The claim stays until no pod uses it (the finalizer kubernetes.io/pvc-protection), so the pod has to go too.
     if let Some(pod) = pod {
         effects.push(Effect::DeletePod {

@@ -1,11 +1,11 @@
 //! One running operation: from what its call and its node say to what becomes of its record.
 
-use casskop_types::operation::{OperationName, OperationProgress, OperationRecord, RecordState};
+use casskop_types::operation::{LostNode, OperationName, OperationProgress, OperationRecord, RecordState};
 use casskop_types::status::RackStatus;
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{ASK_AGAIN, Scene, last_operation, remove};
+use super::{ASK_AGAIN, Scene, decommission, last_operation, remove};
 use crate::blocker::Blocker;
 use crate::call::{CallKey, CallState, NodeCall, storage_service_operation};
 use crate::effect::Effect;
@@ -15,7 +15,7 @@ use crate::steps::Steps;
 use casskop_types::conditions::ConditionReason;
 
 /// Tries of an operation whose outcome got lost, before it ends as an error.
-const ATTEMPTS: i32 = 20;
+pub(super) const ATTEMPTS: i32 = 20;
 
 /// What becomes of a running record.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,8 +26,8 @@ pub(super) enum Transition {
     AskAgain(Blocker),
     /// Nothing of it runs any more and its outcome got lost: run it once more.
     RunAgain { keyspaces_done: Vec<String> },
-    /// The lost node left the ring: what belonged to it goes too.
-    Finalize { claim_uid: Option<String> },
+    /// The node left the ring: what belonged to it goes too.
+    Finalize { lost: LostNode },
     /// Remove what still belongs to the lost node.
     CleanUp { effects: Vec<Effect>, waits: Blocker },
     /// It ended.
@@ -36,6 +36,10 @@ pub(super) enum Transition {
 
 /// Decides what becomes of a running record. Pure in the record and the scene.
 pub(super) fn step(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord) -> Transition {
+    // It outlives its pod.
+    if record.name == OperationName::Decommission {
+        return decommission::step(scene, rack, record);
+    }
     let Some(pod) = rack.pods.iter().find(|pod| pod.uid == record.pod_uid) else {
         return Transition::End(Err(format!(
             "pod {} went away while {} ran on it: its outcome is unknown, check the node and ask again",
@@ -156,11 +160,11 @@ pub(super) fn enter(
             record.progress = Some(OperationProgress { keyspaces_done });
             start_call(scene, rack, record, steps);
         }
-        Transition::Finalize { claim_uid } => {
+        Transition::Finalize { lost } => {
             record.state = RecordState::Finalizing;
-            if let Some(lost) = &mut record.lost_node {
-                lost.claim_uid = claim_uid;
-            }
+            record.lost_node = Some(lost);
+            let record = record.clone();
+            last_operation::finalizing(status, &record);
             // The claim and the pod go in the next pass, after this record is written.
             steps.look_again_after(SignedDuration::ZERO);
         }
@@ -234,7 +238,9 @@ fn node_call(scene: Scene<'_>, record: &OperationRecord) -> Option<NodeCall> {
         OperationName::Remove => Some(NodeCall::RemoveNode {
             host_id: record.lost_node.clone()?.host_id?,
         }),
-        OperationName::Decommission => None,
+        OperationName::Decommission => Some(NodeCall::Decommission {
+            replicas: decommission::replicas(record),
+        }),
     }
 }
 

@@ -10,12 +10,13 @@ use casskop_core::fact::Fact;
 use casskop_core::observed::{KubeState, NodeFacts, Observed, OperationMode, RingView};
 use casskop_core::plan::{Plan, plan};
 use casskop_core::questions::{Question, questions};
+use casskop_core::replication::{KeyspaceReplicas, Replication};
 use casskop_core::validate::validate;
 use casskop_types::cluster::CassandraCluster;
 use casskop_types::names::PodName;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use serde_json::json;
 
 /// A call that was really made to a node.
@@ -50,10 +51,16 @@ pub(crate) struct World {
     /// Work going on in nodes, whoever asked for it.
     pub(crate) in_flight: BTreeMap<String, NodeCall>,
     pub(crate) made: Vec<Made>,
+    /// Claims by the pod that mounts them: uid, and how many there were before under the same name.
+    pub(crate) claims: BTreeMap<String, (String, u32)>,
+    /// Host ids of nodes that were decommissioned: a disk that holds one of them starts no node again.
+    pub(crate) decommissioned: BTreeSet<String>,
+    pub(crate) replication: Replication,
     pub(crate) notices: Vec<Notice>,
     pub(crate) now: Timestamp,
     /// Most pods ever not ready or missing at once since the cluster was up.
     pub(crate) most_down: usize,
+    dropped_claims: Vec<String>,
     next: u32,
 }
 
@@ -74,9 +81,17 @@ impl World {
             calls: BTreeMap::new(),
             in_flight: BTreeMap::new(),
             made: Vec::new(),
+            claims: BTreeMap::new(),
+            decommissioned: BTreeSet::new(),
+            replication: [(
+                "shop".to_owned(),
+                KeyspaceReplicas::of_ranges([[("dc1".to_owned(), 3)].into()]),
+            )]
+            .into(),
             notices: Vec::new(),
             now: "2026-11-21T08:00:00Z".parse().unwrap(),
             most_down: 0,
+            dropped_claims: Vec::new(),
             next: 0,
         }
     }
@@ -183,12 +198,36 @@ impl World {
                 };
             }
         }
-        for call in ended.values() {
-            if let NodeCall::RemoveNode { host_id } = call {
-                self.members.retain(|_, (known, _)| known != host_id);
+        for (pod, call) in &ended {
+            match call {
+                NodeCall::RemoveNode { host_id } => self.members.retain(|_, (known, _)| known != host_id),
+                NodeCall::Decommission { .. } => self.leave(pod),
+                _ => {}
             }
         }
         !ended.is_empty()
+    }
+
+    /// All work going on in nodes fails.
+    pub(crate) fn fail_calls(&mut self, why: &str) {
+        self.in_flight.clear();
+        for state in self.calls.values_mut() {
+            *state = CallState::Failed {
+                keyspaces_done: vec![],
+                reason: why.to_owned(),
+            };
+        }
+    }
+
+    /// The node of a pod has left the ring; its process runs on, and serves nobody.
+    pub(crate) fn leave(&mut self, pod: &str) {
+        let Some(object) = self.pods.get_mut(pod) else {
+            return;
+        };
+        if let Some((host_id, _)) = self.members.remove(&address_of(object)) {
+            self.decommissioned.insert(host_id);
+        }
+        set_ready(object, "False");
     }
 
     pub(crate) fn label(&mut self, pod: &str, labels: &[(&str, &str)]) {
@@ -226,7 +265,12 @@ impl World {
             pods: self.pods.values().cloned().collect(),
             services: Fact::default(),
             disruption_budget: Fact::default(),
-            claims: Fact::Known(Vec::new()),
+            claims: Fact::Known(
+                self.claims
+                    .iter()
+                    .map(|(pod, (uid, _))| claim(pod, uid))
+                    .collect(),
+            ),
         }
     }
 
@@ -259,8 +303,8 @@ impl World {
                     .collect(),
             );
         }
-        if what.contains(&Question::Datacenters) {
-            facts.datacenters = Fact::Known(["dc1".to_owned()].into());
+        if what.contains(&Question::Replication) {
+            facts.replication = Fact::Known(self.replication.clone());
         }
         facts
     }
@@ -284,6 +328,32 @@ impl World {
                 );
                 set.metadata.generation = set.metadata.generation.map(|generation| generation + 1);
                 self.sets.insert(name, set);
+            }
+            Effect::LowerReplicas { set, .. } => {
+                let name = set.metadata.name.clone().unwrap();
+                let mut set = (**set).clone();
+                let before = self.sets[&name].spec.as_ref().unwrap().replicas.unwrap();
+                let after = set.spec.as_ref().unwrap().replicas.unwrap();
+                assert_eq!(after, before - 1, "more than one replica at once");
+                let pod = self.pods.get(&format!("{name}-{after}"));
+                let is_member = pod.is_some_and(|pod| self.members.contains_key(&address_of(pod)));
+                assert!(!is_member, "the replica of a member was taken away");
+                set.metadata.generation = set.metadata.generation.map(|generation| generation + 1);
+                self.sets.insert(name, set);
+            }
+            Effect::DeleteClaim { name, uid, .. } => {
+                let pod = name.strip_prefix("data-").unwrap().to_owned();
+                let Some((known, _)) = self.claims.get(&pod) else {
+                    return;
+                };
+                assert_eq!(known, uid, "the claim of another");
+                let host_id = self.host_id(&pod);
+                assert!(
+                    !self.members.values().any(|(member, _)| *member == host_id),
+                    "the claim of a member"
+                );
+                self.claims.remove(&pod);
+                self.dropped_claims.push(pod);
             }
             Effect::ResetRollingRestart { dc, rack, .. } => {
                 let (dc, rack) = (*dc, *rack);
@@ -332,7 +402,15 @@ impl World {
                     self.pods.remove(&pod.to_string());
                 }
             }
-            Effect::DeleteClaim { .. } | Effect::ApplyService(_) | Effect::ApplyDisruptionBudget(_) => {}
+            Effect::ApplyService(_) | Effect::ApplyDisruptionBudget(_) => {}
+        }
+    }
+
+    /// The host id that the disk of a pod holds.
+    fn host_id(&self, pod: &str) -> String {
+        match self.claims[pod].1 {
+            0 => format!("host-of-{pod}"),
+            times => format!("host-of-{pod}-{times}"),
         }
     }
 
@@ -345,6 +423,16 @@ impl World {
         let replicas = spec.replicas.unwrap_or(1);
         let mut moved = false;
         let mut all_new = true;
+        let surplus = (replicas..)
+            .map(|ordinal| format!("{name}-{ordinal}"))
+            .take_while(|pod| self.pods.contains_key(pod))
+            .last();
+        if let Some(pod) = surplus {
+            let address = address_of(&self.pods[&pod]);
+            assert!(!self.members.contains_key(&address), "a member was taken away");
+            self.pods.remove(&pod);
+            moved = true;
+        }
         for ordinal in 0..replicas {
             let pod = format!("{name}-{ordinal}");
             if !self.pods.contains_key(&pod) {
@@ -397,18 +485,28 @@ impl World {
     fn create_pod(&mut self, set: &StatefulSet, name: &str, ordinal: i32, revision: &str) {
         let pod = format!("{name}-{ordinal}");
         self.next += 1;
+        let former = self
+            .dropped_claims
+            .iter()
+            .filter(|dropped| **dropped == pod)
+            .count();
+        let next = self.next;
+        self.claims
+            .entry(pod.clone())
+            .or_insert_with(|| (format!("claim-uid-{next}"), u32::try_from(former).unwrap()));
+        let host_id = self.host_id(&pod);
         let known = self
             .members
             .iter()
-            .find(|(_, (id, _))| *id == format!("host-of-{pod}"))
+            .find(|(_, (id, _))| *id == host_id)
             .map(|(ip, _)| *ip);
         if let Some(old) = known {
             self.members.remove(&old);
         }
         let address = IpAddr::V4(Ipv4Addr::from(0x7f01_0000 + self.next));
-        let ready = !self.broken.contains(&pod);
+        let ready = !self.broken.contains(&pod) && !self.decommissioned.contains(&host_id);
         if ready {
-            self.members.insert(address, (format!("host-of-{pod}"), true));
+            self.members.insert(address, (host_id, true));
         }
         let mut labels = set
             .spec
@@ -428,11 +526,24 @@ impl World {
                 "ownerReferences": [{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": name,
                     "uid": set.metadata.uid, "controller": true}],
             },
+            "spec": {"containers": [], "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": format!("data-{pod}")}}]},
             "status": {"podIP": address, "conditions": [{"type": "Ready", "status": if ready { "True" } else { "False" }}]},
         }))
         .unwrap();
         self.pods.insert(pod, object);
     }
+}
+
+fn claim(pod: &str, uid: &str) -> PersistentVolumeClaim {
+    serde_json::from_value(json!({
+        "metadata": {"name": format!("data-{pod}"), "namespace": "ns", "uid": uid, "resourceVersion": "1"},
+    }))
+    .unwrap()
+}
+
+pub(crate) fn set_ready(pod: &mut Pod, to: &str) {
+    let status = pod.status.as_mut().unwrap();
+    to.clone_into(&mut status.conditions.as_mut().unwrap()[0].status);
 }
 
 pub(crate) fn is_ready(pod: &Pod) -> bool {
