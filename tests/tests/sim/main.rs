@@ -4,6 +4,7 @@ mod crashes;
 mod formation;
 mod operations;
 mod restarts;
+mod sizes;
 
 use casskop_lab::state::Nodes;
 

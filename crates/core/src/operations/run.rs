@@ -206,6 +206,10 @@ pub(super) fn end(
         }
     }
     let record = record.clone();
+    if record.name == OperationName::Decommission {
+        // The rack's action goes on, and nothing else tells: what belonged to the node is gone already.
+        steps.look_again_after(SignedDuration::ZERO);
+    }
     last_operation::ended(status, &record);
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use casskop_core::call::{CallKey, CallState, NodeCall};
-use casskop_core::effect::{Effect, Notice};
+use casskop_core::effect::{Effect, Notice, Wake};
 use casskop_core::fact::Fact;
 use casskop_core::observed::{KubeState, NodeFacts, Observed, OperationMode, RingView};
 use casskop_core::plan::{Plan, plan};
@@ -13,6 +13,7 @@ use casskop_core::questions::{Question, questions};
 use casskop_core::replication::{KeyspaceReplicas, Replication};
 use casskop_core::validate::validate;
 use casskop_types::cluster::CassandraCluster;
+use casskop_types::conditions::say_the_same;
 use casskop_types::names::PodName;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -115,10 +116,7 @@ impl World {
         let plan = plan(&validated, &observed, self.now);
         let mut writes = 0;
         let dies = |writes: usize| matches!(death, Death::AfterWrites(limit) if writes >= limit);
-        if !casskop_types::conditions::say_the_same(
-            &self.cluster.status.clone().unwrap_or_default(),
-            &plan.status,
-        ) {
+        if !say_the_same(&self.cluster.status.clone().unwrap_or_default(), &plan.status) {
             if dies(writes) {
                 self.die();
                 return plan;
@@ -144,20 +142,30 @@ impl World {
     }
 
     /// Runs operator and controllers until nothing changes any more; returns the passes it took.
+    ///
+    /// The operator looks only when something it watches has changed, or when it said it would. Its own status is
+    /// nothing it watches.
     pub(crate) fn settle(&mut self) -> usize {
-        for passes in 1..400 {
-            let plan = self.pass(Death::Never);
-            let moved = self.controllers() | self.nodes_finish();
-            let same = casskop_types::conditions::say_the_same(
-                &self.cluster.status.clone().unwrap_or_default(),
-                &plan.status,
-            );
-            if !moved && same && plan.effects.is_empty() && self.calls.is_empty() && self.in_flight.is_empty()
-            {
+        let mut due = true;
+        let mut passes = 0;
+        for _ in 0..400 {
+            if due {
+                let plan = self.pass(Death::Never);
+                passes += 1;
+                let written = |effect: &Effect| !matches!(effect, Effect::ForgetCall(_));
+                due = plan.wake != Wake::OnEvent || plan.effects.iter().any(written);
+            }
+            due |= self.controllers() | self.nodes_finish();
+            if !due {
+                let stored = self.cluster.status.clone().unwrap_or_default();
                 let again = self.pass(Death::Never);
-                if again.effects.is_empty() {
-                    return passes;
-                }
+                assert_eq!(again.effects, vec![], "slept while there was something to do");
+                assert!(
+                    say_the_same(&stored, &again.status),
+                    "slept before the status was right: {:#?}",
+                    again.status
+                );
+                return passes;
             }
         }
         panic!("does not settle: {:#?}", self.cluster.status);
