@@ -82,9 +82,10 @@ impl Executor<'_> {
                     .await
             }
             Effect::CreateStatefulSet(set) => self.create_stateful_set(set).await,
-            Effect::UpdateStatefulSet(set) => self.update_stateful_set(set).await,
             // The licence is the proof, made by core from facts of this pass; its being here is its whole use.
-            Effect::LowerReplicas { set, licence: _ } => self.update_stateful_set(set).await,
+            Effect::UpdateStatefulSet(set) | Effect::LowerReplicas { set, licence: _ } => {
+                self.update_stateful_set(set).await
+            }
             Effect::ResetRollingRestart {
                 dc,
                 dc_name,

@@ -150,9 +150,10 @@ fn remedy(keyspace: &str, replicas: &KeyspaceReplicas, remaining: Remaining<'_>)
             let mut factors = replicas.per_datacenter.clone();
             factors.insert(remaining.datacenter.to_owned(), remaining.in_datacenter);
             let factors = factors.iter().filter(|(_, factor)| **factor > 0);
-            let factors: String = factors
+            let factors: Vec<_> = factors
                 .map(|(dc, factor)| format!(", '{dc}': {factor}"))
                 .collect();
+            let factors = factors.concat();
             format!("'class': 'NetworkTopologyStrategy'{factors}")
         }
     };
@@ -194,10 +195,12 @@ mod tests {
             .collect()
     }
 
-    fn replication(keyspaces: &[(&str, &[&[(&str, usize)]])]) -> Replication {
-        let replicas = |ranges: &[&[(&str, usize)]]| {
-            KeyspaceReplicas::of_ranges(ranges.iter().map(|counts| range(counts)))
-        };
+    /// Counts of one range by datacenter.
+    type Range<'a> = &'a [(&'a str, usize)];
+
+    fn replication(keyspaces: &[(&str, &[Range<'_>])]) -> Replication {
+        let replicas =
+            |ranges: &[Range<'_>]| KeyspaceReplicas::of_ranges(ranges.iter().map(|counts| range(counts)));
         keyspaces
             .iter()
             .map(|(name, ranges)| ((*name).to_owned(), replicas(ranges)))

@@ -63,6 +63,13 @@ fn core(options: &TestOptions, printer: &Printer) -> Result<()> {
         "clippy",
         "--workspace",
         "--all-targets",
+        // Left out of plain `cargo test`, and so of all targets too.
+        "--test",
+        "api",
+        "--test",
+        "sim",
+        "--test",
+        "e2e",
         "--locked",
         "--",
         "-D",

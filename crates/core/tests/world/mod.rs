@@ -431,10 +431,9 @@ impl World {
         let replicas = spec.replicas.unwrap_or(1);
         let mut moved = false;
         let mut all_new = true;
-        let surplus = (replicas..)
+        let surplus = (replicas..100)
             .map(|ordinal| format!("{name}-{ordinal}"))
-            .take_while(|pod| self.pods.contains_key(pod))
-            .last();
+            .rfind(|pod| self.pods.contains_key(pod));
         if let Some(pod) = surplus {
             let address = address_of(&self.pods[&pod]);
             assert!(!self.members.contains_key(&address), "a member was taken away");
