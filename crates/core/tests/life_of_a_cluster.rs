@@ -298,7 +298,11 @@ fn a_request_that_cannot_be_read_is_answered_on_its_label() {
     );
     world.label(
         "ring-dc1-rack2-0",
-        &[("operation-name", "rebuild"), ("operation-status", "ToDo")],
+        &[
+            ("operation-name", "remove"),
+            ("operation-status", "ToDo"),
+            ("operation-argument", "Not.A.Pod"),
+        ],
     );
     world.label(
         "ring-dc1-rack3-0",
@@ -324,10 +328,44 @@ fn a_request_that_cannot_be_read_is_answered_on_its_label() {
         "{notes:?}"
     );
     assert!(
-        notes.iter().any(|note| note.contains("needs the datacenter")),
+        notes
+            .iter()
+            .any(|note| note.contains("`Not.A.Pod` is neither a pod's name")),
         "{notes:?}"
     );
     assert!(notes.iter().any(|note| note.contains("dc7")), "{notes:?}");
+}
+
+#[test]
+fn a_request_waits_for_an_argument_that_is_written_after_its_status() {
+    let mut world = formed(1);
+    let pod = "ring-dc1-rack1-0";
+    world.label(pod, &[("operation-name", "rebuild")]);
+    world.pass(Death::Never);
+    world.label(pod, &[("operation-status", "ToDo")]);
+    world.settle();
+    assert!(world.made.is_empty());
+    assert_eq!(world.label_of(pod, "operation-status").as_deref(), Some("ToDo"));
+    let status = world.cluster.status.as_ref().unwrap();
+    let waiting = status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == "Waiting")
+        .unwrap();
+    assert_eq!(
+        (waiting.status.as_str(), waiting.message.as_str()),
+        (
+            "True",
+            "rebuild on pod ring-dc1-rack1-0 waits: rebuild needs the datacenter to stream from: \
+             set the label operation-argument to its name"
+        )
+    );
+    world.label(pod, &[("operation-argument", "dc1")]);
+    world.settle();
+    let from_dc = "dc1".to_owned();
+    assert_eq!(world.made.len(), 1);
+    assert_eq!(world.made[0].call, NodeCall::Rebuild { from_dc });
+    assert_eq!(world.label_of(pod, "operation-status").as_deref(), Some("Done"));
 }
 
 #[test]

@@ -55,6 +55,8 @@ vocabulary! {
         ObjectRefused = "ObjectRefused",
         /// Data would be lost; the message says what would help.
         DataAtRisk = "DataAtRisk",
+        /// A request on a pod's labels lacks its argument.
+        RequestIncomplete = "RequestIncomplete",
         /// Another operator holds CassKop's lock.
         OtherOperatorRuns = "OtherOperatorRuns",
     }

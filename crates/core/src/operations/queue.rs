@@ -2,7 +2,7 @@
 
 use casskop_types::labels::{Labels, OPERATION_STATUS};
 use casskop_types::operation::{
-    OperationCommand, OperationRecord, OperationRequest, OperationStatus, RecordState,
+    ArgumentError, OperationCommand, OperationRecord, OperationRequest, OperationStatus, RecordState,
 };
 use casskop_types::status::RackStatus;
 use casskop_types::time::label_time;
@@ -25,14 +25,20 @@ pub(super) fn take_up(scene: Scene<'_>, rack: &Rack<'_>, status: &mut RackStatus
         .retain(|record| !is_queued(record) || still_asked_for(rack, record));
     for pod in &rack.pods {
         match request_of(pod) {
-            Ok(Some(request)) => take_up_request(scene, pod, &request, status),
+            Ok(Some(request)) => take_up_request(scene, pod, &request, status, steps),
             Ok(None) => {}
             Err(why) => refuse_label(pod, &why, steps),
         }
     }
 }
 
-fn take_up_request(scene: Scene<'_>, pod: &PodView<'_>, request: &OperationRequest, status: &mut RackStatus) {
+fn take_up_request(
+    scene: Scene<'_>,
+    pod: &PodView<'_>,
+    request: &OperationRequest,
+    status: &mut RackStatus,
+    steps: &mut Steps,
+) {
     let mut of_pod = status
         .operations
         .iter()
@@ -46,6 +52,13 @@ fn take_up_request(scene: Scene<'_>, pod: &PodView<'_>, request: &OperationReque
         OperationStatus::Ongoing if !of_pod.any(|record| record.name == request.name) => RecordState::Ongoing,
         _ => return,
     };
+    // `kubectl label` may set the status in one call and the argument in the next.
+    if let Err(error @ (ArgumentError::NoSourceDatacenter | ArgumentError::NoLostNode)) = request.command()
+        && state == RecordState::ToDo
+    {
+        let note = format!("{} on pod {} waits: {error}", request.name, pod.name);
+        return steps.wait_for(Blocker::new(ConditionReason::RequestIncomplete, note));
+    }
     status.operations.push(OperationRecord {
         id: format!("{}-{}-{}", request.name, pod.ordinal, label_time(scene.now)),
         name: request.name,
