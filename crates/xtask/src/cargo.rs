@@ -1,9 +1,11 @@
 //! Calling cargo on this workspace.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
 use anyhow::{Context, Result, bail};
+use casskop_lab::components::{Component, Components};
 use casskop_lab::programs::Programs;
 use casskop_lab::progress::Progress;
 
@@ -55,6 +57,22 @@ pub(crate) fn build_for_release(printer: &Printer, packages: &[&str]) -> Result<
     Ok(target
         .context("this program is not in a target directory")?
         .join("release"))
+}
+
+/// PATH with the plugin and a kubectl first, so that `kubectl casskop` is the one just built.
+pub(crate) fn path_with_plugin() -> Result<OsString> {
+    let kubectl = Components::locate()?.require(Component::Kubectl)?;
+    let programs = Programs::beside_this_one()?;
+    let first = [
+        programs.directory(),
+        kubectl.parent().unwrap_or(Path::new("/usr/bin")),
+    ];
+    let rest = std::env::var_os("PATH").unwrap_or_default();
+    let all = first
+        .into_iter()
+        .map(Path::to_owned)
+        .chain(std::env::split_paths(&rest));
+    Ok(std::env::join_paths(all)?)
 }
 
 /// Runs a program to its end with its output on the terminal, and fails if it does.

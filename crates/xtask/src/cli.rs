@@ -110,8 +110,32 @@ pub(crate) struct TestOptions {
 #[derive(Debug, Args)]
 pub(crate) struct DemoOptions {
     /// Without real nodes and real Cassandra: under a minute once set up
-    #[arg(long)]
+    #[arg(long, conflicts_with = "context")]
     pub(crate) simulated: bool,
+    /// On a cluster of your own, by the name of its kubeconfig context: everything but the CRDs goes into the
+    /// namespace casskop-demo
+    #[arg(long, value_name = "NAME")]
+    pub(crate) context: Option<String>,
+    #[command(flatten)]
+    pub(crate) images: ImageOptions,
+}
+
+/// Images for a cluster that has not got the usual ones. A lab makes its own.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Images, with --context")]
+pub(crate) struct ImageOptions {
+    /// The operator, from operator/Dockerfile
+    #[arg(long = "operator-image", value_name = "IMAGE", requires = "context")]
+    pub(crate) operator: Option<String>,
+    /// The init container that prepares a node, from crates/bootstrap/Dockerfile, target bootstrap
+    #[arg(long = "bootstrap-image", value_name = "IMAGE", requires = "context")]
+    pub(crate) bootstrap: Option<String>,
+    /// The init container that writes the configuration, from crates/bootstrap/Dockerfile, target config-builder
+    #[arg(long = "config-builder-image", value_name = "IMAGE", requires = "context")]
+    pub(crate) config_builder: Option<String>,
+    /// Cassandra 5.0 [default: cassandra:5.0]
+    #[arg(long = "cassandra-image", value_name = "IMAGE", requires = "context")]
+    pub(crate) cassandra: Option<String>,
 }
 
 #[cfg(test)]
@@ -136,5 +160,13 @@ mod tests {
         assert_eq!(error.kind(), clap::error::ErrorKind::ArgumentConflict);
         assert!(Cli::try_parse_from(["xtask", "lab", "up", "--simulated", "many"]).is_err());
         assert!(Cli::try_parse_from(["xtask", "test", "unit"]).is_err());
+    }
+
+    #[test]
+    fn images_are_chosen_for_a_cluster_of_ones_own_alone() {
+        assert!(Cli::try_parse_from(["xtask", "demo", "--operator-image", "a:1"]).is_err());
+        assert!(Cli::try_parse_from(["xtask", "demo", "--simulated", "--context", "kind"]).is_err());
+        let own = ["xtask", "demo", "--context", "kind", "--operator-image", "a:1"];
+        assert!(Cli::try_parse_from(own).is_ok());
     }
 }

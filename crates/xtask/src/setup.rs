@@ -29,6 +29,11 @@ pub(crate) fn run(options: &SetupOptions, printer: &Printer) -> Result<()> {
     Ok(())
 }
 
+/// The client alone, for clusters that are there already.
+pub(crate) fn client(printer: &Printer) -> Result<()> {
+    build(&[Component::Kubectl], printer)
+}
+
 /// What every lab needs.
 pub(crate) fn control_plane(printer: &Printer) -> Result<()> {
     build(&Component::CONTROL_PLANE, printer)

@@ -2,15 +2,13 @@
 //! by the layers that can, and end with the run, however it ends.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 use casskop_lab::cache::Cache;
-use casskop_lab::components::{Component, Components};
 use casskop_lab::images::{self, cassandra::Release};
 use casskop_lab::lab::{Lab, Lifetime, Options, STATE_VARIABLE};
-use casskop_lab::programs::Programs;
 use casskop_lab::state::Nodes;
 
 use crate::cli::{Layer, TestOptions};
@@ -120,7 +118,7 @@ fn in_layer(layer: Layer, lab: &Lab, options: &TestOptions, printer: &Printer) -
     let mut test = cargo::command(&["test", "--workspace", "--locked", "--test", target])?;
     test.env(STATE_VARIABLE, lab.directory().path())
         .env("KUBECONFIG", lab.kubeconfig())
-        .env("PATH", path()?);
+        .env("PATH", cargo::path_with_plugin()?);
     if layer == Layer::E2e {
         test.envs(jars(printer)?);
     }
@@ -151,20 +149,4 @@ fn with_options<'a>(test: &'a mut Command, options: &TestOptions) -> &'a mut Com
         test.arg("--").args(&options.arguments);
     }
     test
-}
-
-/// PATH with the plugin and a kubectl first, so that `kubectl casskop` in a test is the one just built.
-pub(crate) fn path() -> Result<std::ffi::OsString> {
-    let kubectl = Components::locate()?.require(Component::Kubectl)?;
-    let programs = Programs::beside_this_one()?;
-    let first = [
-        programs.directory(),
-        kubectl.parent().unwrap_or(Path::new("/usr/bin")),
-    ];
-    let rest = std::env::var_os("PATH").unwrap_or_default();
-    let all = first
-        .into_iter()
-        .map(Path::to_owned)
-        .chain(std::env::split_paths(&rest));
-    Ok(std::env::join_paths(all)?)
 }

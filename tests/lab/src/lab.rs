@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
@@ -229,6 +230,20 @@ impl Lab {
             namespace,
             Credentials::Token(token),
         )
+    }
+
+    /// Starts another process in a lab of this process's own: it is on record, and ends with the lab.
+    pub fn run(&mut self, name: &str, command: &mut Command) -> Result<ProcessIdentity> {
+        let keeping = self
+            .keeping
+            .as_mut()
+            .context("the lab belongs to somebody else")?;
+        keeping.roster.spawn(name, command)
+    }
+
+    /// Leaves a lab that was this process's own to itself: it stays until `lab down`.
+    pub fn leave(mut self) -> Result<()> {
+        self.keeping.take().map_or(Ok(()), Keeping::let_go)
     }
 
     /// Takes the lab down, if it is this process's own, and says whether that worked, which a drop cannot.

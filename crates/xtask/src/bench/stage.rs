@@ -16,7 +16,6 @@ use kube::api::{WatchEvent, WatchParams};
 use serde::de::DeserializeOwned;
 
 use crate::cargo;
-use crate::test::path;
 
 /// The users whose requests are counted.
 const OPERATOR: &str = "casskop-operator";
@@ -217,7 +216,7 @@ pub(crate) struct Selected<'a> {
 
 /// Runs a program to its end and says how long that took.
 pub(crate) fn run(command: &mut Command) -> Result<Duration> {
-    command.env("PATH", path()?);
+    command.env("PATH", cargo::path_with_plugin()?);
     let began = Instant::now();
     let output = command.stdin(Stdio::null()).output();
     let took = began.elapsed();
