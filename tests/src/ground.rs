@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use casskop_lab::Lab;
+use casskop_lab::lab::{Lab, Lifetime, Options};
+use casskop_lab::progress::Silent;
 use casskop_lab::state::Nodes;
 use casskop_lab::wait::{Answer, until};
 use k8s_openapi::api::core::v1::Namespace;
@@ -12,7 +13,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::Api;
 use kube::api::PostParams;
 use serde_json::json;
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
 use crate::kubectl::Kubectl;
 
@@ -20,6 +21,10 @@ use crate::kubectl::Kubectl;
 const ESTABLISHED: Duration = Duration::from_secs(30);
 
 static LAB: OnceCell<Lab> = OnceCell::const_new();
+
+/// For tests that switch machines off or work in all namespaces, one after the other.
+static OTHER_LAB: OnceCell<Lab> = OnceCell::const_new();
+static TURN: Mutex<()> = Mutex::const_new(());
 
 /// A place for one test: the shared lab, and a namespace nobody else uses.
 pub struct Ground {
@@ -29,13 +34,36 @@ pub struct Ground {
     pub client: kube::Client,
     /// The test's own namespace.
     pub namespace: String,
+    _turn: Option<MutexGuard<'static, ()>>,
 }
 
 impl Ground {
     /// A place in the program's lab, which starts with the first test that asks. All tests of one program ask for the
     /// same kind of nodes.
     pub async fn new(nodes: Nodes) -> Result<Self> {
-        let lab = LAB.get_or_try_init(|| start(nodes)).await?;
+        let lab = LAB
+            .get_or_try_init(async || prepare(Lab::for_test(nodes).await?).await)
+            .await?;
+        Self::in_lab(lab, None).await
+    }
+
+    /// A place in a lab that no other test uses at the same time.
+    pub async fn alone(nodes: Nodes) -> Result<Self> {
+        let turn = TURN.lock().await;
+        let lab = OTHER_LAB
+            .get_or_try_init(async || {
+                let options = Options {
+                    name: format!("alone-{}", std::process::id()),
+                    nodes,
+                    lifetime: Lifetime::Owned,
+                };
+                prepare(Lab::start(&options, &Silent).await?).await
+            })
+            .await?;
+        Self::in_lab(lab, Some(turn)).await
+    }
+
+    async fn in_lab(lab: &'static Lab, turn: Option<MutexGuard<'static, ()>>) -> Result<Self> {
         // Each test has a runtime of its own, and a client lives in one runtime.
         let client = lab.client().await?;
         let wanted: Namespace = serde_json::from_value(json!({ "metadata": { "generateName": "test-" } }))?;
@@ -50,9 +78,25 @@ impl Ground {
             lab,
             client,
             namespace,
+            _turn: turn,
         };
         ground.admit_cassandra()?;
         Ok(ground)
+    }
+
+    /// The same place, in a namespace whose name is given because something names it.
+    pub async fn in_namespace(mut self, name: &str) -> Result<Self> {
+        name.clone_into(&mut self.namespace);
+        let wanted: Namespace = serde_json::from_value(json!({ "metadata": { "name": name } }))?;
+        match Api::all(self.client.clone())
+            .create(&PostParams::default(), &wanted)
+            .await
+        {
+            Err(kube::Error::Api(status)) if status.is_already_exists() => {}
+            created => drop(created?),
+        }
+        self.admit_cassandra()?;
+        Ok(self)
     }
 
     /// Installs the service account of Cassandra's pods: without it the API server takes none of them.
@@ -82,8 +126,7 @@ pub fn repository() -> PathBuf {
     here.parent().unwrap_or(here).to_owned()
 }
 
-async fn start(nodes: Nodes) -> Result<Lab> {
-    let lab = Lab::for_test(nodes).await?;
+async fn prepare(lab: Lab) -> Result<Lab> {
     let crds = repository().join("crds");
     let applied = Kubectl::new(&lab.kubeconfig(), "default")?
         .arguments(["apply", "-f"])

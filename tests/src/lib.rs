@@ -7,5 +7,6 @@
 pub mod cluster;
 pub mod ground;
 pub mod kubectl;
+pub mod loss;
 pub mod operator;
 pub mod ring;

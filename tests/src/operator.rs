@@ -23,11 +23,28 @@ pub struct Operator {
 impl Operator {
     /// The operator of the test's namespace, with all rights.
     pub fn start(ground: &Ground) -> Result<Self> {
-        Self::start_as(ground, &ground.lab.kubeconfig(), &ground.namespace)
+        Self::spawn(
+            ground,
+            &ground.lab.kubeconfig(),
+            &ground.namespace,
+            &[
+                ("--leader-election-namespace", &ground.namespace),
+                (
+                    "--leader-election-id",
+                    &format!("casskop-operator-{}", ground.namespace),
+                ),
+            ],
+        )
     }
 
-    /// The operator of the test's namespace under a login of its own, with its lease in another namespace.
-    pub fn start_as(ground: &Ground, kubeconfig: &Path, lease_namespace: &str) -> Result<Self> {
+    /// The operator as its Deployment starts it, for one namespace or, with an empty name, for all: under a login of its
+    /// own, with its lease in another namespace than the clusters.
+    pub fn start_as(ground: &Ground, kubeconfig: &Path, watched: &str, own_namespace: &str) -> Result<Self> {
+        let lease = [("--leader-election-namespace", own_namespace)];
+        Self::spawn(ground, kubeconfig, watched, &lease)
+    }
+
+    fn spawn(ground: &Ground, kubeconfig: &Path, watched: &str, flags: &[(&str, &str)]) -> Result<Self> {
         let program = Programs::beside_this_one()?.require("casskop-operator", "casskop-operator")?;
         let log = ground
             .lab
@@ -38,20 +55,12 @@ impl Operator {
         let (metrics, health) = (free_address()?, free_address()?);
         let child = Command::new(program)
             .arg("run")
-            .args([
-                "--leader-election-namespace",
-                lease_namespace,
-                "--leader-lease-duration",
-                LEASE,
-            ])
-            .args([
-                "--leader-election-id",
-                &format!("casskop-operator-{}", ground.namespace),
-            ])
+            .args(flags.iter().flat_map(|(flag, value)| [flag, value]))
+            .args(["--leader-lease-duration", LEASE])
             .args(["--metrics-addr", &metrics, "--health-probe-bind-address", &health])
             .arg("--kubeconfig")
             .arg(kubeconfig)
-            .env("WATCH_NAMESPACE", &ground.namespace)
+            .env("WATCH_NAMESPACE", watched)
             .env("POD_NAME", format!("operator-of-{}", ground.namespace))
             .env("LOG_LEVEL", "DEBUG")
             .stdin(Stdio::null())

@@ -3,6 +3,8 @@
 mod crashes;
 mod formation;
 mod operations;
+mod permissions;
+mod removal;
 mod restarts;
 mod sizes;
 

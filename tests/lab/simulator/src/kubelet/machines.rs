@@ -7,9 +7,9 @@ use anyhow::Context as _;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::Node;
-use kube::Client;
-use kube::api::{Api, Patch, PatchParams, PostParams};
+use k8s_openapi::api::core::v1::{Node, Pod};
+use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
+use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -133,8 +133,8 @@ impl Machines {
     }
 }
 
-/// Switches a machine on or off: its Ready condition, as the node life-cycle controller would set it once the lease ran
-/// out (it takes 50 s), then its processes.
+/// Switches a machine on or off: its processes, and what the node life-cycle controller would write once the lease ran
+/// out (it takes 50 s): the machine's conditions, and that none of its pods is ready.
 pub(crate) async fn set_power(
     client: &Client,
     world: &Arc<World>,
@@ -151,11 +151,33 @@ pub(crate) async fn set_power(
     nodes
         .patch_status(node, &PatchParams::default(), &Patch::Merge(status))
         .await?;
-    if power == Power::On {
-        renew(client, node).await?;
-        switch.send_replace(power);
+    match power {
+        Power::On => {
+            renew(client, node).await?;
+            switch.send_replace(power);
+        }
+        Power::Off => mark_pods_not_ready(client, node).await?,
     }
     world.wake_all();
+    Ok(())
+}
+
+/// The controller does so only where it was the one to find the machine's conditions changed.
+async fn mark_pods_not_ready(client: &Client, node: &str) -> anyhow::Result<()> {
+    let here = ListParams::default().fields(&format!("spec.nodeName={node}"));
+    let condition =
+        json!({"type": "Ready", "status": "False", "lastTransitionTime": format!("{:.0}", Timestamp::now())});
+    let patch = Patch::Strategic(json!({"status": {"conditions": [condition]}}));
+    for pod in Api::<Pod>::all(client.clone()).list_metadata(&here).await? {
+        let pods: Api<Pod> = Api::namespaced(client.clone(), &pod.namespace().unwrap_or_default());
+        match pods
+            .patch_status(&pod.name_any(), &PatchParams::default(), &patch)
+            .await
+        {
+            Err(kube::Error::Api(status)) if status.is_not_found() => {}
+            patched => drop(patched?),
+        }
+    }
     Ok(())
 }
 

@@ -1,0 +1,253 @@
+//! The operator in another namespace than the cluster, under the Roles it ships with, with Jolokia's authentication on:
+//! the API server forbids it nothing, and every verb granted is used.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result, ensure};
+use casskop_lab::audit::Request;
+use casskop_simulator::ring::{Keyspace, Replication};
+use casskop_simulator::{CallOutcome, CallQuery};
+use casskop_tests::cluster::{Cluster, spec};
+use casskop_tests::ground::{Ground, repository};
+use casskop_tests::loss::LostNode;
+use casskop_tests::operator::Operator;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::NODES;
+
+/// The operator's namespace, as the manifests have it.
+const OPERATORS: &str = "casskop-operator";
+
+/// The clusters' namespace, as `namespaced.yaml` has it.
+const CLUSTERS: &str = "cassandra";
+
+const USER: &str = "system:serviceaccount:casskop-operator:casskop-operator";
+
+/// Where waiting for the plugin ends.
+const WAIT: [&str; 3] = ["--wait", "--timeout", "2m"];
+
+#[tokio::test]
+async fn the_role_of_one_namespace_grants_what_the_operator_uses_and_no_more() -> Result<()> {
+    grants_what_is_used("namespaced.yaml", CLUSTERS, "one").await
+}
+
+#[tokio::test]
+async fn the_role_of_all_namespaces_grants_what_the_operator_uses_and_no_more() -> Result<()> {
+    grants_what_is_used("cluster-wide.yaml", "", "all").await
+}
+
+/// With a cluster of a name of its own: it would find the claims of an earlier one.
+async fn grants_what_is_used(manifest: &str, watched: &str, name: &str) -> Result<()> {
+    let ground = Ground::alone(NODES).await?.in_namespace(CLUSTERS).await?;
+    let mut requests = ground.lab.requests_from_now()?;
+    let path = repository().join("operator/deploy").join(manifest);
+    kubectl(&ground, ["apply", "-f", &path.to_string_lossy()])?;
+    let login = ground
+        .lab
+        .service_account_login(OPERATORS, "casskop-operator")
+        .await?;
+    let operator = Operator::start_as(&ground, &login, watched, OPERATORS)?;
+    let lived = live_through_everything(&ground, name).await;
+    operator.kill()?;
+    lived?;
+    uninstall(&ground)?;
+
+    let requests: Vec<Request> = requests.read()?;
+    let ours: Vec<&Request> = requests
+        .iter()
+        .filter(|request| request.user.username == USER)
+        .collect();
+    let forbidden: Vec<_> = ours.iter().filter(|request| request.is_forbidden()).collect();
+    assert!(forbidden.is_empty(), "{manifest}: {forbidden:?}");
+    let unused: Vec<Grant> = grants(&std::fs::read_to_string(&path)?)?
+        .into_iter()
+        .filter(|grant| !ours.iter().any(|request| grant.covers(request)))
+        .collect();
+    assert!(
+        unused.is_empty(),
+        "{manifest} grants what is never used: {unused:?}"
+    );
+    Ok(())
+}
+
+/// Everything the operator does: it forms a cluster, restarts a rack, carries out each operation, and removes a lost node.
+async fn live_through_everything(ground: &Ground, name: &str) -> Result<()> {
+    let secret = [
+        "--from-literal=username=jolokia",
+        "--from-literal=password=s3cret",
+    ];
+    kubectl(
+        ground,
+        [
+            "create",
+            "secret",
+            "generic",
+            "jolokia-auth",
+            secret[0],
+            secret[1],
+        ],
+    )?;
+    let mut wanted = spec(&[("dc1", &["rack1", "rack2"]), ("dc2", &["rack1"])], 1);
+    wanted["imageJolokiaSecret"] = json!({ "name": "jolokia-auth" });
+    let cluster = Cluster::create(ground, name, wanted).await?;
+    cluster.settled(3).await?;
+    let (simulator, id) = cluster.simulator()?;
+    let keyspace = Keyspace::full(Replication::by_dc([("dc1", 2), ("dc2", 1)]));
+    simulator.put_keyspace(&id, "shop", keyspace).await?;
+    let [wait, timeout, long] = WAIT;
+    cluster.casskop([
+        "restart",
+        "--crd",
+        name,
+        "--rack",
+        "dc1.rack1",
+        wait,
+        timeout,
+        long,
+    ])?;
+    cluster.casskop(["cleanup", "start", "--crd", name, wait, timeout, long])?;
+    cluster.casskop(["rebuild", "--dc", "dc2", "dc1", wait, timeout, long])?;
+    cluster.casskop(["upgradesstables", "start", "--crd", name, wait, timeout, long])?;
+    let lost = LostNode::of(&cluster, &ground.namespace, &cluster.pod("dc1-rack2", 0)).await?;
+    let address = lost.address.to_string();
+    cluster.casskop([
+        "removenode",
+        "--pod",
+        &lost.pod,
+        "--previous-ip",
+        &address,
+        "--crd",
+        name,
+        wait,
+        timeout,
+        long,
+    ])?;
+    cluster.settled(3).await?;
+    lost.repair_machine().await?;
+    let asked = simulator
+        .calls(&CallQuery {
+            cluster: Some(id),
+            ..CallQuery::default()
+        })
+        .await?;
+    ensure!(!asked.is_empty(), "no node was asked anything");
+    let refused = asked
+        .records()
+        .iter()
+        .find(|call| call.outcome == CallOutcome::Unauthorized);
+    ensure!(refused.is_none(), "a node refused the credentials: {refused:?}");
+    kubectl(ground, ["delete", "cassandracluster", name])?;
+    kubectl(ground, ["delete", "secret", "jolokia-auth"])?;
+    kubectl(
+        ground,
+        [
+            "wait",
+            "--for=delete",
+            "pods",
+            "-l",
+            &format!("cassandracluster={name}"),
+            "--timeout=2m",
+        ],
+    )
+}
+
+/// Takes back what was granted, for the other manifest is to be judged alone. The lease goes too: who finds one creates
+/// none.
+fn uninstall(ground: &Ground) -> Result<()> {
+    kubectl(
+        ground,
+        [
+            "delete",
+            "--ignore-not-found",
+            "clusterrolebinding",
+            "casskop-operator",
+        ],
+    )?;
+    kubectl(
+        ground,
+        ["delete", "--ignore-not-found", "rolebinding", "casskop-operator"],
+    )?;
+    for kind in ["rolebinding", "lease", "deployment"] {
+        kubectl(
+            ground,
+            ["delete", "--ignore-not-found", "-n", OPERATORS, kind, "--all"],
+        )?;
+    }
+    Ok(())
+}
+
+fn kubectl<const N: usize>(ground: &Ground, arguments: [&str; N]) -> Result<()> {
+    let outcome = ground.kubectl()?.arguments(arguments).run()?;
+    ensure!(outcome.success, "kubectl {arguments:?}: {}", outcome.stderr);
+    Ok(())
+}
+
+/// One verb on one resource.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Grant {
+    /// The Role's namespace; none for a ClusterRole, which holds everywhere.
+    namespace: Option<String>,
+    group: String,
+    resource: String,
+    verb: String,
+}
+
+impl Grant {
+    fn covers(&self, request: &Request) -> bool {
+        let Some(object) = &request.object_ref else {
+            return false;
+        };
+        let resource = match object.subresource.as_str() {
+            "" => object.resource.clone(),
+            subresource => format!("{}/{subresource}", object.resource),
+        };
+        let here = self
+            .namespace
+            .as_ref()
+            .is_none_or(|namespace| *namespace == object.namespace);
+        // Server-side apply of what does not exist yet is a patch that needs the right to create, too.
+        let created = request
+            .response_status
+            .as_ref()
+            .is_some_and(|status| status.code == 201);
+        let verb = request.verb == self.verb || (self.verb == "create" && request.verb == "patch" && created);
+        here && verb && resource == self.resource && object.api_group == self.group
+    }
+}
+
+/// The grants of all Roles in a manifest.
+fn grants(manifest: &str) -> Result<BTreeSet<Grant>> {
+    let mut grants = BTreeSet::new();
+    for document in serde_yaml::Deserializer::from_str(manifest) {
+        let object = Value::deserialize(document)?;
+        let namespace = match object["kind"].as_str() {
+            Some("Role") => object["metadata"]["namespace"].as_str().map(str::to_owned),
+            Some("ClusterRole") => None,
+            _ => continue,
+        };
+        for rule in object["rules"].as_array().context("a Role without rules")? {
+            for group in words(&rule["apiGroups"]) {
+                for resource in words(&rule["resources"]) {
+                    for verb in words(&rule["verbs"]) {
+                        grants.insert(Grant {
+                            namespace: namespace.clone(),
+                            group: group.clone(),
+                            resource: resource.clone(),
+                            verb,
+                        });
+                    }
+                }
+            }
+        }
+    }
+    ensure!(!grants.is_empty(), "the manifest grants nothing");
+    Ok(grants)
+}
+
+fn words(list: &Value) -> Vec<String> {
+    let words = list.as_array().into_iter().flatten();
+    words
+        .filter_map(|word| word.as_str().map(str::to_owned))
+        .collect()
+}
