@@ -186,7 +186,7 @@ fn kubectl<const N: usize>(ground: &Ground, arguments: [&str; N]) -> Result<()> 
 /// One verb on one resource.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Grant {
-    /// The Role's namespace; none for a ClusterRole, which holds everywhere.
+    /// The Role's namespace; none for a `ClusterRole`, which holds everywhere.
     namespace: Option<String>,
     group: String,
     resource: String,
