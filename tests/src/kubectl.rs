@@ -34,10 +34,22 @@ impl Kubectl {
     /// `kubectl casskop` is the plugin under test.
     pub fn new(kubeconfig: &Path, namespace: &str) -> Result<Self> {
         let kubectl = Components::locate()?.require(Component::Kubectl)?;
+        Self::of(Command::new(kubectl), kubeconfig, namespace)
+    }
+
+    /// A line for a shell in which `kubectl` works, as somebody types or pastes it.
+    pub fn typed(kubeconfig: &Path, namespace: &str, line: &str) -> Result<Self> {
+        let mut shell = Command::new("sh");
+        shell.args(["-ec", line]);
+        Self::of(shell, kubeconfig, namespace)
+    }
+
+    fn of(mut command: Command, kubeconfig: &Path, namespace: &str) -> Result<Self> {
+        let kubectl = Components::locate()?.require(Component::Kubectl)?;
         let own = Programs::beside_this_one()?.directory().to_owned();
+        let first = [Some(own), kubectl.parent().map(Path::to_owned)];
         let rest = std::env::var_os("PATH").unwrap_or_default();
-        let path = std::env::join_paths([own].into_iter().chain(std::env::split_paths(&rest)))?;
-        let mut command = Command::new(kubectl);
+        let path = std::env::join_paths(first.into_iter().flatten().chain(std::env::split_paths(&rest)))?;
         // The namespace goes into the environment of nobody: plugins get no flags placed before their name.
         command
             .env("KUBECONFIG", namespaced(kubeconfig, namespace)?)

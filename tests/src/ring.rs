@@ -1,22 +1,25 @@
 //! The one ring of real Cassandra that the end-to-end tests share: the operator from its shipped manifests, inside the
-//! cluster, and a cluster of three racks with one node each.
+//! cluster, and a cluster of two datacenters, one of three racks and one of a single one, with one node in each rack.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use casskop_lab::Lab;
 use casskop_lab::images::cassandra::Release;
 use casskop_lab::images::product::ProductImage;
 use casskop_lab::state::Nodes;
 use casskop_lab::wait::{Answer, until};
 use casskop_types::cluster::CassandraCluster;
-use casskop_types::status::Phase;
+use casskop_types::status::{ActionStatus, Phase};
+use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
+use kube::api::ListParams;
 use serde_json::{Value, json};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::ground::{Ground, repository};
-use crate::kubectl::Kubectl;
+use crate::kubectl::{Kubectl, Outcome};
 
 /// The namespace that the manifests are written for.
 pub const NAMESPACE: &str = "cassandra";
@@ -24,36 +27,106 @@ pub const NAMESPACE: &str = "cassandra";
 /// The cluster's name: the one whose ConfigMap the manifests let its pods read.
 pub const NAME: &str = "demo";
 
-/// The racks, one node each.
+/// The racks of the first datacenter, one node each.
 pub const RACKS: [&str; 3] = ["rack1", "rack2", "rack3"];
 
-/// How long three nodes may take to form a ring, one after the other: a quarter of a minute each on two idle cores.
+/// The pod of the second datacenter, which no keyspace has replicas in at first.
+pub const OTHER_DC: &str = "demo-dc2-rack1-0";
+
+/// All nodes.
+pub const NODES: usize = RACKS.len() + 1;
+
+/// How long the nodes may take to form a ring, one after the other: half a minute each on two idle cores.
 const FORMATION: Duration = Duration::from_mins(10);
 
-static RING: OnceCell<()> = OnceCell::const_new();
+/// How long anything else may take.
+pub const PATIENCE: Duration = Duration::from_mins(5);
 
-/// The ring, formed.
+/// Held by the test whose turn it is; whether the ring was created.
+static TURN: Mutex<bool> = Mutex::const_new(false);
+
+/// The ring, whole, with nothing under way, and for one test alone: what one does to it would disturb the others.
 pub struct Ring {
     lab: &'static Lab,
     /// The administrator's client.
     pub client: kube::Client,
+    _turn: MutexGuard<'static, bool>,
 }
 
 impl Ring {
-    /// The ring all tests of one program share; the first that asks brings it up.
+    /// The ring all tests of one program share; the first that asks brings it up. The tests take turns, in whatever
+    /// order: none relies on what another has done.
     pub async fn shared(nodes: Nodes) -> Result<Self> {
+        let mut turn = TURN.lock().await;
         let ground = Ground::new(nodes).await?;
+        if !*turn {
+            create(&ground)?;
+            *turn = true;
+        }
         let ring = Self {
             lab: ground.lab,
             client: ground.client,
+            _turn: turn,
         };
-        RING.get_or_try_init(|| ring.form()).await?;
+        ring.settled().await?;
         Ok(ring)
     }
 
-    /// Its pods, rack by rack.
+    /// Waits until all nodes are ready and nothing is under way.
+    pub async fn settled(&self) -> Result<()> {
+        let ready = format!("{NODES}/{NODES}");
+        until("the ring is whole", FORMATION, async || {
+            let status = self.cluster().await?.status.unwrap_or_default();
+            let whole = status.phase == Some(Phase::Running)
+                && status.nodes_ready.as_deref() == Some(&ready)
+                && status.last_cluster_action_status == Some(ActionStatus::Done);
+            Ok(if whole {
+                Answer::Yes(())
+            } else {
+                Answer::not_yet(json!(status))
+            })
+        })
+        .await
+    }
+
+    /// Pods of the first datacenter, rack by rack.
     pub fn pods(&self) -> [String; 3] {
         RACKS.map(|rack| format!("{NAME}-dc1-{rack}-0"))
+    }
+
+    /// The uids of its pods by name.
+    pub async fn uids(&self) -> Result<BTreeMap<String, String>> {
+        let ours = ListParams::default().labels(&format!("cassandracluster={NAME}"));
+        let pods = Api::<Pod>::namespaced(self.client.clone(), NAMESPACE)
+            .list(&ours)
+            .await?;
+        let identity = |pod: Pod| Some((pod.metadata.name?, pod.metadata.uid?));
+        Ok(pods.items.into_iter().filter_map(identity).collect())
+    }
+
+    /// A pod as it is now.
+    pub async fn pod(&self, name: &str) -> Result<Pod> {
+        Ok(Api::namespaced(self.client.clone(), NAMESPACE).get(name).await?)
+    }
+
+    /// A line in a shell, as somebody pastes it, which has to succeed.
+    pub fn typed(&self, line: &str) -> Result<Outcome> {
+        let outcome = Kubectl::typed(&self.lab.kubeconfig(), NAMESPACE, line)?.run()?;
+        ensure!(outcome.success, "{line}: {outcome:?}");
+        Ok(outcome)
+    }
+
+    /// Waits until the operation a pod was asked for has ended well.
+    pub async fn operation_done(&self, pod: &str) -> Result<()> {
+        until(&format!("the operation of {pod} is done"), PATIENCE, async || {
+            let labels = self.pod(pod).await?.metadata.labels.unwrap_or_default();
+            Ok(if labels.get("operation-status").is_some_and(|now| now == "Done") {
+                Answer::Yes(())
+            } else {
+                Answer::not_yet(json!(labels))
+            })
+        })
+        .await
     }
 
     /// `kubectl` as the administrator, in the ring's namespace.
@@ -84,36 +157,46 @@ impl Ring {
         Ok(Api::namespaced(self.client.clone(), NAMESPACE).get(NAME).await?)
     }
 
-    async fn form(&self) -> Result<()> {
-        let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": NAMESPACE } });
-        self.apply(&namespace.to_string())?;
-        for manifest in ["namespaced.yaml", "cassandra-pods.yaml"] {
-            let path = repository().join("operator/deploy").join(manifest);
-            let text = std::fs::read_to_string(path)?;
-            self.apply(&text)?;
-        }
-        self.apply(&cluster().to_string())?;
-        until("the ring is formed", FORMATION, async || {
-            let status = self.cluster().await?.status.unwrap_or_default();
-            let formed = status.phase == Some(Phase::Running) && status.nodes_ready.as_deref() == Some("3/3");
-            Ok(if formed {
-                Answer::Yes(())
-            } else {
-                Answer::not_yet(json!(status))
-            })
-        })
-        .await
+    /// Makes a keyspace with a table `rows`, with a replica on every node of the first datacenter, and writes so many
+    /// rows to all of them.
+    pub fn write_rows(&self, keyspace: &str, count: usize) -> Result<()> {
+        let mut statements = vec![
+            format!(
+                "CREATE KEYSPACE {keyspace} WITH replication = {{'class': 'NetworkTopologyStrategy', 'dc1': 3}};"
+            ),
+            format!("CREATE TABLE {keyspace}.rows (id int PRIMARY KEY, value int);"),
+            "CONSISTENCY ALL;".to_owned(),
+        ];
+        statements.extend((0..count).map(|id| format!("INSERT INTO {keyspace}.rows (id, value) VALUES ({id}, {id});")));
+        let [_, from, _] = self.pods();
+        self.cql(&from, &statements.join("\n")).map(drop)
     }
 
-    fn apply(&self, text: &str) -> Result<()> {
-        let outcome = self
-            .kubectl()?
-            .arguments(["apply", "-f", "-"])
-            .input(text)
-            .run()?;
+    /// How many rows a node finds at a consistency level.
+    pub fn count_rows(&self, pod: &str, keyspace: &str, consistency: &str) -> Result<usize> {
+        let answer = self.cql(
+            pod,
+            &format!("CONSISTENCY {consistency}; SELECT count(*) FROM {keyspace}.rows;"),
+        )?;
+        let numbers = answer.lines().filter_map(|line| line.trim().parse().ok());
+        numbers.last().with_context(|| format!("no count in:\n{answer}"))
+    }
+}
+
+fn create(ground: &Ground) -> Result<()> {
+    let apply = |text: &str| -> Result<()> {
+        let kubectl = Kubectl::new(&ground.lab.kubeconfig(), NAMESPACE)?;
+        let outcome = kubectl.arguments(["apply", "-f", "-"]).input(text).run()?;
         ensure!(outcome.success, "kubectl apply: {}", outcome.stderr);
         Ok(())
+    };
+    let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": NAMESPACE } });
+    apply(&namespace.to_string())?;
+    for manifest in ["namespaced.yaml", "cassandra-pods.yaml"] {
+        let path = repository().join("operator/deploy").join(manifest);
+        apply(&std::fs::read_to_string(path)?)?;
     }
+    apply(&cluster().to_string())
 }
 
 /// Small nodes that join fast: a heap of 320 MB, and 3 s to hear of the others instead of 30.
@@ -135,6 +218,9 @@ fn cluster() -> Value {
             "serviceAccountName": "cassandra-cluster-node",
             "dataCapacity": "1Gi",
             "backRestSidecar": { "enabled": false },
+            // The first probe after a minute, as it is by default, would cost most of the time the tests take.
+            "readinessInitialDelaySeconds": 10,
+            "readinessHealthCheckPeriod": 3,
             "resources": {
                 "requests": { "cpu": "200m", "memory": "600Mi" },
                 "limits": { "cpu": "2", "memory": "1Gi" },
@@ -142,7 +228,10 @@ fn cluster() -> Value {
             "config": { "jvm-server-options": {
                 "max_heap_size": "320M", "initial_heap_size": "320M", "cassandra_ring_delay_ms": 3000,
             } },
-            "topology": { "dc": [{ "name": "dc1", "rack": racks.collect::<Vec<_>>() }] },
+            "topology": { "dc": [
+                { "name": "dc1", "rack": racks.collect::<Vec<_>>() },
+                { "name": "dc2", "rack": [{ "name": "rack1" }] },
+            ] },
         },
     })
 }

@@ -1,7 +1,7 @@
 //! A ring of real Cassandra, brought up by the operator.
 
 use anyhow::Result;
-use casskop_tests::ring::Ring;
+use casskop_tests::ring::{self, Ring};
 
 use crate::NODES;
 
@@ -15,7 +15,7 @@ async fn every_node_sees_every_node_up() -> Result<()> {
     let ring = Ring::shared(NODES).await?;
     for pod in ring.pods() {
         let status = ring.inside(&pod, &["nodetool", "status"])?;
-        assert_eq!(normal_nodes(&status), 3, "{pod}:\n{status}");
+        assert_eq!(normal_nodes(&status), ring::NODES, "{pod}:\n{status}");
     }
     Ok(())
 }

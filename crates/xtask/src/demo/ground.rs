@@ -260,16 +260,17 @@ impl Ground {
         }
         let line = |arguments: &[&str]| format!("  {}\n", self.kubectl.line(arguments));
         let enter = match self.kind {
-            Kind::Own => String::new(),
+            Kind::Own => {
+                let programs = Programs::beside_this_one()?;
+                format!("  export PATH=\"{}:$PATH\"\n", programs.directory().display())
+            }
             _ => format!("  eval \"$(cargo xtask lab env {})\"\n", self.kind.lab()),
         };
         let end = match self.kind {
-            Kind::Own => [
-                line(&["delete", "cassandracluster", "demo"]),
-                line(&["delete", "namespace", NAMESPACE]),
-                "The CRDs stay: whoever deletes them deletes every CassandraCluster.".to_owned(),
-            ]
-            .concat(),
+            Kind::Own => format!(
+                "{}The CRDs stay: whoever deletes them deletes every CassandraCluster.",
+                line(&["delete", "namespace/casskop-demo"])
+            ),
             _ => format!("  cargo xtask lab down {}", self.kind.lab()),
         };
         let play = [

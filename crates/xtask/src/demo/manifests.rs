@@ -76,6 +76,10 @@ pub(super) fn definitions() -> Result<Vec<String>> {
         .collect()
 }
 
+fn elements(list: Option<&mut Value>) -> impl Iterator<Item = &mut Value> {
+    list.and_then(Value::as_array_mut).into_iter().flatten()
+}
+
 /// Whether the API server serves what a definition defines.
 pub(super) fn is_established(definition: &Value) -> bool {
     let conditions = definition["status"]["conditions"].as_array();
@@ -98,13 +102,12 @@ pub(super) fn operator_of(namespace: &str, image: &str) -> Result<Vec<Value>> {
     objects.retain(|object| object["kind"] != "Namespace");
     for object in &mut objects {
         object["metadata"]["namespace"] = namespace.into();
-        for subject in object["subjects"].as_array_mut().into_iter().flatten() {
+        for subject in elements(object.get_mut("subjects")) {
             subject["namespace"] = namespace.into();
         }
-        let container = object.pointer_mut("/spec/template/spec/containers/0");
-        if let Some(container) = container {
+        if let Some(container) = object.pointer_mut("/spec/template/spec/containers/0") {
             container["image"] = image.into();
-            for variable in container["env"].as_array_mut().into_iter().flatten() {
+            for variable in elements(container.get_mut("env")) {
                 if variable["name"] == "WATCH_NAMESPACE" {
                     variable["value"] = namespace.into();
                 }
@@ -126,6 +129,11 @@ mod tests {
             assert_eq!(object["metadata"]["namespace"], "casskop-demo", "{object}");
             let kind = object["kind"].as_str().unwrap();
             assert!(!kind.starts_with("Cluster"), "{object}");
+            assert_eq!(
+                object.get("subjects").is_some(),
+                kind == "RoleBinding",
+                "{object}"
+            );
             for subject in object["subjects"].as_array().into_iter().flatten() {
                 assert_eq!(subject["namespace"], "casskop-demo");
             }
