@@ -36,7 +36,7 @@ pub enum Load {
 /// nodetool sources the file too, so the step before a start asks who is reading; and `exit` in a sourced file ends the
 /// launcher, which is meant: a node that may not start must not.
 pub fn with_lines(env_sh: &str, agents: Agents) -> String {
-    let mut lines = Vec::new();
+    let mut lines = vec![fresh_streams()];
     if agents.jolokia == Load::Yes {
         lines.push(format!(
             "JVM_OPTS=\"$JVM_OPTS -javaagent:{EXTRA_LIB}/jolokia-agent.jar=config={JOLOKIA_PROPERTIES}\""
@@ -52,6 +52,16 @@ pub fn with_lines(env_sh: &str, agents: Agents) -> String {
             .to_owned(),
     );
     section::with_section(env_sh, SECTION, &lines)
+}
+
+/// What a node streamed before, it streams again when it joins anew or is rebuilt. From 5.0 on Cassandra wants to be told
+/// (CASSANDRA-17679): otherwise it refuses to go on after a join that broke off, and every rebuild of a node that once
+/// received anything, be it system keyspaces while it joined.
+fn fresh_streams() -> String {
+    let property = "-Dcassandra.reset_bootstrap_progress=";
+    format!(
+        "case \"$JVM_OPTS\" in\n    *{property}*) ;;\n    *) JVM_OPTS=\"$JVM_OPTS {property}true\" ;;\nesac"
+    )
 }
 
 /// Credentials for Jolokia.
@@ -120,6 +130,10 @@ mod tests {
         insta::assert_snapshot!(once, @r#"
         JMX_PORT=7199
         # >>> casskop: agents and start
+        case "$JVM_OPTS" in
+            *-Dcassandra.reset_bootstrap_progress=*) ;;
+            *) JVM_OPTS="$JVM_OPTS -Dcassandra.reset_bootstrap_progress=true" ;;
+        esac
         JVM_OPTS="$JVM_OPTS -javaagent:/extra-lib/jolokia-agent.jar=config=/etc/cassandra/jolokia.properties"
         JVM_OPTS="$JVM_OPTS -javaagent:/extra-lib/cassandra-exporter-agent.jar=@/etc/cassandra/exporter.conf"
         case "${0##*/}" in
