@@ -12,6 +12,7 @@ mod scale_down;
 mod world;
 
 use casskop_core::call::NodeCall;
+use casskop_core::effect::Wake;
 use casskop_types::operation::{OperationStatus, RecordState};
 use casskop_types::status::{ActionStatus, ClusterAction, Phase};
 use proptest::prelude::*;
@@ -78,6 +79,47 @@ fn first_pods_come_one_by_one_and_before_all_others() {
     assert_eq!(status.phase, Some(Phase::Running));
     assert_eq!(status.nodes_ready.as_deref(), Some("6/6"));
     assert_eq!(status.cassandra_node_status.len(), 6);
+}
+
+#[test]
+fn a_node_the_others_have_not_heard_of_is_asked_about_until_they_have() {
+    for grown in [false, true] {
+        let mut world = if grown {
+            formed(1)
+        } else {
+            World::new(&three_racks(1))
+        };
+        if grown {
+            world.edit_spec(|spec| spec["nodesPerRacks"] = json!(2));
+        }
+        let last = if grown {
+            "ring-dc1-rack3-1"
+        } else {
+            "ring-dc1-rack3-0"
+        };
+        while !world.pods.get(last).is_some_and(world::is_ready) {
+            world.pass(Death::Never);
+            world.controllers();
+        }
+        while world.controllers() {}
+        let address = world::address_of(&world.pods[last]);
+        world.members.get_mut(&address).unwrap().1 = false;
+        let plan = world.pass(Death::Never);
+        assert_ne!(plan.wake, Wake::OnEvent, "no event comes any more");
+        let waiting = plan
+            .status
+            .conditions
+            .iter()
+            .find(|condition| condition.type_ == "Waiting")
+            .unwrap();
+        assert_eq!(waiting.status, "True");
+        assert!(waiting.message.contains(last), "{}", waiting.message);
+        world.members.get_mut(&address).unwrap().1 = true;
+        world.settle();
+        let status = world.cluster.status.as_ref().unwrap();
+        assert_eq!(status.phase, Some(Phase::Running));
+        assert_eq!(status.last_cluster_action_status, Some(ActionStatus::Done));
+    }
 }
 
 #[test]

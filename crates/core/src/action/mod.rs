@@ -246,7 +246,7 @@ fn begin(rack_status: &mut RackStatus, rack: &Rack<'_>, scene: Scene<'_>, steps:
 /// Updates the phase of a rack, and ends its action if the cluster shows that it is done.
 fn conclude(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &mut RackStatus, steps: &mut Steps) {
     if is_initializing(rack_status) {
-        return conclude_initializing(scene, rack, rack_status);
+        return conclude_initializing(scene, rack, rack_status, steps);
     }
     let complete = rack.desired.nodes == 0 || rack.complete().is_ok();
     rack_status.phase = Some(if complete { Phase::Running } else { Phase::Pending });
@@ -267,9 +267,8 @@ fn conclude(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &mut RackStatus, ste
     }
 }
 
-fn conclude_initializing(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &mut RackStatus) {
-    let up = rack.desired.nodes == 0
-        || (rack.complete().is_ok() && ring::has(rack, &scene.observed.nodes).is_ok());
+fn conclude_initializing(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &mut RackStatus, steps: &mut Steps) {
+    let up = rack.desired.nodes == 0 || has_joined(scene, rack, steps);
     if !up {
         return;
     }
@@ -282,6 +281,22 @@ fn conclude_initializing(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &mut Ra
     if let Some(action) = &mut rack_status.cassandra_last_action {
         action.status = Some(ActionStatus::Done);
         action.end_time = Some(Time(scene.now));
+    }
+}
+
+/// Whether all pods of a rack are ready and their nodes members for the others, who hear of it a moment after the pod
+/// is ready. That is nothing a watch tells, so the ring is asked again.
+fn has_joined(scene: Scene<'_>, rack: &Rack<'_>, steps: &mut Steps) -> bool {
+    if rack.complete().is_err() {
+        return false;
+    }
+    match ring::has(rack, &scene.observed.nodes) {
+        Ok(()) => true,
+        Err(blocker) => {
+            steps.look_again_after(ASK_AGAIN);
+            steps.wait_for(blocker);
+            false
+        }
     }
 }
 

@@ -9,8 +9,9 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use crate::effect::Effect;
 use crate::operations::Scene;
 use crate::rack::{PodView, Rack};
-use crate::ring;
 use crate::steps::Steps;
+
+use super::has_joined;
 
 /// The StatefulSet with one replica more and nothing else changed.
 pub(super) fn one_more(rack: &Rack<'_>) -> Option<StatefulSet> {
@@ -22,10 +23,7 @@ pub(super) fn one_more(rack: &Rack<'_>) -> Option<StatefulSet> {
 /// Every node joined, and every older node of the datacenter has its cleanup queued: those gave up tokens, and keep
 /// the data until a cleanup.
 pub(super) fn is_done(scene: Scene<'_>, rack: &Rack<'_>, steps: &mut Steps) -> bool {
-    let joined = rack.replicas() >= rack.desired.nodes
-        && rack.complete().is_ok()
-        && ring::has(rack, &scene.observed.nodes).is_ok();
-    if !joined {
+    if rack.replicas() < rack.desired.nodes || !has_joined(scene, rack, steps) {
         return false;
     }
     let others_grow = scene
