@@ -9,6 +9,7 @@ use casskop_core::plan::Plan;
 use casskop_jolokia::Credentials;
 use casskop_types::cluster::CassandraCluster;
 use casskop_types::conditions::say_the_same;
+use casskop_types::labels::{CLUSTER_UID, LAST_APPLIED_CONFIGURATION};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -24,6 +25,7 @@ use crate::calls::Calls;
 use crate::cluster_id::ClusterId;
 use crate::events::CONTROLLER;
 use crate::failure::Failure;
+use crate::finalizer;
 use crate::lease::Term;
 use crate::merge_patch::merge_patch;
 use crate::nodes::Nodes;
@@ -148,6 +150,36 @@ impl Executor<'_> {
                 self.delete::<PersistentVolumeClaim>("claim", name, under, None)
                     .await
             }
+            Effect::PutBack(patch) => {
+                let mut guarded = vec![
+                    json!({ "op": "test", "path": "/metadata/uid", "value": planned_on.metadata.uid }),
+                    json!({ "op": "test", "path": "/metadata/generation", "value": planned_on.metadata.generation }),
+                ];
+                guarded.extend(patch.iter().cloned());
+                self.patch_spec(Value::Array(guarded)).await
+            }
+            Effect::KeepSpec(kept) => self.keep_spec(kept, planned_on.metadata.uid.as_ref()).await,
+            Effect::DeleteStatefulSet {
+                name,
+                uid,
+                resource_version,
+                licence: _,
+            } => {
+                let under = Preconditions {
+                    uid: Some(uid.clone()),
+                    resource_version: Some(resource_version.clone()),
+                };
+                self.delete::<StatefulSet>("statefulset", name, under, None).await
+            }
+            Effect::StampClaim { name, uid } => {
+                self.stamp_claim(name, uid, planned_on.metadata.uid.as_ref())
+                    .await
+            }
+            Effect::AddFinalizer => self.patch_spec(finalizer::add(planned_on)).await,
+            Effect::RemoveFinalizer => match finalizer::remove(planned_on) {
+                Some(patch) => self.patch_spec(patch).await,
+                None => Ok(()),
+            },
             Effect::DeletePod {
                 pod,
                 uid,
@@ -230,6 +262,28 @@ impl Executor<'_> {
         })
     }
 
+    async fn keep_spec(&self, kept: &str, uid: Option<&String>) -> Result<(), Failure> {
+        let annotations = json!({ LAST_APPLIED_CONFIGURATION: kept });
+        let patch = json!({ "metadata": { "uid": uid, "annotations": annotations } });
+        let clusters: Api<CassandraCluster> = self.api();
+        let patched = clusters
+            .patch(&self.cluster.name, &owner(), &Patch::Merge(patch))
+            .await;
+        patched
+            .map(drop)
+            .map_err(|error| self.gone_is_conflict("cluster", "", error))
+    }
+
+    async fn stamp_claim(&self, name: &str, uid: &str, cluster_uid: Option<&String>) -> Result<(), Failure> {
+        let annotations = json!({ CLUSTER_UID: cluster_uid });
+        let patch = json!({ "metadata": { "uid": uid, "annotations": annotations } });
+        let claims: Api<PersistentVolumeClaim> = self.api();
+        let patched = claims.patch(name, &owner(), &Patch::Merge(patch)).await;
+        patched
+            .map(drop)
+            .map_err(|error| self.gone_is_conflict("claim", name, error))
+    }
+
     /// What is gone already need not be deleted.
     async fn delete<K>(
         &self,
@@ -307,7 +361,13 @@ pub fn summary(effect: &Effect) -> String {
             format!("start {} on {pod} (attempt {})", call.operation(), key.attempt)
         }
         Effect::ForgetCall(key) => format!("forget call {}", key.record),
-        Effect::DeleteClaim { name, .. } => format!("delete claim {name}"),
+        Effect::PutBack(_) => "put edits back".to_owned(),
+        Effect::KeepSpec(_) => "keep the accepted spec".to_owned(),
+        Effect::DeleteStatefulSet { name, licence, .. } => format!("delete statefulset {name}: {licence}"),
+        Effect::StampClaim { name, .. } => format!("stamp claim {name}"),
+        Effect::AddFinalizer => "add the finalizer".to_owned(),
+        Effect::RemoveFinalizer => "remove the finalizer".to_owned(),
+        Effect::DeleteClaim { name, licence, .. } => format!("delete claim {name}: {licence}"),
         Effect::DeletePod { pod, .. } => format!("delete pod {pod}"),
     }
 }

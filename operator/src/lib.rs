@@ -11,6 +11,7 @@ pub mod cluster_id;
 pub mod events;
 pub mod execute;
 pub mod failure;
+mod finalizer;
 pub mod fingerprint;
 pub mod http;
 pub mod lease;

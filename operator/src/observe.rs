@@ -7,7 +7,6 @@ use std::net::IpAddr;
 use casskop_core::fact::Fact;
 use casskop_core::observed::KubeState;
 use casskop_core::questions::needs_claims;
-use casskop_core::validate::ValidatedCluster;
 use casskop_jolokia::Credentials;
 use casskop_types::cluster::CassandraCluster;
 use casskop_types::labels;
@@ -71,7 +70,6 @@ pub async fn children(
     client: &Client,
     id: &ClusterId,
     cluster: &CassandraCluster,
-    validated: &ValidatedCluster,
     services: ServicesRead,
 ) -> Result<KubeState, Failure> {
     let list = Lists { client, id };
@@ -99,7 +97,7 @@ pub async fn children(
         disruption_budget,
         claims: Fact::default(),
     };
-    if needs_claims(validated, &kube) {
+    if needs_claims(&kube) {
         kube.claims = Fact::Known(list.of::<PersistentVolumeClaim>("persistentvolumeclaims").await?);
     }
     Ok(kube)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use casskop_core::deletion;
 use casskop_core::effect::{Notice, NoticeKind, Wake};
 use casskop_core::observed::Observed;
 use casskop_core::plan::{self, Plan};
@@ -142,6 +143,13 @@ async fn pass(operator: &Operator, id: &ClusterId) -> Result<Wake, Failure> {
         }
         ClusterRead::Read(cluster) => *cluster,
     };
+    if cluster.metadata.deletion_timestamp.is_some() {
+        // Also with a spec that cannot work.
+        let kube = observe::children(&operator.client, id, &cluster, ServicesRead::NotDue).await?;
+        let plan = deletion::plan(&kube);
+        execute(operator, id, &cluster, &plan, &mut executor).await?;
+        return Ok(plan.wake);
+    }
     let plan = match validate(&cluster) {
         Err(problems) => plan::refuse(&cluster, &problems, Timestamp::now()),
         Ok(validated) => {
@@ -167,7 +175,7 @@ async fn observe(
     } else {
         ServicesRead::NotDue
     };
-    let kube = observe::children(&operator.client, id, cluster, validated, services).await?;
+    let kube = observe::children(&operator.client, id, cluster, services).await?;
     let calls = operator.calls.states(id);
     let questions = questions(validated, &kube, &calls);
     let nodes = if questions.is_empty() {

@@ -43,6 +43,21 @@ pub enum Effect {
         /// Its name, tested by the patch.
         rack_name: String,
     },
+    /// JSON patch of the cluster object under its uid and resourceVersion: edits are put back.
+    PutBack(Vec<serde_json::Value>),
+    /// Keep the accepted spec in its annotation, under the cluster's uid.
+    KeepSpec(String),
+    /// Delete a StatefulSet under its uid and resourceVersion.
+    DeleteStatefulSet {
+        /// Its name.
+        name: String,
+        /// Its uid.
+        uid: String,
+        /// Its resourceVersion.
+        resource_version: String,
+        /// The ground on which it may go.
+        licence: Licence,
+    },
     /// Merge patch of a pod's labels and annotations under its uid; `None` removes a key.
     LabelPod {
         /// The pod.
@@ -67,6 +82,17 @@ pub enum Effect {
     },
     /// Drop what the operator remembers of a call, its end being recorded.
     ForgetCall(CallKey),
+    /// Annotate a claim, under its uid, with the uid of the cluster it belongs to.
+    StampClaim {
+        /// Name of the claim.
+        name: String,
+        /// Its uid.
+        uid: String,
+    },
+    /// Add our finalizer to the cluster object's, under its resourceVersion.
+    AddFinalizer,
+    /// Take our finalizer, and no other, off the cluster object, under its resourceVersion.
+    RemoveFinalizer,
     /// Delete a claim under its uid and resourceVersion.
     DeleteClaim {
         /// Name of the claim.

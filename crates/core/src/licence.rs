@@ -1,5 +1,6 @@
 //! The grounds on which something may be destroyed.
 
+use casskop_types::cluster::CassandraCluster;
 use casskop_types::labels::CLUSTER_UID;
 use casskop_types::names::PodName;
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -20,6 +21,8 @@ pub struct Licence {
 enum Ground {
     LeftTheRing { host_id: String, witness: PodName },
     NeverJoined { pod: PodName, witness: PodName },
+    ClusterDeleted { uid: String },
+    Empty { statefulset: String },
 }
 
 /// The licence for a node that left the ring, as another node says: its host id is no member any more.
@@ -35,6 +38,26 @@ pub fn left_the_ring(host_id: &str, witness: &PodName, view: &RingView) -> Optio
             host_id: host_id.to_owned(),
             witness: witness.clone(),
         },
+    })
+}
+
+/// The licence for a StatefulSet that has no replica and no pod, and that nobody but this cluster owns.
+pub fn empty(set: &StatefulSet, pods: &[Pod], cluster_uid: &str) -> Option<Licence> {
+    let (name, uid) = (set.metadata.name.clone()?, set.metadata.uid.as_deref()?);
+    let no_replicas = set.spec.as_ref()?.replicas == Some(0);
+    let no_pods = !pods.iter().any(|pod| is_controlled_by(&pod.metadata, uid));
+    let ours = is_controlled_by(&set.metadata, cluster_uid);
+    (no_replicas && no_pods && ours).then_some(Licence {
+        ground: Ground::Empty { statefulset: name },
+    })
+}
+
+/// The licence for the claims of a cluster object that is being deleted together with them.
+pub fn cluster_deleted(cluster: &CassandraCluster) -> Option<Licence> {
+    let going = cluster.metadata.deletion_timestamp.is_some() && cluster.spec.delete_pvc == Some(true);
+    let uid = cluster.metadata.uid.clone().filter(|uid| !uid.is_empty())?;
+    going.then_some(Licence {
+        ground: Ground::ClusterDeleted { uid },
     })
 }
 
@@ -83,6 +106,12 @@ impl std::fmt::Display for Licence {
                     f,
                     "host id {host_id} is no member of the ring, as pod {witness} sees it"
                 )
+            }
+            Ground::Empty { statefulset } => {
+                write!(f, "statefulset {statefulset} has no replica and no pod")
+            }
+            Ground::ClusterDeleted { uid } => {
+                write!(f, "the cluster object {uid} is being deleted with deletePVC")
             }
             Ground::NeverJoined { pod, witness } => {
                 write!(

@@ -4,15 +4,18 @@ use casskop_types::cluster::CassandraCluster;
 use casskop_types::conditions::{
     ConditionFact, ConditionReason, ConditionStatus, ConditionType, set_condition,
 };
-use casskop_types::status::CassandraClusterStatus;
+use casskop_types::status::{ActionStatus, CassandraClusterStatus, ClusterAction};
 use jiff::Timestamp;
 
 use crate::action;
 use crate::children;
+use crate::correct::{self, Correction, Emptiness};
+use crate::deletion;
 use crate::effect::{Effect, Notice, NoticeKind, Wake};
 use crate::observed::Observed;
 use crate::operations::{self, Scene};
 use crate::rack::{self, Rack};
+use crate::removal;
 use crate::report;
 use crate::steps::Steps;
 use crate::validate::{self, Problem, ValidatedCluster};
@@ -30,19 +33,16 @@ pub struct Plan {
     pub wake: Wake,
 }
 
-/// Plans one pass. Deterministic in its arguments.
+/// Plans one pass over a cluster that stays; [`deletion::plan`] is for one that goes. Deterministic in its arguments.
 pub fn plan(cluster: &ValidatedCluster, observed: &Observed, now: Timestamp) -> Plan {
     let stored = observed.kube.cluster.status.clone().unwrap_or_default();
     let mut status = stored.clone();
     let mut steps = Steps::default();
-    if observed.kube.cluster.metadata.deletion_timestamp.is_some() {
-        // Kubernetes' garbage collector takes the owned objects; claims stay.
-        return Plan {
-            status,
-            effects: Vec::new(),
-            notices: Vec::new(),
-            wake: Wake::OnEvent,
-        };
+    let kube = &observed.kube;
+    let mut corrections = correct::corrections(&kube.cluster, |dc| removal::emptiness(kube, dc));
+    corrections.extend(removal::kept_full(cluster, observed));
+    if !corrections.is_empty() {
+        return put_back(stored, &corrections);
     }
     let as_found = as_found(cluster, observed);
     let cluster = as_found.as_ref().unwrap_or(cluster);
@@ -57,7 +57,12 @@ pub fn plan(cluster: &ValidatedCluster, observed: &Observed, now: Timestamp) -> 
     if let Some(stranger) = racks.iter().find_map(|rack| strangers_object(rack, cluster)) {
         steps.wait_for(stranger);
     } else {
+        steps
+            .effects
+            .extend(correct::to_keep(&kube.cluster).map(Effect::KeepSpec));
+        removal::remove_datacenters(scene, &mut status, &mut steps);
         children::apply(scene, &mut steps);
+        deletion::prepare(scene, &mut steps);
         action::advance(scene, &mut status, &mut steps);
         let quiet = action::quiet(scene, &status);
         for rack in &racks {
@@ -75,6 +80,27 @@ pub fn plan(cluster: &ValidatedCluster, observed: &Observed, now: Timestamp) -> 
         effects: steps.effects,
         notices: steps.notices,
         wake,
+    }
+}
+
+/// Puts edits back, and does nothing else.
+fn put_back(stored: CassandraClusterStatus, corrections: &[Correction]) -> Plan {
+    let status = CassandraClusterStatus {
+        last_cluster_action: Some(ClusterAction::CorrectCrdConfig),
+        last_cluster_action_status: Some(ActionStatus::Done),
+        ..stored
+    };
+    let notice = |correction: &Correction| Notice {
+        kind: NoticeKind::Warning,
+        reason: "CorrectCRDConfig",
+        note: correction.to_string(),
+    };
+    let patch = corrections.iter().flat_map(|correction| correction.patch.clone());
+    Plan {
+        status,
+        effects: vec![Effect::PutBack(patch.collect())],
+        notices: corrections.iter().map(notice).collect(),
+        wake: Wake::OnEvent,
     }
 }
 
@@ -103,6 +129,11 @@ fn strangers_object(rack: &Rack<'_>, cluster: &ValidatedCluster) -> Option<crate
 /// The plan for a cluster whose spec cannot work: it is said, and nothing else is done until the spec changes.
 pub fn refuse(cluster: &CassandraCluster, problems: &[Problem], now: Timestamp) -> Plan {
     let stored = cluster.status.clone().unwrap_or_default();
+    // Where it is not known whether a datacenter is empty, it is taken for full.
+    let corrections = correct::corrections(cluster, |_| Emptiness::Nodes);
+    if !corrections.is_empty() {
+        return put_back(stored, &corrections);
+    }
     let message = problems
         .iter()
         .map(ToString::to_string)

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use casskop_types::names::PodName;
 use casskop_types::operation::{OperationName, OperationRequest, OperationStatus, RecordState};
 use casskop_types::status::{CassandraClusterStatus, RackStatus};
+use k8s_openapi::api::core::v1::Pod;
 
 use crate::action;
 use crate::call::{CallKey, CallState};
+use crate::deletion;
 use crate::observed::KubeState;
 use crate::operations::{self, is_running};
 use crate::rack::{self, PodView, Rack};
@@ -63,8 +65,23 @@ pub fn questions(cluster: &ValidatedCluster, kube: &KubeState, calls: &Calls) ->
     questions
 }
 
-/// Whether this pass has to read the cluster's claims: a lost node is being removed together with its claim.
-pub fn needs_claims(_cluster: &ValidatedCluster, kube: &KubeState) -> bool {
+/// Whether this pass has to read the cluster's claims: a node goes together with its claim, or the whole cluster does.
+pub fn needs_claims(kube: &KubeState) -> bool {
+    deletion::needs_claims(&kube.cluster, || new_pods(kube)) || nodes_go(kube)
+}
+
+/// Whether a pod is ready that the status does not know under its present address.
+fn new_pods(kube: &KubeState) -> bool {
+    let known = |pod: &Pod| {
+        let status = kube.cluster.status.as_ref()?;
+        let recorded = status.cassandra_node_status.get(pod.metadata.name.as_deref()?)?;
+        let address = pod.status.as_ref()?.pod_ip.as_ref();
+        Some(recorded.node_ip.as_ref() == address)
+    };
+    kube.pods.iter().any(|pod| known(pod) != Some(true))
+}
+
+fn nodes_go(kube: &KubeState) -> bool {
     let racks = kube
         .cluster
         .status

@@ -7,6 +7,8 @@
     reason = "what the test's world lacks is a bug of the test"
 )]
 
+#[path = "life_of_a_cluster/datacenters.rs"]
+mod datacenters;
 #[path = "life_of_a_cluster/scale_down.rs"]
 mod scale_down;
 mod world;

@@ -23,7 +23,7 @@ use crate::rack::Rack;
 use crate::ring;
 use crate::steps::Steps;
 
-pub(crate) use scale_down::asks_for_replication;
+pub(crate) use scale_down::{asks_for_replication, keeps_from_emptying};
 pub(crate) use wanted::anything_wanted;
 
 /// How soon the ring is asked again while it does not agree: no watch tells.

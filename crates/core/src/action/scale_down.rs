@@ -49,6 +49,20 @@ pub(super) fn may_begin(scene: Scene<'_>, rack: &Rack<'_>, steps: &mut Steps) ->
     judge(scene, rack, in_datacenter, in_all, steps).map(drop)
 }
 
+/// Why the datacenter of a rack may not be emptied, as far as that is known; `None` once its nodes are leaving.
+pub(crate) fn keeps_from_emptying(scene: Scene<'_>, rack: &Rack<'_>) -> Option<String> {
+    let status = scene.observed.kube.cluster.status.as_ref()?;
+    let begun = same_datacenter(scene, rack).any(|other| {
+        let action = status.rack(&other.desired.id).and_then(unfinished);
+        other.replicas() == 0 || action.is_some_and(|action| action.name == Some(ClusterAction::ScaleDown))
+    });
+    if begun {
+        return None;
+    }
+    let refused = may_begin(scene, rack, &mut Steps::default()).err()?;
+    (refused.reason == ConditionReason::DataAtRisk).then_some(refused.note)
+}
+
 /// The node that leaves next, if everything is as it should be.
 pub(super) fn gate<'a>(
     scene: Scene<'a>,

@@ -8,12 +8,13 @@ use casskop_core::call::{CallKey, CallState, NodeCall};
 use casskop_core::effect::{Effect, Notice, Wake};
 use casskop_core::fact::Fact;
 use casskop_core::observed::{KubeState, NodeFacts, Observed, OperationMode, RingView};
-use casskop_core::plan::{Plan, plan};
+use casskop_core::plan::{Plan, plan, refuse};
 use casskop_core::questions::{Question, questions};
 use casskop_core::replication::{KeyspaceReplicas, Replication};
-use casskop_core::validate::validate;
+use casskop_core::validate::{ValidatedCluster, validate};
 use casskop_types::cluster::CassandraCluster;
 use casskop_types::conditions::say_the_same;
+use casskop_types::labels::LAST_APPLIED_CONFIGURATION;
 use casskop_types::names::PodName;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -100,20 +101,10 @@ impl World {
     /// One pass of the operator.
     pub(crate) fn pass(&mut self, death: Death) -> Plan {
         self.now += SignedDuration::from_secs(1);
-        let kube = self.kube();
-        let validated = validate(&self.cluster).expect("a valid cluster");
-        let asked = questions(&validated, &kube, &self.calls);
-        let nodes = asked
-            .iter()
-            .map(|(pod, what)| (pod.clone(), self.ask(pod, what)))
-            .collect();
-        let observed = Observed {
-            kube,
-            nodes,
-            calls: self.calls.clone(),
-            operator: "operator-0".to_owned(),
+        let plan = match validate(&self.cluster) {
+            Ok(validated) => self.look(&validated),
+            Err(problems) => refuse(&self.cluster, &problems, self.now),
         };
-        let plan = plan(&validated, &observed, self.now);
         let mut writes = 0;
         let dies = |writes: usize| matches!(death, Death::AfterWrites(limit) if writes >= limit);
         if !say_the_same(&self.cluster.status.clone().unwrap_or_default(), &plan.status) {
@@ -134,6 +125,22 @@ impl World {
             self.execute(effect);
         }
         plan
+    }
+
+    fn look(&self, cluster: &ValidatedCluster) -> Plan {
+        let kube = self.kube();
+        let asked = questions(cluster, &kube, &self.calls);
+        let nodes = asked
+            .iter()
+            .map(|(pod, what)| (pod.clone(), self.ask(pod, what)))
+            .collect();
+        let observed = Observed {
+            kube,
+            nodes,
+            calls: self.calls.clone(),
+            operator: "operator-0".to_owned(),
+        };
+        plan(cluster, &observed, self.now)
     }
 
     /// The operator is gone, and what it remembered; what it started in nodes goes on.
@@ -410,7 +417,28 @@ impl World {
                     self.pods.remove(&pod.to_string());
                 }
             }
-            Effect::ApplyService(_) | Effect::ApplyDisruptionBudget(_) => {}
+            Effect::PutBack(patch) => {
+                let patch: json_patch::Patch = serde_json::from_value(json!(patch)).unwrap();
+                let mut object = serde_json::to_value(&self.cluster).unwrap();
+                json_patch::patch(&mut object, &patch).unwrap();
+                self.edit_spec(|spec| *spec = object["spec"].clone());
+            }
+            Effect::KeepSpec(kept) => {
+                let annotations = self.cluster.metadata.annotations.get_or_insert_default();
+                annotations.insert(LAST_APPLIED_CONFIGURATION.to_owned(), kept.clone());
+            }
+            Effect::DeleteStatefulSet { name, .. } => {
+                assert!(
+                    !self.pods.keys().any(|pod| pod.starts_with(&format!("{name}-"))),
+                    "a StatefulSet with pods"
+                );
+                self.sets.remove(name);
+            }
+            Effect::StampClaim { .. }
+            | Effect::AddFinalizer
+            | Effect::RemoveFinalizer
+            | Effect::ApplyService(_)
+            | Effect::ApplyDisruptionBudget(_) => {}
         }
     }
 
