@@ -6,14 +6,14 @@ use std::net::IpAddr;
 
 use casskop_core::fact::Fact;
 use casskop_core::observed::KubeState;
-use casskop_core::questions::needs_claims;
+use casskop_core::questions::{lacks_pods, needs_claims};
 use casskop_jolokia::Credentials;
 use casskop_types::cluster::CassandraCluster;
 use casskop_types::labels;
 use casskop_types::names::PodName;
 use futures::TryFutureExt as _;
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret, Service};
+use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod, Secret, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::{ApiResource, DynamicObject, ListParams};
 use kube::core::NamespaceResourceScope;
@@ -95,8 +95,16 @@ pub async fn children(
         pods,
         services,
         disruption_budget,
+        failed_creations: BTreeMap::new(),
         claims: Fact::default(),
     };
+    let mut failed = BTreeMap::new();
+    for set in lacks_pods(&kube) {
+        if let Some(why) = list.failed_creation(set).await? {
+            failed.insert(set.to_owned(), why);
+        }
+    }
+    kube.failed_creations = failed;
     if needs_claims(&kube) {
         kube.claims = Fact::Known(list.of::<PersistentVolumeClaim>("persistentvolumeclaims").await?);
     }
@@ -125,6 +133,25 @@ impl Lists<'_> {
         let listed =
             listed.map_err(|error| Failure::of_api(format!("{plural} of cluster {}", self.id), error))?;
         Ok(listed.items)
+    }
+}
+
+impl Lists<'_> {
+    /// What the StatefulSet controller says of the last pod it could not create. By involved object, events can only be
+    /// selected in the core group.
+    async fn failed_creation(&self, set: &str) -> Result<Option<String>, Failure> {
+        let events: Api<Event> = Api::namespaced(self.client.clone(), &self.id.namespace);
+        let about = format!("involvedObject.kind=StatefulSet,involvedObject.name={set},reason=FailedCreate");
+        let listed = events.list(&ListParams::default().fields(&about)).await;
+        let listed =
+            listed.map_err(|error| Failure::of_api(format!("events of statefulset {set}"), error))?;
+        let latest = listed
+            .items
+            .into_iter()
+            .max_by_key(|event| event.last_timestamp.as_ref().map(|time| time.0));
+        Ok(latest
+            .and_then(|event| event.message)
+            .filter(|message| !message.is_empty()))
     }
 }
 

@@ -29,6 +29,9 @@ pub struct KubeState {
     pub services: Fact<Vec<Service>>,
     /// The cluster's disruption budget. `Unknown` when this pass had no reason to read it.
     pub disruption_budget: Fact<Option<PodDisruptionBudget>>,
+    /// Why pods of a StatefulSet are not created, by its name, as the StatefulSet controller's latest event says it. Only of
+    /// those that [`crate::questions::lacks_pods`] names.
+    pub failed_creations: BTreeMap<String, String>,
     /// Claims that carry the cluster's labels. `Unknown` unless [`crate::questions::needs_claims`] asked for them.
     pub claims: Fact<Vec<PersistentVolumeClaim>>,
 }

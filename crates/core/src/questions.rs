@@ -70,6 +70,13 @@ pub fn needs_claims(kube: &KubeState) -> bool {
     deletion::needs_claims(&kube.cluster, || new_pods(kube)) || nodes_go(kube)
 }
 
+/// The StatefulSets whose controller has tried to create pods and could not: a missing service account, a quota, an
+/// admission rule. It tells why in an event only.
+pub fn lacks_pods(kube: &KubeState) -> Vec<&str> {
+    let lacking = kube.statefulsets.iter().filter(|set| rack::lacks_pods(set));
+    lacking.filter_map(|set| set.metadata.name.as_deref()).collect()
+}
+
 /// Whether a pod is ready that the status does not know under its present address.
 fn new_pods(kube: &KubeState) -> bool {
     let known = |pod: &Pod| {

@@ -20,6 +20,8 @@ pub struct Rack<'a> {
     pub statefulset: Option<&'a StatefulSet>,
     /// Its pods, by ordinal.
     pub pods: Vec<PodView<'a>>,
+    /// Why pods that it should have are not created.
+    pub not_created: Option<&'a str>,
 }
 
 /// A pod, parsed as far as decisions need it.
@@ -71,12 +73,27 @@ pub fn racks<'a>(cluster: &'a ValidatedCluster, kube: &'a KubeState) -> Vec<Rack
                 desired,
                 statefulset,
                 pods,
+                not_created: kube.failed_creations.get(&name).map(String::as_str),
             }
         })
         .collect()
 }
 
+/// Whether the controller of a StatefulSet has tried to create its pods and could not create all.
+pub fn lacks_pods(set: &StatefulSet) -> bool {
+    let (Some(spec), Some(status)) = (&set.spec, &set.status) else {
+        return false;
+    };
+    let caught_up = status.observed_generation >= set.metadata.generation;
+    caught_up && status.replicas < spec.replicas.unwrap_or(1)
+}
+
 impl Rack<'_> {
+    /// Whether a pod could not be created and nobody has said why yet.
+    pub fn lacks_a_reason(&self) -> bool {
+        self.not_created.is_none() && self.statefulset.is_some_and(lacks_pods)
+    }
+
     /// Replicas the StatefulSet asks for now; 0 without one.
     pub fn replicas(&self) -> i32 {
         self.statefulset
@@ -114,10 +131,11 @@ impl Rack<'_> {
         if i32::try_from(have) == Ok(want) {
             Ok(())
         } else {
-            Err(Blocker::new(
-                ConditionReason::NodeNotReady,
-                format!("rack {} has {have} of {want} pods", self.desired.id),
-            ))
+            let note = format!("rack {} has {have} of {want} pods", self.desired.id);
+            Err(match self.not_created {
+                Some(why) => Blocker::new(ConditionReason::PodBlocked, format!("{note}: {why}")),
+                None => Blocker::new(ConditionReason::NodeNotReady, note),
+            })
         }
     }
 

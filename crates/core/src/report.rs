@@ -152,7 +152,15 @@ fn conditions(scene: Scene<'_>, status: &mut CassandraClusterStatus, steps: &mut
             } else {
                 ConditionReason::NodesNotReady
             },
-            format!("{ready_nodes} of {wanted} nodes are ready"),
+            match scene
+                .racks
+                .iter()
+                .find_map(|rack| rack.complete().err())
+                .filter(|_| !ready)
+            {
+                Some(blocker) => format!("{ready_nodes} of {wanted} nodes are ready: {}", blocker.note),
+                None => format!("{ready_nodes} of {wanted} nodes are ready"),
+            },
         ),
         progressing(scene, status),
         fact(
@@ -197,7 +205,10 @@ fn waits(status: &CassandraClusterStatus) -> Option<String> {
 fn is_worth_an_event(reason: ConditionReason) -> bool {
     matches!(
         reason,
-        ConditionReason::DataAtRisk | ConditionReason::ObjectRefused | ConditionReason::NodesUnreachable
+        ConditionReason::DataAtRisk
+            | ConditionReason::ObjectRefused
+            | ConditionReason::PodBlocked
+            | ConditionReason::NodesUnreachable
     )
 }
 

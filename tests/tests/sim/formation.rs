@@ -5,6 +5,8 @@ use casskop_simulator::ring::Moment;
 use casskop_tests::cluster::{Cluster, spec};
 use casskop_tests::ground::Ground;
 use casskop_tests::operator::Operator;
+use casskop_types::conditions::{ConditionType, condition};
+use serde_json::json;
 
 use crate::NODES;
 
@@ -73,5 +75,32 @@ async fn a_cluster_that_can_never_work_says_so_and_the_others_go_on() -> Result<
             .await?;
         assert!(status.cassandra_rack_status.is_empty(), "{status:?}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_pod_that_cannot_be_created_says_what_is_missing() -> Result<()> {
+    let ground = Ground::new(NODES).await?;
+    let _operator = Operator::start(&ground)?;
+    let mut spec = spec(&[("dc1", &["rack1"])], 1);
+    spec["serviceAccountName"] = json!("nobody-made-it");
+    let cluster = Cluster::create(&ground, "demo", spec).await?;
+    let status = cluster
+        .status_is("the missing account is named", |status| {
+            let waiting = condition(&status.conditions, ConditionType::Waiting);
+            waiting.is_some_and(|waiting| waiting.message.contains("\"nobody-made-it\" not found"))
+        })
+        .await?;
+    let waiting = condition(&status.conditions, ConditionType::Waiting).map(|waiting| waiting.reason.clone());
+    assert_eq!(waiting.as_deref(), Some("PodBlocked"));
+    let account =
+        json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "nobody-made-it" } });
+    let made = ground
+        .kubectl()?
+        .arguments(["apply", "-f", "-"])
+        .input(&account.to_string())
+        .run()?;
+    assert!(made.success, "{made:?}");
+    cluster.settled(1).await?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The operator and the plugin as processes, on a whole control plane whose nodes, kubelets and rings are simulated.
 
 mod crashes;
+mod datacenters;
 mod formation;
 mod operations;
 mod permissions;

@@ -40,7 +40,7 @@ pub fn advance(scene: Scene<'_>, status: &mut CassandraClusterStatus, steps: &mu
         wanted::accept(scene, rack, rack_status, steps);
     }
     let Some(step) = next_step(scene, status) else {
-        return;
+        return await_nodes(scene, status, steps);
     };
     if step.kind == StepKind::Leave {
         return leave(scene, &step, status, steps);
@@ -58,8 +58,36 @@ pub fn advance(scene: Scene<'_>, status: &mut CassandraClusterStatus, steps: &mu
             {
                 steps.look_again_after(ASK_AGAIN);
             }
+            look_for_a_reason(scene, steps);
             steps.wait_for(blocker);
         }
+    }
+}
+
+/// Nothing more is to be done but to wait for nodes that come up.
+fn await_nodes(scene: Scene<'_>, status: &CassandraClusterStatus, steps: &mut Steps) {
+    let comes_up = |rack: &&Rack<'_>| {
+        let rack_status = status.rack(&rack.desired.id);
+        rack.desired.nodes > 0
+            && rack_status.is_some_and(|rack_status| {
+                is_initializing(rack_status) || is_ongoing(rack_status, ClusterAction::ScaleUp)
+            })
+    };
+    for rack in scene.racks.iter().filter(comes_up) {
+        if let Err(blocker) = rack
+            .complete()
+            .and_then(|()| ring::has(rack, &scene.observed.nodes))
+        {
+            look_for_a_reason(scene, steps);
+            steps.wait_for(blocker);
+        }
+    }
+}
+
+/// The event that says why a pod cannot be created follows on the controller's status, and no watch tells of it.
+fn look_for_a_reason(scene: Scene<'_>, steps: &mut Steps) {
+    if scene.racks.iter().any(Rack::lacks_a_reason) {
+        steps.look_again_after(ASK_AGAIN);
     }
 }
 

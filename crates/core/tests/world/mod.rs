@@ -280,6 +280,7 @@ impl World {
             pods: self.pods.values().cloned().collect(),
             services: Fact::default(),
             disruption_budget: Fact::default(),
+            failed_creations: std::collections::BTreeMap::default(),
             claims: Fact::Known(
                 self.claims
                     .iter()
