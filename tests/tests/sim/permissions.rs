@@ -11,6 +11,8 @@ use casskop_tests::cluster::{Cluster, spec};
 use casskop_tests::ground::{Ground, repository};
 use casskop_tests::loss::LostNode;
 use casskop_tests::operator::Operator;
+use casskop_types::conditions::{ConditionType, condition};
+use casskop_types::status::ClusterAction;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -90,7 +92,17 @@ async fn live_through_everything(ground: &Ground, name: &str) -> Result<()> {
     )?;
     let mut wanted = spec(&[("dc1", &["rack1", "rack2"]), ("dc2", &["rack1"])], 1);
     wanted["imageJolokiaSecret"] = json!({ "name": "jolokia-auth" });
+    wanted["deletePVC"] = json!(true);
+    // Missing at first: the operator looks why there are no pods.
+    wanted["serviceAccountName"] = json!("made-later");
     let cluster = Cluster::create(ground, name, wanted).await?;
+    cluster
+        .status_is("the missing account is named", |status| {
+            let waiting = condition(&status.conditions, ConditionType::Waiting);
+            waiting.is_some_and(|waiting| waiting.message.contains("made-later"))
+        })
+        .await?;
+    kubectl(ground, ["create", "serviceaccount", "made-later"])?;
     cluster.settled(3).await?;
     let (simulator, id) = cluster.simulator()?;
     let keyspace = Keyspace::full(Replication::by_dc([("dc1", 2), ("dc2", 1)]));
@@ -125,6 +137,26 @@ async fn live_through_everything(ground: &Ground, name: &str) -> Result<()> {
     ])?;
     cluster.settled(3).await?;
     lost.repair_machine().await?;
+    let narrower = Keyspace::full(Replication::by_dc([("dc1", 2)]));
+    simulator.put_keyspace(&id, "shop", narrower).await?;
+    let racks = |names: &[&str]| {
+        names
+            .iter()
+            .map(|rack| json!({ "name": rack }))
+            .collect::<Vec<_>>()
+    };
+    let dc1 = json!({ "name": "dc1", "rack": racks(&["rack1", "rack2"]) });
+    let emptied = json!({ "name": "dc2", "nodesPerRacks": 0, "rack": racks(&["rack1"]) });
+    cluster
+        .edit(json!({ "topology": { "dc": [dc1, emptied] } }))
+        .await?;
+    cluster.action_done("dc2-rack1", ClusterAction::ScaleDown).await?;
+    cluster.edit(json!({ "topology": { "dc": [dc1] } })).await?;
+    cluster
+        .status_is("the datacenter is forgotten", |status| {
+            !status.cassandra_rack_status.contains_key("dc2-rack1")
+        })
+        .await?;
     let asked = simulator
         .calls(&CallQuery {
             cluster: Some(id),
@@ -139,6 +171,7 @@ async fn live_through_everything(ground: &Ground, name: &str) -> Result<()> {
     ensure!(refused.is_none(), "a node refused the credentials: {refused:?}");
     kubectl(ground, ["delete", "cassandracluster", name])?;
     kubectl(ground, ["delete", "secret", "jolokia-auth"])?;
+    kubectl(ground, ["delete", "serviceaccount", "made-later"])?;
     kubectl(
         ground,
         [
