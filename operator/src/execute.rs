@@ -9,7 +9,7 @@ use casskop_core::plan::Plan;
 use casskop_jolokia::Credentials;
 use casskop_types::cluster::CassandraCluster;
 use casskop_types::conditions::say_the_same;
-use casskop_types::labels::{CLUSTER_UID, LAST_APPLIED_CONFIGURATION};
+use casskop_types::labels::CLUSTER_UID;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -23,9 +23,9 @@ use std::fmt::Debug;
 
 use crate::calls::Calls;
 use crate::cluster_id::ClusterId;
+use crate::cluster_patch;
 use crate::events::CONTROLLER;
 use crate::failure::Failure;
-use crate::finalizer;
 use crate::lease::Term;
 use crate::merge_patch::merge_patch;
 use crate::nodes::Nodes;
@@ -88,22 +88,14 @@ impl Executor<'_> {
             Effect::UpdateStatefulSet(set) | Effect::LowerReplicas { set, licence: _ } => {
                 self.update_stateful_set(set).await
             }
-            Effect::ResetRollingRestart {
-                dc,
-                dc_name,
-                rack,
-                rack_name,
-            } => {
-                let place = format!("/spec/topology/dc/{dc}/rack/{rack}");
-                self.patch_spec(json!([
-                    { "op": "test", "path": "/metadata/uid", "value": planned_on.metadata.uid },
-                    { "op": "test", "path": format!("/spec/topology/dc/{dc}/name"), "value": dc_name },
-                    { "op": "test", "path": format!("{place}/name"), "value": rack_name },
-                    { "op": "test", "path": format!("{place}/rollingRestart"), "value": true },
-                    { "op": "replace", "path": format!("{place}/rollingRestart"), "value": false },
-                ]))
-                .await
-            }
+            Effect::ResetRollingRestart { .. }
+            | Effect::PutBack(_)
+            | Effect::KeepSpec(_)
+            | Effect::AddFinalizer
+            | Effect::RemoveFinalizer => match cluster_patch::of(effect, planned_on) {
+                Some(patch) => self.patch_cluster(patch).await,
+                None => Ok(()),
+            },
             Effect::LabelPod {
                 pod,
                 uid,
@@ -150,15 +142,6 @@ impl Executor<'_> {
                 self.delete::<PersistentVolumeClaim>("claim", name, under, None)
                     .await
             }
-            Effect::PutBack(patch) => {
-                let mut guarded = vec![
-                    json!({ "op": "test", "path": "/metadata/uid", "value": planned_on.metadata.uid }),
-                    json!({ "op": "test", "path": "/metadata/generation", "value": planned_on.metadata.generation }),
-                ];
-                guarded.extend(patch.iter().cloned());
-                self.patch_spec(Value::Array(guarded)).await
-            }
-            Effect::KeepSpec(kept) => self.keep_spec(kept, planned_on.metadata.uid.as_ref()).await,
             Effect::DeleteStatefulSet {
                 name,
                 uid,
@@ -175,11 +158,6 @@ impl Executor<'_> {
                 self.stamp_claim(name, uid, planned_on.metadata.uid.as_ref())
                     .await
             }
-            Effect::AddFinalizer => self.patch_spec(finalizer::add(planned_on)).await,
-            Effect::RemoveFinalizer => match finalizer::remove(planned_on) {
-                Some(patch) => self.patch_spec(patch).await,
-                None => Ok(()),
-            },
             Effect::DeletePod {
                 pod,
                 uid,
@@ -228,7 +206,7 @@ impl Executor<'_> {
             .map_err(|error| self.gone_is_conflict("statefulset", &name, error))
     }
 
-    async fn patch_spec(&self, patch: Value) -> Result<(), Failure> {
+    async fn patch_cluster(&self, patch: Value) -> Result<(), Failure> {
         let patch = serde_json::from_value(patch)
             .map_err(|error| Failure::Invalid(format!("patch of cluster {}: {error}", self.cluster)))?;
         let clusters: Api<CassandraCluster> = self.api();
@@ -260,18 +238,6 @@ impl Executor<'_> {
                 failure => failure,
             }
         })
-    }
-
-    async fn keep_spec(&self, kept: &str, uid: Option<&String>) -> Result<(), Failure> {
-        let annotations = json!({ LAST_APPLIED_CONFIGURATION: kept });
-        let patch = json!({ "metadata": { "uid": uid, "annotations": annotations } });
-        let clusters: Api<CassandraCluster> = self.api();
-        let patched = clusters
-            .patch(&self.cluster.name, &owner(), &Patch::Merge(patch))
-            .await;
-        patched
-            .map(drop)
-            .map_err(|error| self.gone_is_conflict("cluster", "", error))
     }
 
     async fn stamp_claim(&self, name: &str, uid: &str, cluster_uid: Option<&String>) -> Result<(), Failure> {

@@ -345,32 +345,8 @@ impl World {
                 set.metadata.generation = set.metadata.generation.map(|generation| generation + 1);
                 self.sets.insert(name, set);
             }
-            Effect::LowerReplicas { set, .. } => {
-                let name = set.metadata.name.clone().unwrap();
-                let mut set = (**set).clone();
-                let before = self.sets[&name].spec.as_ref().unwrap().replicas.unwrap();
-                let after = set.spec.as_ref().unwrap().replicas.unwrap();
-                assert_eq!(after, before - 1, "more than one replica at once");
-                let pod = self.pods.get(&format!("{name}-{after}"));
-                let is_member = pod.is_some_and(|pod| self.members.contains_key(&address_of(pod)));
-                assert!(!is_member, "the replica of a member was taken away");
-                set.metadata.generation = set.metadata.generation.map(|generation| generation + 1);
-                self.sets.insert(name, set);
-            }
-            Effect::DeleteClaim { name, uid, .. } => {
-                let pod = name.strip_prefix("data-").unwrap().to_owned();
-                let Some((known, _)) = self.claims.get(&pod) else {
-                    return;
-                };
-                assert_eq!(known, uid, "the claim of another");
-                let host_id = self.host_id(&pod);
-                assert!(
-                    !self.members.values().any(|(member, _)| *member == host_id),
-                    "the claim of a member"
-                );
-                self.claims.remove(&pod);
-                self.dropped_claims.push(pod);
-            }
+            Effect::LowerReplicas { set, .. } => self.lower_replicas(set),
+            Effect::DeleteClaim { name, uid, .. } => self.delete_claim(name, uid),
             Effect::ResetRollingRestart { dc, rack, .. } => {
                 let (dc, rack) = (*dc, *rack);
                 self.edit_spec(|spec| {
@@ -441,6 +417,34 @@ impl World {
             | Effect::ApplyService(_)
             | Effect::ApplyDisruptionBudget(_) => {}
         }
+    }
+
+    fn lower_replicas(&mut self, set: &StatefulSet) {
+        let name = set.metadata.name.clone().unwrap();
+        let mut set = set.clone();
+        let before = self.sets[&name].spec.as_ref().unwrap().replicas.unwrap();
+        let after = set.spec.as_ref().unwrap().replicas.unwrap();
+        assert_eq!(after, before - 1, "more than one replica at once");
+        let pod = self.pods.get(&format!("{name}-{after}"));
+        let is_member = pod.is_some_and(|pod| self.members.contains_key(&address_of(pod)));
+        assert!(!is_member, "the replica of a member was taken away");
+        set.metadata.generation = set.metadata.generation.map(|generation| generation + 1);
+        self.sets.insert(name, set);
+    }
+
+    fn delete_claim(&mut self, name: &str, uid: &str) {
+        let pod = name.strip_prefix("data-").unwrap().to_owned();
+        let Some((known, _)) = self.claims.get(&pod) else {
+            return;
+        };
+        assert_eq!(known, uid, "the claim of another");
+        let host_id = self.host_id(&pod);
+        assert!(
+            !self.members.values().any(|(member, _)| *member == host_id),
+            "the claim of a member"
+        );
+        self.claims.remove(&pod);
+        self.dropped_claims.push(pod);
     }
 
     /// The host id that the disk of a pod holds.
