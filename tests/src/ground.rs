@@ -15,7 +15,7 @@ use kube::api::PostParams;
 use serde_json::json;
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
-use crate::kubectl::Kubectl;
+use crate::kubectl::{Kubectl, Outcome};
 
 /// How long the API server may take to serve a new resource.
 const ESTABLISHED: Duration = Duration::from_secs(30);
@@ -117,6 +117,13 @@ impl Ground {
     /// `kubectl` as the administrator, in the test's namespace.
     pub fn kubectl(&self) -> Result<Kubectl> {
         Kubectl::new(&self.lab.kubeconfig(), &self.namespace)
+    }
+
+    /// A line in a shell, as somebody pastes it, which has to succeed.
+    pub fn typed(&self, line: &str) -> Result<Outcome> {
+        let outcome = Kubectl::typed(&self.lab.kubeconfig(), &self.namespace, line)?.run()?;
+        anyhow::ensure!(outcome.success, "{line}: {outcome:?}");
+        Ok(outcome)
     }
 }
 

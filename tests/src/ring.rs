@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use casskop_lab::Lab;
 use casskop_lab::images::cassandra::Release;
 use casskop_lab::images::product::ProductImage;
@@ -59,7 +59,8 @@ impl Ring {
     pub async fn shared(nodes: Nodes) -> Result<Self> {
         let mut turn = TURN.lock().await;
         let ground = Ground::new(nodes).await?;
-        if !*turn {
+        let created = *turn;
+        if !created {
             create(&ground)?;
             *turn = true;
         }
@@ -68,14 +69,14 @@ impl Ring {
             client: ground.client,
             _turn: turn,
         };
-        ring.settled().await?;
+        ring.settled(if created { PATIENCE } else { FORMATION }).await?;
         Ok(ring)
     }
 
     /// Waits until all nodes are ready and nothing is under way.
-    pub async fn settled(&self) -> Result<()> {
+    pub async fn settled(&self, patience: Duration) -> Result<()> {
         let ready = format!("{NODES}/{NODES}");
-        until("the ring is whole", FORMATION, async || {
+        until("the ring is whole", patience, async || {
             let status = self.cluster().await?.status.unwrap_or_default();
             let whole = status.phase == Some(Phase::Running)
                 && status.nodes_ready.as_deref() == Some(&ready)
@@ -120,11 +121,14 @@ impl Ring {
     pub async fn operation_done(&self, pod: &str) -> Result<()> {
         until(&format!("the operation of {pod} is done"), PATIENCE, async || {
             let labels = self.pod(pod).await?.metadata.labels.unwrap_or_default();
-            Ok(if labels.get("operation-status").is_some_and(|now| now == "Done") {
-                Answer::Yes(())
-            } else {
-                Answer::not_yet(json!(labels))
-            })
+            match labels.get("operation-status").map(String::as_str) {
+                Some("Done") => Ok(Answer::Yes(())),
+                Some("Error") => bail!(
+                    "the operation of {pod} failed: {}",
+                    json!(self.cluster().await?.status)
+                ),
+                _ => Ok(Answer::not_yet(json!(labels))),
+            }
         })
         .await
     }
@@ -161,15 +165,37 @@ impl Ring {
     /// rows to all of them.
     pub fn write_rows(&self, keyspace: &str, count: usize) -> Result<()> {
         let mut statements = vec![
+            format!("DROP KEYSPACE IF EXISTS {keyspace};"),
             format!(
                 "CREATE KEYSPACE {keyspace} WITH replication = {{'class': 'NetworkTopologyStrategy', 'dc1': 3}};"
             ),
             format!("CREATE TABLE {keyspace}.rows (id int PRIMARY KEY, value int);"),
             "CONSISTENCY ALL;".to_owned(),
         ];
-        statements.extend((0..count).map(|id| format!("INSERT INTO {keyspace}.rows (id, value) VALUES ({id}, {id});")));
+        statements.extend(
+            (0..count).map(|id| format!("INSERT INTO {keyspace}.rows (id, value) VALUES ({id}, {id});")),
+        );
         let [_, from, _] = self.pods();
         self.cql(&from, &statements.join("\n")).map(drop)
+    }
+
+    /// The keys of a keyspace's rows in the data files of a node, as Cassandra's own tool reads them: what the node
+    /// holds, whoever owns it. A key that is in several files is there several times.
+    pub fn keys_on_disk(&self, pod: &str, keyspace: &str) -> Result<Vec<String>> {
+        self.inside(pod, &["nodetool", "flush", keyspace])?;
+        let script = format!(
+            "set -eu; . /opt/cassandra/bin/cassandra.in.sh; unset JAVA_TOOL_OPTIONS; \
+             for file in /var/lib/cassandra/data/{keyspace}/rows-*/*-Data.db; do \
+             [ -e \"$file\" ] || continue; \
+             $JAVA $java17_options -Xmx64M -Dcassandra.storagedir=/tmp -Dlogback.configurationFile=logback-tools.xml \
+             -cp \"$CLASSPATH\" org.apache.cassandra.tools.SSTableExport \"$file\" -e; done"
+        );
+        let files = self.inside(pod, &["bash", "-c", &script])?;
+        let mut keys = Vec::new();
+        for file in serde_json::Deserializer::from_str(&files).into_iter::<Vec<[String; 1]>>() {
+            keys.extend(file?.into_iter().map(|[key]| key));
+        }
+        Ok(keys)
     }
 
     /// How many rows a node finds at a consistency level.
@@ -178,8 +204,8 @@ impl Ring {
             pod,
             &format!("CONSISTENCY {consistency}; SELECT count(*) FROM {keyspace}.rows;"),
         )?;
-        let numbers = answer.lines().filter_map(|line| line.trim().parse().ok());
-        numbers.last().with_context(|| format!("no count in:\n{answer}"))
+        let mut numbers = answer.lines().filter_map(|line| line.trim().parse().ok());
+        numbers.next().with_context(|| format!("no count in:\n{answer}"))
     }
 }
 

@@ -1,6 +1,9 @@
 //! Real nodes, real Cassandra, and the operator inside the cluster under the rights it is shipped with.
 
+mod cleanup;
 mod lab;
+mod rebuild;
+mod restart;
 mod ring;
 
 use casskop_lab::state::Nodes;

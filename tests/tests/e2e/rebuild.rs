@@ -1,0 +1,63 @@
+//! A rebuild: a datacenter that was given replicas gets their data from another one.
+
+use anyhow::Result;
+use casskop_lab::wait::{Answer, until};
+use casskop_tests::ring::{OTHER_DC, PATIENCE, Ring};
+
+use crate::NODES;
+
+const ROWS: usize = 100;
+
+/// Gives the second datacenter a replica of a keyspace, which holds nothing yet.
+async fn extend(ring: &Ring, keyspace: &str) -> Result<()> {
+    ring.write_rows(keyspace, ROWS)?;
+    let [first, ..] = ring.pods();
+    ring.cql(
+        &first,
+        &format!(
+            "ALTER KEYSPACE {keyspace} WITH replication = {{'class': 'NetworkTopologyStrategy', 'dc1': 3, 'dc2': 1}};"
+        ),
+    )?;
+    // A rebuild streams what the schema says at that moment, which may be the old one on the node that is rebuilt.
+    let replication =
+        format!("SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = '{keyspace}';");
+    until(
+        "the other datacenter knows of its replica",
+        PATIENCE,
+        async || {
+            let known = ring.cql(OTHER_DC, &replication)?;
+            Ok(if known.contains("'dc2': '1'") {
+                Answer::Yes(())
+            } else {
+                Answer::not_yet(known)
+            })
+        },
+    )
+    .await?;
+    assert_eq!(ring.count_rows(OTHER_DC, keyspace, "LOCAL_ONE")?, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_rebuilt_node_serves_the_data_alone() -> Result<()> {
+    let ring = Ring::shared(NODES).await?;
+    extend(&ring, "rebuilt").await?;
+    ring.typed("kubectl casskop rebuild --prefix demo-dc2 dc1 --wait --timeout 5m")?;
+    assert_eq!(ring.count_rows(OTHER_DC, "rebuilt", "LOCAL_ONE")?, ROWS);
+    assert_eq!(ring.keys_on_disk(OTHER_DC, "rebuilt")?.len(), ROWS);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_rebuild_can_be_asked_for_by_labels_in_the_order_casskops_documentation_has_them() -> Result<()> {
+    let ring = Ring::shared(NODES).await?;
+    extend(&ring, "labelled").await?;
+    ring.typed(
+        "kubectl label pod demo-dc2-rack1-0 operation-name=rebuild --overwrite\n\
+         kubectl label pod demo-dc2-rack1-0 operation-status=ToDo --overwrite\n\
+         kubectl label pod demo-dc2-rack1-0 operation-argument=dc1 --overwrite",
+    )?;
+    ring.operation_done(OTHER_DC).await?;
+    assert_eq!(ring.count_rows(OTHER_DC, "labelled", "LOCAL_ONE")?, ROWS);
+    Ok(())
+}

@@ -1,0 +1,32 @@
+//! A rolling restart: one rack's pod is another one afterwards, and the data is where it was.
+
+use anyhow::Result;
+use casskop_tests::ring::{NODES as ALL, Ring};
+
+use crate::NODES;
+
+#[tokio::test]
+async fn a_restart_of_a_rack_replaces_its_pod_alone_and_loses_nothing() -> Result<()> {
+    let ring = Ring::shared(NODES).await?;
+    ring.write_rows("restarted", 100)?;
+    let before = ring.uids().await?;
+    assert_eq!(before.len(), ALL);
+
+    let told = ring.typed("kubectl casskop restart --crd demo --rack dc1.rack1 --wait --timeout 5m")?;
+    assert!(
+        told.stdout
+            .starts_with("Namespace cassandra\nTrigger restart of dc1.rack1\n"),
+        "{}",
+        told.stdout
+    );
+
+    let after = ring.uids().await?;
+    assert_eq!(after.len(), ALL);
+    for (pod, uid) in &after {
+        let renewed = before.get(pod) != Some(uid);
+        assert_eq!(renewed, pod == "demo-dc1-rack1-0", "{pod}");
+    }
+    let [first, ..] = ring.pods();
+    assert_eq!(ring.count_rows(&first, "restarted", "ALL")?, 100);
+    Ok(())
+}
