@@ -1,5 +1,6 @@
 //! The operator and the plugin as processes, on a whole control plane whose nodes, kubelets and rings are simulated.
 
+mod casskop_commands;
 mod crashes;
 mod datacenters;
 mod formation;
