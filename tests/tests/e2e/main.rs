@@ -3,6 +3,7 @@
 mod cleanup;
 mod lab;
 mod rebuild;
+mod removenode;
 mod restart;
 mod ring;
 
