@@ -11,6 +11,9 @@ use crate::observed::KubeState;
 use crate::validate::{ValidatedCluster, ValidatedRack};
 use casskop_types::conditions::ConditionReason;
 
+/// Label by which the StatefulSet's controller marks the revision a pod was made from.
+const CONTROLLER_REVISION: &str = "controller-revision-hash";
+
 /// A rack with everything observed about it.
 #[derive(Debug, Clone)]
 pub struct Rack<'a> {
@@ -89,6 +92,23 @@ pub fn lacks_pods(set: &StatefulSet) -> bool {
 }
 
 impl Rack<'_> {
+    /// A pod that cannot get ready, and that the StatefulSet's controller does not replace though it is of an older revision:
+    /// it waits for the pod to get ready first (kubernetes #67250).
+    pub fn stuck(&self) -> Option<&PodView<'_>> {
+        self.controller_caught_up().ok()?;
+        let newest = self.status().update_revision?;
+        let partition = self.desired.partition;
+        let is_old = |pod: &PodView<'_>| {
+            let labels = pod.object.metadata.labels.as_ref();
+            let revision = labels.and_then(|labels| labels.get(CONTROLLER_REVISION));
+            revision.is_some_and(|revision| *revision != newest)
+        };
+        let mut pods = self.pods.iter();
+        pods.find(|pod| {
+            matches!(pod.readiness, Readiness::NotReady(_)) && pod.ordinal >= partition && is_old(pod)
+        })
+    }
+
     /// Whether a pod could not be created and nobody has said why yet.
     pub fn lacks_a_reason(&self) -> bool {
         self.not_created.is_none() && self.statefulset.is_some_and(lacks_pods)
@@ -147,15 +167,23 @@ impl Rack<'_> {
         let partition = self.desired.partition;
         let updated = status.updated_replicas.unwrap_or(0);
         let revisions_agree = status.current_revision == status.update_revision;
-        if !revisions_agree && (partition > 0 || updated < self.replicas() || status.replicas > 0) {
-            return Err(Blocker::new(
-                ConditionReason::ActionOngoing,
-                format!(
-                    "rack {} has {updated} of {} pods on the new revision",
-                    self.desired.id,
-                    self.replicas()
-                ),
-            ));
+        // Below the partition pods keep the revision they have, and the revisions never agree.
+        let due = (self.replicas() - partition).max(0);
+        let lags = partition == 0 && status.replicas > 0;
+        if !revisions_agree && (updated < due || lags) {
+            let (rack, replicas) = (&self.desired.id, self.replicas());
+            let note = format!("rack {rack} has {updated} of {replicas} pods on the new revision");
+            let down = self
+                .pods
+                .iter()
+                .find(|pod| matches!(pod.readiness, Readiness::NotReady(_)));
+            return Err(match down {
+                Some(pod) => {
+                    let note = format!("{note}, pod {} is {}", pod.name, pod.readiness);
+                    Blocker::new(ConditionReason::NodeNotReady, note)
+                }
+                None => Blocker::new(ConditionReason::ActionOngoing, note),
+            });
         }
         self.complete()
     }

@@ -31,8 +31,8 @@ pub fn agrees(racks: &[Rack<'_>], nodes: &Nodes) -> Result<(), Blocker> {
     pods.iter().try_for_each(|pod| is_up(pod, &views, nodes))
 }
 
-/// The same, whatever may be with the node of one pod.
-pub fn agrees_but(racks: &[Rack<'_>], nodes: &Nodes, exempt: &PodView<'_>) -> Result<(), Blocker> {
+/// The same, whatever may be with the nodes of some pods.
+pub fn agrees_but(racks: &[Rack<'_>], nodes: &Nodes, exempt: &[&PodView<'_>]) -> Result<(), Blocker> {
     let all: Vec<_> = racks.iter().flat_map(|rack| &rack.pods).collect();
     let views = views(nodes);
     if views.is_empty() {
@@ -40,13 +40,13 @@ pub fn agrees_but(racks: &[Rack<'_>], nodes: &Nodes, exempt: &PodView<'_>) -> Re
     }
     for (witness, view) in &views {
         let mut view = (*view).clone();
-        if let Some(address) = &exempt.address {
-            view.leaving.remove(address);
+        for address in exempt.iter().filter_map(|pod| pod.address) {
+            view.leaving.remove(&address);
         }
         membership_is_stable(witness, &view, &all)?;
     }
-    let others = all.into_iter().filter(|pod| pod.name != exempt.name);
-    let mut others = others.peekable();
+    let is_exempt = |pod: &PodView<'_>| exempt.iter().any(|other| other.name == pod.name);
+    let mut others = all.into_iter().filter(|pod| !is_exempt(pod));
     others.try_for_each(|pod| is_up(pod, &views, nodes))
 }
 

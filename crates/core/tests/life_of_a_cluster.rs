@@ -8,8 +8,12 @@
 
 #[path = "life_of_a_cluster/datacenters.rs"]
 mod datacenters;
+#[path = "life_of_a_cluster/repairs.rs"]
+mod repairs;
 #[path = "life_of_a_cluster/scale_down.rs"]
 mod scale_down;
+#[path = "life_of_a_cluster/seed_lists.rs"]
+mod seed_lists;
 mod world;
 
 use casskop_core::call::NodeCall;

@@ -6,6 +6,7 @@
 mod rolling;
 mod scale_down;
 mod scale_up;
+mod seed_list;
 mod wanted;
 
 use casskop_types::conditions::ConditionReason;
@@ -18,7 +19,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use crate::blocker::Blocker;
 use crate::call::Replicas;
 use crate::effect::Effect;
-use crate::operations::{Scene, decommission, is_running};
+use crate::operations::{Scene, decommission};
 use crate::rack::Rack;
 use crate::ring;
 use crate::steps::Steps;
@@ -31,6 +32,7 @@ const ASK_AGAIN: SignedDuration = SignedDuration::from_secs(1);
 
 /// Advances every rack's action by what was observed and takes the next step, if one is wanted and possible.
 pub fn advance(scene: Scene<'_>, status: &mut CassandraClusterStatus, steps: &mut Steps) {
+    seed_list::follow_topology(scene, status, steps);
     for rack in scene.racks {
         let rack_status = status
             .cassandra_rack_status
@@ -38,6 +40,14 @@ pub fn advance(scene: Scene<'_>, status: &mut CassandraClusterStatus, steps: &mu
             .or_default();
         conclude(scene, rack, rack_status, steps);
         wanted::accept(scene, rack, rack_status, steps);
+    }
+    seed_list::release(scene, status);
+    for rack in scene.racks {
+        let rack_status = status.rack(&rack.desired.id);
+        let under_way = rack_status.is_some_and(|rack| is_initializing(rack) || rolling::is_rolling(rack));
+        if under_way {
+            rolling::unstick(rack, steps);
+        }
     }
     let Some(step) = next_step(scene, status) else {
         return await_nodes(scene, status, steps);
@@ -158,6 +168,19 @@ fn next_step<'a>(scene: Scene<'a>, status: &CassandraClusterStatus) -> Option<St
             kind: if written { StepKind::Await } else { StepKind::Roll },
         });
     }
+    // A rack that does not come up is repaired before anything else is begun.
+    let broken = racks().find(|(rack, rack_status)| {
+        is_initializing(rack_status)
+            && rack.statefulset.is_some()
+            && rack.complete().is_err()
+            && rolling::next_template(scene, rack, rack_status).is_some()
+    });
+    if let Some((rack, _)) = broken {
+        return Some(Step {
+            rack,
+            kind: StepKind::Roll,
+        });
+    }
     let first = racks().find(|(rack, _)| rack.statefulset.is_none() && rack.desired.nodes > 0);
     if let Some((rack, _)) = first {
         return Some(Step {
@@ -199,7 +222,7 @@ fn next_step<'a>(scene: Scene<'a>, status: &CassandraClusterStatus) -> Option<St
     })
 }
 
-/// Every pod ready, every node NORMAL and seen UP, and nobody working on the rack that is to roll.
+/// Every pod ready, every node NORMAL and seen UP.
 fn gate(scene: Scene<'_>, step: &Step<'_>, status: &CassandraClusterStatus) -> Result<(), Blocker> {
     if step.kind == StepKind::Await {
         return step
@@ -207,21 +230,15 @@ fn gate(scene: Scene<'_>, step: &Step<'_>, status: &CassandraClusterStatus) -> R
             .rolled_out()
             .and_then(|()| ring::has(step.rack, &scene.observed.nodes));
     }
+    if step.kind == StepKind::Roll {
+        let none = RackStatus::default();
+        let rack_status = status.rack(&step.rack.desired.id).unwrap_or(&none);
+        return rolling::gate(scene, step.rack, rack_status);
+    }
     for rack in scene.racks.iter().filter(|rack| rack.statefulset.is_some()) {
         rack.complete()?;
     }
-    ring::agrees(scene.racks, &scene.observed.nodes)?;
-    let operation = status
-        .rack(&step.rack.desired.id)
-        .and_then(|rack| rack.operations.iter().find(|record| is_running(record)))
-        .filter(|_| step.kind == StepKind::Roll);
-    operation.map_or(Ok(()), |record| {
-        let note = format!(
-            "{} runs on pod {}, which the rolling update would restart",
-            record.name, record.pod
-        );
-        Err(Blocker::new(ConditionReason::OperationOngoing, note))
-    })
+    ring::agrees(scene.racks, &scene.observed.nodes)
 }
 
 fn take(scene: Scene<'_>, step: &Step<'_>, status: &mut CassandraClusterStatus, steps: &mut Steps) {
@@ -247,8 +264,9 @@ fn take(scene: Scene<'_>, step: &Step<'_>, status: &mut CassandraClusterStatus, 
                 return steps.look_again_after(ASK_AGAIN);
             }
             begin(rack_status, step.rack, scene, steps);
-            if let Some(object) = rolling::next_template(scene, step.rack, rack_status) {
-                steps.effects.push(Effect::UpdateStatefulSet(Box::new(object)));
+            match rolling::next_template(scene, step.rack, rack_status) {
+                Some(object) => steps.effects.push(Effect::UpdateStatefulSet(Box::new(object))),
+                None => steps.look_again_after(SignedDuration::ZERO),
             }
         }
     }

@@ -1,15 +1,69 @@
 //! Rolling updates: a new pod template for one rack, rolled out by the StatefulSet controller, highest ordinal first.
 
+use casskop_types::conditions::ConditionReason;
 use casskop_types::labels::ROLLING_RESTART;
 use casskop_types::status::{ActionStatus, ClusterAction, LastAction, RackStatus};
 use casskop_types::time::label_time;
 use k8s_openapi::api::apps::v1::StatefulSet;
 
+use crate::blocker::Blocker;
 use crate::desired::{self, TemplateInputs, diff};
-use crate::operations::Scene;
+use crate::effect::Effect;
+use crate::operations::{Scene, is_running};
 use crate::rack::Rack;
 use crate::ring;
+use crate::steps::Steps;
 use crate::validate::ValidatedCluster;
+
+/// How long a container that never got ready is given to stop.
+const GRACE_SECONDS: u32 = 30;
+
+/// Whether the rack may roll: every pod ready, every node NORMAL and seen UP.
+///
+/// Pods of the rack itself that are down keep nobody from repairing it, by another image or configuration: the controller
+/// of the StatefulSet touches no further pod until they are ready. A rack that is down as a whole can only get better.
+pub(super) fn gate(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &RackStatus) -> Result<(), Blocker> {
+    let down: Vec<_> = rack.pods.iter().filter(|pod| !pod.is_ready()).collect();
+    let all_down = down.len() == rack.pods.len() && !down.is_empty();
+    if !all_down {
+        let others = scene
+            .racks
+            .iter()
+            .filter(|other| other.desired.id != rack.desired.id);
+        for other in others.filter(|other| other.statefulset.is_some()) {
+            other.complete()?;
+        }
+        if down.is_empty() {
+            rack.complete()?;
+        }
+        ring::agrees_but(scene.racks, &scene.observed.nodes, &down)?;
+    }
+    let busy = rack_status.operations.iter().find(|record| is_running(record));
+    busy.map_or(Ok(()), |record| {
+        let note = format!(
+            "{} runs on pod {}, which the rolling update would restart",
+            record.name, record.pod
+        );
+        Err(Blocker::new(ConditionReason::OperationOngoing, note))
+    })
+}
+
+/// Replaces a pod of the rack that its StatefulSet's controller waits for in vain.
+pub(super) fn unstick(rack: &Rack<'_>, steps: &mut Steps) {
+    let Some(pod) = rack.stuck() else { return };
+    steps.tell(
+        "PodReplaced",
+        format!(
+            "pod {} is {} and of an older revision: it is made anew",
+            pod.name, pod.readiness
+        ),
+    );
+    steps.effects.push(Effect::DeletePod {
+        pod: pod.name.clone(),
+        uid: pod.uid.to_owned(),
+        grace_seconds: GRACE_SECONDS,
+    });
+}
 
 /// Whether the rack's pods are being rolled.
 pub(super) fn is_rolling(rack_status: &RackStatus) -> bool {
@@ -36,10 +90,18 @@ pub(super) fn next_template(
     rack_status: &RackStatus,
 ) -> Option<StatefulSet> {
     let stored = rack.statefulset?;
-    let restart = restart_label(rack_status.cassandra_last_action.as_ref());
-    let wanted = template(scene.cluster, rack, stored, restart.as_deref());
-    diff::template_differs(&wanted, stored)?;
-    Some(wanted)
+    let action = rack_status.cassandra_last_action.as_ref();
+    let restart = restart_label(action);
+    let new_seeds = action.is_some_and(|action| action.name == Some(ClusterAction::UpdateSeedList));
+    let seeds = if new_seeds && !scene.cluster.seeds.stored.is_empty() {
+        scene.cluster.seeds.stored.clone()
+    } else {
+        desired::stored_seeds(scene.cluster, stored)
+    };
+    let wanted = template(scene.cluster, rack, stored, &seeds, restart.as_deref());
+    let differs =
+        diff::template_differs(&wanted, stored).is_some() || partition_of(&wanted) != partition_of(stored);
+    differs.then_some(wanted)
 }
 
 /// The action that a changed template amounts to, in CassKop's words; `None` if the template is as it should be.
@@ -48,8 +110,13 @@ pub(super) fn template_change(
     rack: &Rack<'_>,
     stored: &StatefulSet,
 ) -> Option<ClusterAction> {
-    let wanted = template(cluster, rack, stored, None);
-    let paths = diff::template_differs(&wanted, stored)?;
+    // Seeds are held back: a new list is an action of its own, and rolls no pod by itself.
+    let seeds = desired::stored_seeds(cluster, stored);
+    let wanted = template(cluster, rack, stored, &seeds, None);
+    let Some(paths) = diff::template_differs(&wanted, stored) else {
+        let moved = partition_of(&wanted) != partition_of(stored);
+        return moved.then_some(ClusterAction::UpdateStatefulSet);
+    };
     let touches = |what: &str| paths.iter().any(|path| path.contains(what));
     Some(if touches("configMap") || touches("cassandra-config") {
         ClusterAction::UpdateConfigMap
@@ -62,21 +129,27 @@ pub(super) fn template_change(
     })
 }
 
-/// Seeds are held back: a new list is an action of its own, and rolls no pod by itself.
 fn template(
     cluster: &ValidatedCluster,
     rack: &Rack<'_>,
     stored: &StatefulSet,
+    seeds: &[String],
     restart: Option<&str>,
 ) -> StatefulSet {
-    let seeds = desired::stored_seeds(cluster, stored);
     let inputs = TemplateInputs {
-        seeds: &seeds,
+        seeds,
         restart,
         replicas: rack.replicas(),
         stored: Some(stored),
     };
     desired::statefulset(cluster, rack.desired, &inputs)
+}
+
+/// Ordinals below it keep their revision.
+fn partition_of(set: &StatefulSet) -> i32 {
+    let strategy = set.spec.as_ref().and_then(|spec| spec.update_strategy.as_ref());
+    let rolling = strategy.and_then(|strategy| strategy.rolling_update.as_ref());
+    rolling.and_then(|rolling| rolling.partition).unwrap_or(0)
 }
 
 /// The label that makes the template of a restart new. It is derived from the recorded start, so that writing it

@@ -6,7 +6,7 @@ use casskop_types::status::{
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{is_initializing, rolling, scale_down, unfinished};
+use super::{is_initializing, rolling, scale_down, seed_list, unfinished};
 use crate::desired::{self, TemplateInputs};
 use crate::effect::Effect;
 use crate::observed::KubeState;
@@ -39,6 +39,7 @@ pub(super) fn accept(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &mut RackSt
             _ => Ok(()),
         };
         match may_begin {
+            Ok(()) if name == ClusterAction::UpdateSeedList => hold_back(rack_status),
             Ok(()) => queue(scene, rack_status, name),
             Err(blocker) => steps.wait_for(blocker),
         }
@@ -46,16 +47,26 @@ pub(super) fn accept(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &mut RackSt
     reset_flag(rack, rack_status, steps);
 }
 
-/// A change of size that was queued and that somebody thought better of.
+/// A change that was queued and that somebody thought better of.
 fn withdraw(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &mut RackStatus) {
     let queued = rack_status.cassandra_last_action.as_mut();
-    let Some(action) = queued.filter(|action| action.status == Some(ActionStatus::ToDo)) else {
+    let waits = [Some(ActionStatus::ToDo), Some(ActionStatus::Configuring)];
+    let Some(action) = queued.filter(|action| waits.contains(&action.status)) else {
         return;
     };
     let still_wanted = match action.name {
         Some(ClusterAction::ScaleUp) => rack.replicas() < rack.desired.nodes,
         Some(ClusterAction::ScaleDown) => scale_down::is_wanted(rack),
-        _ => true,
+        Some(ClusterAction::UpdateSeedList) => seed_list::is_wanted(scene.cluster, rack),
+        Some(ClusterAction::RollingRestart) | None => true,
+        Some(_) => {
+            let stored = rack.statefulset;
+            let change = stored.and_then(|stored| rolling::template_change(scene.cluster, rack, stored));
+            if change.is_some() {
+                action.name = change;
+            }
+            change.is_some()
+        }
     };
     if !still_wanted {
         action.status = Some(ActionStatus::Done);
@@ -72,6 +83,15 @@ fn queue(scene: Scene<'_>, rack_status: &mut RackStatus, name: ClusterAction) {
     });
 }
 
+/// A new seed list waits until every rack is ready for it.
+fn hold_back(rack_status: &mut RackStatus) {
+    rack_status.cassandra_last_action = Some(LastAction {
+        name: Some(ClusterAction::UpdateSeedList),
+        status: Some(ActionStatus::Configuring),
+        ..LastAction::default()
+    });
+}
+
 /// The action that brings a settled rack closer to its spec; growing first, as CassKop detects it before a restart.
 fn newly_wanted(cluster: &ValidatedCluster, rack: &Rack<'_>, stored: &StatefulSet) -> Option<ClusterAction> {
     if rack.replicas() < rack.desired.nodes {
@@ -80,11 +100,15 @@ fn newly_wanted(cluster: &ValidatedCluster, rack: &Rack<'_>, stored: &StatefulSe
     if scale_down::is_wanted(rack) {
         return Some(ClusterAction::ScaleDown);
     }
-    rolling::template_change(cluster, rack, stored).or_else(|| {
-        rack.desired
-            .rolling_restart
-            .then_some(ClusterAction::RollingRestart)
-    })
+    if let Some(change) = rolling::template_change(cluster, rack, stored) {
+        return Some(change);
+    }
+    if seed_list::is_wanted(cluster, rack) {
+        return Some(ClusterAction::UpdateSeedList);
+    }
+    rack.desired
+        .rolling_restart
+        .then_some(ClusterAction::RollingRestart)
 }
 
 /// The queued record stands for the flag from now on. The status is written before this effect.

@@ -48,6 +48,8 @@ pub(crate) struct World {
     pub(crate) members: BTreeMap<IpAddr, (String, bool)>,
     /// Pods whose container does not get ready.
     pub(crate) broken: BTreeSet<String>,
+    /// Images of Cassandra that do not start.
+    pub(crate) bad_images: BTreeSet<String>,
     /// Calls of the present operator process.
     pub(crate) calls: BTreeMap<CallKey, CallState>,
     /// Work going on in nodes, whoever asked for it.
@@ -80,6 +82,7 @@ impl World {
             pods: BTreeMap::new(),
             members: BTreeMap::new(),
             broken: BTreeSet::new(),
+            bad_images: BTreeSet::new(),
             calls: BTreeMap::new(),
             in_flight: BTreeMap::new(),
             made: Vec::new(),
@@ -391,7 +394,10 @@ impl World {
                     .get(&pod.to_string())
                     .is_some_and(|stored| stored.metadata.uid.as_ref() == Some(uid))
                 {
-                    self.pods.remove(&pod.to_string());
+                    let object = self.pods.remove(&pod.to_string()).unwrap();
+                    if let Some((_, up)) = self.members.get_mut(&address_of(&object)) {
+                        *up = false;
+                    }
                 }
             }
             Effect::PutBack(patch) => {
@@ -475,6 +481,10 @@ impl World {
         }
         for ordinal in 0..replicas {
             let pod = format!("{name}-{ordinal}");
+            if self.pods.get(&pod).is_some_and(|pod| !is_ready(pod)) {
+                // Pods are made in their order, each when the one before is ready.
+                break;
+            }
             if !self.pods.contains_key(&pod) {
                 self.create_pod(&set, name, ordinal, &revision);
                 moved = true;
@@ -483,7 +493,13 @@ impl World {
         }
         let waits =
             (0..replicas).any(|ordinal| !self.pods.get(&format!("{name}-{ordinal}")).is_some_and(is_ready));
-        for ordinal in (0..replicas).rev() {
+        let strategy = spec
+            .update_strategy
+            .clone()
+            .and_then(|strategy| strategy.rolling_update);
+        let partition = strategy.and_then(|rolling| rolling.partition).unwrap_or(0);
+        all_new &= partition == 0;
+        for ordinal in (partition..replicas).rev() {
             let pod = format!("{name}-{ordinal}");
             let old = self.pods.get(&pod).is_some_and(|pod| {
                 pod.metadata.labels.as_ref().unwrap()["controller-revision-hash"] != revision
@@ -544,7 +560,15 @@ impl World {
             self.members.remove(&old);
         }
         let address = IpAddr::V4(Ipv4Addr::from(0x7f01_0000 + self.next));
-        let ready = !self.broken.contains(&pod) && !self.decommissioned.contains(&host_id);
+        let template = set.spec.as_ref().unwrap().template.spec.as_ref().unwrap();
+        let image = template
+            .containers
+            .iter()
+            .find_map(|container| container.image.clone())
+            .unwrap();
+        let ready = !self.broken.contains(&pod)
+            && !self.bad_images.contains(&image)
+            && !self.decommissioned.contains(&host_id);
         if ready {
             self.members.insert(address, (host_id, true));
         }

@@ -1,0 +1,164 @@
+//! A bad image, and back: the repair gets through, and nobody else is touched. Also canaries, which are bad images found early.
+
+use casskop_types::status::{ActionStatus, ClusterAction, Phase};
+use serde_json::json;
+
+use super::world::{self, Death, World};
+use super::{RACKS, action, formed, three_racks};
+
+const BAD: &str = "cassandra:5.0.0-broken";
+const GOOD: &str = "cassandra:5.0.10";
+
+fn image(world: &mut World, image: &str) {
+    world.bad_images.insert(BAD.to_owned());
+    world.edit_spec(|spec| spec["cassandraImage"] = json!(image));
+}
+
+fn run(world: &mut World) {
+    for _ in 0..40 {
+        world.pass(Death::Never);
+        world.controllers();
+    }
+}
+
+fn image_of(world: &World, pod: &str) -> String {
+    let hash = world.label_of(pod, "controller-revision-hash");
+    let set = pod.rsplit_once('-').unwrap().0;
+    let newest = world.sets[set].status.as_ref().unwrap().update_revision.clone();
+    let template = world.sets[set]
+        .spec
+        .as_ref()
+        .unwrap()
+        .template
+        .spec
+        .as_ref()
+        .unwrap();
+    let image = template.containers[0].image.clone().unwrap();
+    if hash == newest {
+        image
+    } else {
+        format!("older than {image}")
+    }
+}
+
+fn waiting(world: &World) -> String {
+    let status = world.cluster.status.as_ref().unwrap();
+    let mut conditions = status.conditions.iter();
+    conditions
+        .find(|condition| condition.type_ == "Waiting")
+        .unwrap()
+        .message
+        .clone()
+}
+
+#[test]
+fn a_bad_image_stops_at_its_first_pod_and_a_good_one_gets_through() {
+    let mut world = formed(2);
+    let before: Vec<_> = world
+        .pods
+        .keys()
+        .cloned()
+        .map(|pod| (world.uid(&pod), pod))
+        .collect();
+    image(&mut world, BAD);
+    run(&mut world);
+    let changed: Vec<_> = before
+        .iter()
+        .filter(|(uid, pod)| world.uid(pod) != *uid)
+        .collect();
+    assert_eq!(changed.len(), 1, "{changed:?}");
+    assert_eq!(changed[0].1, "ring-dc1-rack1-1");
+    assert!(
+        waiting(&world).contains("ring-dc1-rack1-1"),
+        "{}",
+        waiting(&world)
+    );
+    image(&mut world, GOOD);
+    world.settle();
+    assert!(world.pods.values().all(world::is_ready));
+    assert!(world.pods.keys().all(|pod| image_of(&world, pod) == GOOD));
+    assert_eq!(world.most_down, 1);
+    for rack in ["dc1-rack1", "dc1-rack2", "dc1-rack3"] {
+        assert_eq!(
+            action(&world, rack),
+            (Some(ClusterAction::UpdateDockerImage), Some(ActionStatus::Done))
+        );
+    }
+}
+
+#[test]
+fn going_back_to_the_image_before_touches_one_pod_only() {
+    let mut world = formed(2);
+    let before: Vec<_> = world
+        .pods
+        .keys()
+        .cloned()
+        .map(|pod| (world.uid(&pod), pod))
+        .collect();
+    image(&mut world, BAD);
+    run(&mut world);
+    image(&mut world, "cassandra:5.0.9");
+    world.settle();
+    let changed = before.iter().filter(|(uid, pod)| world.uid(pod) != *uid).count();
+    assert_eq!(changed, 1);
+    assert_eq!(
+        world.cluster.status.as_ref().unwrap().nodes_ready.as_deref(),
+        Some("6/6")
+    );
+}
+
+#[test]
+fn a_cluster_that_never_came_up_is_repaired_by_a_good_image() {
+    let mut spec = three_racks(1);
+    spec["cassandraImage"] = json!(BAD);
+    let mut world = World::new(&spec);
+    world.bad_images.insert(BAD.to_owned());
+    run(&mut world);
+    assert_eq!(world.pods.len(), 1);
+    assert!(
+        waiting(&world).contains("ring-dc1-rack1-0"),
+        "{}",
+        waiting(&world)
+    );
+    image(&mut world, GOOD);
+    world.settle();
+    assert_eq!(world.cluster.status.as_ref().unwrap().phase, Some(Phase::Running));
+    assert_eq!(world.pods.len(), 3);
+}
+
+#[test]
+fn the_only_node_of_a_cluster_is_repaired_too() {
+    let mut world = World::new(&json!({"cassandraImage": "cassandra:5.0.9", "dataCapacity": "1Gi"}));
+    world.settle();
+    image(&mut world, BAD);
+    run(&mut world);
+    assert!(!world.pods.values().all(world::is_ready));
+    image(&mut world, GOOD);
+    world.settle();
+    assert!(world.pods.values().all(world::is_ready));
+}
+
+#[test]
+fn a_canary_is_rolled_out_to_the_pods_above_the_partition_and_the_rest_later() {
+    let mut world = formed(2);
+    world.edit_spec(|spec| {
+        spec["cassandraImage"] = json!(GOOD);
+        for rack in 0..3 {
+            spec["topology"]["dc"][0]["rack"][rack]["rollingPartition"] = json!(1);
+        }
+    });
+    world.settle();
+    for rack in RACKS {
+        assert_eq!(image_of(&world, &format!("{rack}-1")), GOOD);
+        assert_eq!(
+            image_of(&world, &format!("{rack}-0")),
+            format!("older than {GOOD}")
+        );
+    }
+    assert_eq!(action(&world, "dc1-rack3").1, Some(ActionStatus::Done));
+    world.edit_spec(|spec| spec["topology"]["dc"][0]["rack"][1]["rollingPartition"] = json!(0));
+    world.settle();
+    assert_eq!(image_of(&world, "ring-dc1-rack2-0"), GOOD);
+    assert_eq!(image_of(&world, "ring-dc1-rack1-0"), format!("older than {GOOD}"));
+    assert_eq!(world.most_down, 1);
+}
