@@ -25,4 +25,6 @@ pub mod readiness;
 pub mod reconcile;
 pub mod run;
 pub mod telemetry;
+#[cfg(test)]
+mod test_agent;
 pub mod watch;

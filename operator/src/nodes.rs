@@ -319,3 +319,6 @@ impl Dial for ForwardDial {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

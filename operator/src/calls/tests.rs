@@ -1,115 +1,10 @@
 //! Long calls against an agent that answers as told.
 
-use std::convert::Infallible;
-use std::fmt;
-use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use casskop_jolokia::{ByteStream, Dial, Dialling, JolokiaClient};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Bytes, Incoming};
-use hyper::service::service_fn;
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use casskop_jolokia::JolokiaClient;
 use serde_json::{Value, json};
 
 use super::*;
-
-/// What the agent does with a request.
-enum Reply {
-    Answer(Value),
-    Fail(&'static str),
-    HangUp,
-    Never,
-}
-
-/// An agent behind an in-memory connection; notes the keyspaces it was asked to work on.
-#[derive(Clone)]
-struct Agent {
-    replies: Arc<dyn Fn(&Value) -> Reply + Send + Sync>,
-    asked: Arc<Mutex<Vec<String>>>,
-    refusals: Arc<AtomicUsize>,
-}
-
-impl Agent {
-    fn new(replies: impl Fn(&Value) -> Reply + Send + Sync + 'static) -> Self {
-        Self {
-            replies: Arc::new(replies),
-            asked: Arc::default(),
-            refusals: Arc::default(),
-        }
-    }
-
-    /// Two keyspaces to work on, each with `reply`.
-    fn working(reply: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Self {
-        Self::new(move |request| match request["attribute"].as_str() {
-            Some("NonLocalStrategyKeyspaces" | "Keyspaces") => Reply::Answer(json!(["shop", "auth"])),
-            _ => reply(keyspace(request)),
-        })
-    }
-
-    fn asked(&self) -> Vec<String> {
-        lock(&self.asked).clone()
-    }
-
-    async fn respond(self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, io::Error> {
-        let body = request
-            .into_body()
-            .collect()
-            .await
-            .map_err(io::Error::other)?
-            .to_bytes();
-        let request: Value = serde_json::from_slice(&body)?;
-        if request["type"] == "exec" || request["type"] == "EXEC" {
-            lock(&self.asked).push(keyspace(&request).to_owned());
-        }
-        let answer = match (self.replies)(&request) {
-            Reply::Answer(value) => {
-                json!({ "request": request, "value": value, "status": 200, "timestamp": 1 })
-            }
-            Reply::Fail(message) => json!({
-                "request": request, "status": 500, "error_type": "java.lang.RuntimeException",
-                "error": format!("java.lang.RuntimeException : {message}"), "stacktrace": "",
-            }),
-            Reply::HangUp => return Err(io::Error::other("hanging up")),
-            Reply::Never => std::future::pending().await,
-        };
-        Ok(Response::new(Full::new(Bytes::from(answer.to_string()))))
-    }
-}
-
-fn keyspace(request: &Value) -> &str {
-    let mut arguments = request["arguments"].as_array().into_iter().flatten();
-    arguments.find_map(Value::as_str).unwrap_or_default()
-}
-
-impl fmt::Display for Agent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("agent")
-    }
-}
-
-impl Dial for Agent {
-    fn dial(&self) -> Dialling<'_> {
-        Box::pin(async {
-            if self.refusals.load(Ordering::Relaxed) > 0 {
-                self.refusals.fetch_sub(1, Ordering::Relaxed);
-                return Err(io::Error::from(io::ErrorKind::ConnectionRefused));
-            }
-            let (ours, theirs) = tokio::io::duplex(64 * 1024);
-            let agent = self.clone();
-            tokio::spawn(async move {
-                let service = service_fn(move |request| agent.clone().respond(request));
-                let served = hyper::server::conn::http1::Builder::new()
-                    .serve_connection(TokioIo::new(theirs), service);
-                // An error is what a hung up connection is.
-                let _ = served.await;
-                Ok::<_, Infallible>(())
-            });
-            Ok(Box::new(ours) as Box<dyn ByteStream>)
-        })
-    }
-}
+use crate::test_agent::{Agent, Reply};
 
 struct Bench {
     calls: Calls,
@@ -182,7 +77,7 @@ async fn a_cleanup_does_every_keyspace_in_order_and_tells_how_far_it_is() {
             keyspaces_done: done(&["auth", "shop"])
         })
     );
-    assert_eq!(agent.asked(), ["auth", "shop"]);
+    assert_eq!(agent.worked_on(), ["auth", "shop"]);
     bench.calls.forget(&demo(), &key("a"));
     assert!(bench.calls.states(&demo()).is_empty());
 }
@@ -199,7 +94,7 @@ async fn what_an_earlier_attempt_did_is_not_done_again() {
             keyspaces_done: done(&["auth", "shop"])
         }]
     );
-    assert_eq!(agent.asked(), ["shop"]);
+    assert_eq!(agent.worked_on(), ["shop"]);
 }
 
 #[tokio::test]
@@ -247,14 +142,14 @@ async fn a_connection_that_breaks_leaves_the_outcome_unknown() {
         .unwrap();
     let states = bench.states("a").await;
     assert!(matches!(&states[..], [CallState::Lost { .. }]), "{states:?}");
-    assert_eq!(agent.asked(), ["dc1"], "asked once: the first may be running");
+    assert_eq!(agent.worked_on(), ["dc1"], "asked once: the first may be running");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_never_opened_is_tried_again() {
     let mut bench = Bench::new();
     let agent = Agent::working(|_| Reply::Answer(Value::Null));
-    agent.refusals.store(3, Ordering::Relaxed);
+    agent.refuse(3);
     bench
         .start(
             "a",
@@ -266,14 +161,14 @@ async fn a_connection_that_never_opened_is_tried_again() {
         .unwrap();
     let states = bench.states("a").await;
     assert!(matches!(&states[..], [CallState::Succeeded { .. }]), "{states:?}");
-    assert_eq!(agent.asked(), ["dc1"]);
+    assert_eq!(agent.worked_on(), ["dc1"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_node_that_stays_away_fails_the_call_for_certain() {
     let mut bench = Bench::new();
     let agent = Agent::working(|_| Reply::Answer(Value::Null));
-    agent.refusals.store(usize::MAX, Ordering::Relaxed);
+    agent.refuse(usize::MAX);
     bench
         .start(
             "a",
@@ -317,4 +212,98 @@ async fn calls_of_a_cluster_that_is_gone_are_dropped() {
         .unwrap();
     bench.calls.abandon(&demo());
     assert!(bench.calls.states(&demo()).is_empty());
+}
+
+/// One of each, so that a new one is missed by the compiler.
+fn one_of_each() -> [NodeCall; 6] {
+    let all = [
+        NodeCall::Cleanup {
+            threads: 2,
+            skip: Vec::new(),
+        },
+        NodeCall::UpgradeSstables { skip: Vec::new() },
+        NodeCall::Rebuild {
+            from_dc: "dc1".to_owned(),
+        },
+        NodeCall::RemoveNode {
+            host_id: HOST_ID.to_owned(),
+        },
+        NodeCall::Decommission {
+            replicas: Replicas::MustHold,
+        },
+        NodeCall::Decommission {
+            replicas: Replicas::MayFall,
+        },
+    ];
+    for call in &all {
+        match call {
+            NodeCall::Cleanup { .. }
+            | NodeCall::UpgradeSstables { .. }
+            | NodeCall::Rebuild { .. }
+            | NodeCall::RemoveNode { .. }
+            | NodeCall::Decommission { .. } => {}
+        }
+    }
+    all
+}
+
+const HOST_ID: &str = "5e4fb5ad-1bf0-4ab8-9ac8-9a1ae6a0a3ff";
+
+/// What the node is asked to do for each, and with what. A call that were not made, or that did not use what the node says
+/// of itself, would be seen here.
+#[tokio::test]
+async fn every_call_asks_the_node_for_its_work() {
+    let clean = "forceKeyspaceCleanup(int,java.lang.String,[Ljava.lang.String;)";
+    let upgrade = "upgradeSSTables(java.lang.String,boolean,int,[Ljava.lang.String;)";
+    let expected = [
+        vec![json!([clean, [2, "shop", []]])],
+        vec![
+            json!([upgrade, ["shop", true, 0, []]]),
+            json!([upgrade, ["system", true, 0, []]]),
+        ],
+        vec![json!(["rebuild(java.lang.String)", ["dc1"]])],
+        vec![json!(["removeNode(java.lang.String)", [HOST_ID]])],
+        vec![json!(["decommission(boolean)", [false]])],
+        vec![json!(["decommission(boolean)", [true]])],
+    ];
+    for (call, expected) in one_of_each().into_iter().zip(expected) {
+        let asked = executed(call.clone(), "4.1.10").await;
+        assert_eq!(asked, expected, "{call:?}");
+    }
+    // The version is the node's own.
+    let [.., old] = one_of_each();
+    assert_eq!(executed(old, "3.11.19").await, [json!(["decommission()", []])]);
+}
+
+/// The operations a node of that version is asked for.
+async fn executed(call: NodeCall, version: &'static str) -> Vec<Value> {
+    let mut bench = Bench::new();
+    let agent = Agent::new(move |request| {
+        Reply::Answer(match request["attribute"].as_str() {
+            Some("NonLocalStrategyKeyspaces") => json!(["shop"]),
+            Some("Keyspaces") => json!(["shop", "system"]),
+            Some("ReleaseVersion") => json!(version),
+            Some(_) => Value::Null,
+            None if call_returns_a_code(request) => json!(0),
+            None => Value::Null,
+        })
+    });
+    bench.start("a", &agent, call).unwrap();
+    let states = bench.states("a").await;
+    assert!(
+        matches!(states.last(), Some(CallState::Succeeded { .. })),
+        "{states:?}"
+    );
+    let executed = agent
+        .requests()
+        .into_iter()
+        .filter(|request| request["type"] == "exec");
+    executed
+        .map(|request| json!([request["operation"], request["arguments"]]))
+        .collect()
+}
+
+fn call_returns_a_code(request: &Value) -> bool {
+    let operation = request["operation"].as_str().unwrap_or_default();
+    operation.starts_with("forceKeyspaceCleanup") || operation.starts_with("upgradeSSTables")
 }
