@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::stage::Stage;
+use super::stage::{PATIENCE, Stage};
 
 /// StatefulSets in a namespace without an operator.
 pub(crate) struct Control {
@@ -87,7 +87,7 @@ impl Control {
         let generation = wanted.metadata.generation;
         let mut seen = self.seen.clone();
         let reached = seen.wait_for(|sets| sets.get(&name).is_some_and(|set| is_rolled_out(set, generation)));
-        tokio::time::timeout(Duration::from_mins(3), reached)
+        tokio::time::timeout(PATIENCE, reached)
             .await
             .with_context(|| {
                 let sets = self.seen.borrow();

@@ -83,7 +83,6 @@ async fn measure(
     rows.push((budget::FORM, formation::form(&stage, &control).await?));
     printer.note("measuring restarts, configuration, cleanup and growth");
     rows.extend(rack_of_two::measure(&stage, &control).await?);
-    rows.push((budget::NODE_FEWER, Outcome::NotBuilt));
     printer.note("measuring a datacenter more");
     rows.push((
         budget::ADD_DATACENTER,

@@ -1,4 +1,4 @@
-//! What is done to a rack of two nodes: it restarts, gets another ConfigMap, cleans up, and grows.
+//! What is done to a rack of two nodes: it restarts, gets another ConfigMap, cleans up, grows, and shrinks again.
 
 use std::time::{Duration, Instant};
 
@@ -19,8 +19,8 @@ const NAME: &str = "pair";
 const SET: &str = "pair-dc1-rack1";
 const NODES: usize = 2;
 
-/// What each node's cleanup takes.
-const CLEANUP_MILLIS: u64 = 1000;
+/// What each node's cleanup or decommission takes.
+const WORK: Duration = Duration::from_secs(1);
 
 /// ConfigMaps that take turns.
 const CONFIG_MAPS: [&str; 2] = ["config-a", "config-b"];
@@ -55,6 +55,7 @@ pub(crate) async fn measure(stage: &Stage<'_>, control: &Control) -> Result<Vec<
         (budget::CONFIG_MAP, config_map(stage, &cluster, roll).await?),
         (budget::CLEANUP, cleanup(stage, &cluster).await?),
         (budget::NODE_MORE, node_more(stage, &cluster, control).await?),
+        (budget::NODE_FEWER, node_fewer(stage, &cluster, control).await?),
     ])
 }
 
@@ -99,17 +100,11 @@ async fn cleanup(stage: &Stage<'_>, cluster: &Cluster) -> Result<Outcome> {
     simulator
         .put_keyspace(&id, "shop", Keyspace::full(Replication::by_dc([("dc1", 1)])))
         .await?;
-    simulator
-        .add_call_rule(CallRule {
-            scope: Scope::Cluster(id.clone()),
-            calls: CallPattern {
-                argument: Some(json!("shop")),
-                ..CallPattern::named("forceKeyspaceCleanup")
-            },
-            takes: Span::Millis(CLEANUP_MILLIS),
-            ..CallRule::default()
-        })
-        .await?;
+    let of_shop = CallPattern {
+        argument: Some(json!("shop")),
+        ..CallPattern::named("forceKeyspaceCleanup")
+    };
+    takes_its_time(stage, cluster, of_shop).await?;
     let (mut times, mut controls) = (Vec::new(), Vec::new());
     let mut query = CallQuery::of(id, "forceKeyspaceCleanup");
     for round in 1..=ROUNDS {
@@ -155,6 +150,31 @@ async fn node_more(stage: &Stage<'_>, cluster: &Cluster, control: &Control) -> R
         controls.push(control.scale(SET, nodes).await?);
     }
     timed(times, median(controls)?)
+}
+
+/// Back to two nodes. The control is the StatefulSet controller taking the same pod away, and the decommission itself.
+async fn node_fewer(stage: &Stage<'_>, cluster: &Cluster, control: &Control) -> Result<Outcome> {
+    takes_its_time(stage, cluster, CallPattern::named("decommission")).await?;
+    let (mut times, mut controls) = (Vec::new(), Vec::new());
+    for nodes in (NODES..NODES + ROUNDS).rev() {
+        stage.quiet().await?;
+        let began = Instant::now();
+        let before = cluster.edit(json!({ "nodesPerRacks": nodes })).await?;
+        cluster.action_ends(&before, ClusterAction::ScaleDown).await?;
+        times.push(began.elapsed());
+        controls.push(WORK + control.scale(SET, nodes).await?);
+    }
+    timed(times, median(controls)?)
+}
+
+async fn takes_its_time(stage: &Stage<'_>, cluster: &Cluster, calls: CallPattern) -> Result<()> {
+    let rule = CallRule {
+        scope: Scope::Cluster(cluster.id()),
+        calls,
+        takes: Span::Millis(u64::try_from(WORK.as_millis())?),
+        ..CallRule::default()
+    };
+    Ok(stage.simulator.add_call_rule(rule).await?)
 }
 
 fn timed(times: Vec<Duration>, control: Duration) -> Result<Outcome> {

@@ -21,8 +21,8 @@ use crate::cargo;
 const OPERATOR: &str = "casskop-operator";
 pub(crate) const ENGINEER: &str = "engineer";
 
-/// How long anything may take. A budget is far below it.
-const PATIENCE: Duration = Duration::from_mins(3);
+/// How long anything may take, also on a machine that does much else. Every budget is far below it.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Without a request for so long, the operator has nothing left to do.
 const QUIET: Duration = Duration::from_secs(1);
@@ -177,7 +177,7 @@ impl Drop for Operator {
     }
 }
 
-/// Follows objects by a watch from a version of theirs on until one is as wanted. Nothing is polled: questions would
+/// Follows objects by watches from a version of theirs on until one is as wanted. Nothing is polled: questions would
 /// disturb what is measured.
 pub(crate) async fn until<K>(
     api: &Api<K>,
@@ -185,26 +185,35 @@ pub(crate) async fn until<K>(
     mut wanted: impl FnMut(&K) -> bool,
 ) -> Result<()>
 where
-    K: Clone + DeserializeOwned + std::fmt::Debug,
+    K: Clone + DeserializeOwned + std::fmt::Debug + kube::Resource,
 {
-    let mut parameters = WatchParams::default().timeout(u32::try_from(PATIENCE.as_secs())?);
+    let mut parameters = WatchParams::default();
     if let Some(name) = selected.name {
         parameters = parameters.fields(&format!("metadata.name={name}"));
     }
-    let mut events = api.watch(&parameters, selected.from).await?.boxed();
-    while let Some(event) = events.next().await {
-        match event? {
-            WatchEvent::Added(object) | WatchEvent::Modified(object) => {
-                if wanted(&object) {
-                    return Ok(());
+    let mut version = selected.from.to_owned();
+    let following = async {
+        // The API server ends a watch after some minutes; the next one goes on where it ended.
+        loop {
+            let mut events = api.watch(&parameters, &version).await?.boxed();
+            while let Some(event) = events.next().await {
+                match event? {
+                    WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+                        if wanted(&object) {
+                            return Ok(());
+                        }
+                        version = object.meta().resource_version.clone().unwrap_or(version);
+                    }
+                    WatchEvent::Deleted(_) | WatchEvent::Bookmark(_) => {}
+                    WatchEvent::Error(status) => bail!("the watch ended: {}", status.message),
                 }
             }
-            WatchEvent::Deleted(_) | WatchEvent::Bookmark(_) => {}
-            WatchEvent::Error(status) => bail!("the watch ended: {}", status.message),
         }
-    }
+    };
     let what = selected.name.unwrap_or("the objects");
-    bail!("{what}: not as wanted after {} s", PATIENCE.as_secs())
+    tokio::time::timeout(PATIENCE, following)
+        .await
+        .with_context(|| format!("{what}: not as wanted after {} s", PATIENCE.as_secs()))?
 }
 
 /// What to watch: one object or all, from a resourceVersion on.

@@ -58,7 +58,7 @@ fn cells(budget: &Budget, outcome: &Outcome) -> [String; 7] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::budget::{Amounts, NODE_FEWER, START_UP};
+    use crate::bench::budget::{Amounts, EMPTY_DATACENTER, START_UP};
 
     #[test]
     fn what_is_not_built_has_no_figures() {
@@ -71,7 +71,7 @@ mod tests {
                 START_UP,
                 Outcome::measured(start_up, Some(Duration::from_millis(42))),
             ),
-            (NODE_FEWER, Outcome::NotBuilt),
+            (EMPTY_DATACENTER, Outcome::NotBuilt),
         ];
         let text = render(&rows);
         let lines: Vec<&str> = text.lines().collect();
@@ -98,15 +98,7 @@ mod tests {
         );
         assert_eq!(
             words(lines[2]),
-            [
-                "one node fewer (decommission 1 s)",
-                "25 s",
-                "<= 3.00 s",
-                "-",
-                "-",
-                "-",
-                "not built yet"
-            ]
+            ["empty a DC", "71 s", "<= 3.00 s", "-", "-", "-", "not built yet"]
         );
     }
 }
