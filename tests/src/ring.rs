@@ -179,6 +179,33 @@ impl Ring {
         self.cql(&from, &statements.join("\n")).map(drop)
     }
 
+    /// Gives the second datacenter a replica of a keyspace, which holds nothing yet.
+    pub async fn extend_to_other_dc(&self, keyspace: &str) -> Result<()> {
+        let [first, ..] = self.pods();
+        self.cql(
+            &first,
+            &format!(
+                "ALTER KEYSPACE {keyspace} WITH replication = {{'class': 'NetworkTopologyStrategy', 'dc1': 3, 'dc2': 1}};"
+            ),
+        )?;
+        // A rebuild streams what the schema says at that moment, which may be the old one on the node that is rebuilt.
+        let replication =
+            format!("SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = '{keyspace}';");
+        until(
+            "the other datacenter knows of its replica",
+            PATIENCE,
+            async || {
+                let known = self.cql(OTHER_DC, &replication)?;
+                Ok(if known.contains("'dc2': '1'") {
+                    Answer::Yes(())
+                } else {
+                    Answer::not_yet(known)
+                })
+            },
+        )
+        .await
+    }
+
     /// The keys of a keyspace's rows in the data files of a node, as Cassandra's own tool reads them: what the node
     /// holds, whoever owns it. A key that is in several files is there several times.
     pub fn keys_on_disk(&self, pod: &str, keyspace: &str) -> Result<Vec<String>> {

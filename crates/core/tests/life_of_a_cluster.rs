@@ -8,6 +8,8 @@
 
 #[path = "life_of_a_cluster/datacenters.rs"]
 mod datacenters;
+#[path = "life_of_a_cluster/exploration.rs"]
+mod exploration;
 #[path = "life_of_a_cluster/repairs.rs"]
 mod repairs;
 #[path = "life_of_a_cluster/scale_down.rs"]

@@ -6,6 +6,7 @@ mod rebuild;
 mod removenode;
 mod restart;
 mod ring;
+mod sizes;
 
 use casskop_lab::state::Nodes;
 

@@ -1,8 +1,7 @@
 //! A rebuild: a datacenter that was given replicas gets their data from another one.
 
 use anyhow::Result;
-use casskop_lab::wait::{Answer, until};
-use casskop_tests::ring::{OTHER_DC, PATIENCE, Ring};
+use casskop_tests::ring::{OTHER_DC, Ring};
 
 use crate::NODES;
 
@@ -11,29 +10,7 @@ const ROWS: usize = 100;
 /// Gives the second datacenter a replica of a keyspace, which holds nothing yet.
 async fn extend(ring: &Ring, keyspace: &str) -> Result<()> {
     ring.write_rows(keyspace, ROWS)?;
-    let [first, ..] = ring.pods();
-    ring.cql(
-        &first,
-        &format!(
-            "ALTER KEYSPACE {keyspace} WITH replication = {{'class': 'NetworkTopologyStrategy', 'dc1': 3, 'dc2': 1}};"
-        ),
-    )?;
-    // A rebuild streams what the schema says at that moment, which may be the old one on the node that is rebuilt.
-    let replication =
-        format!("SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = '{keyspace}';");
-    until(
-        "the other datacenter knows of its replica",
-        PATIENCE,
-        async || {
-            let known = ring.cql(OTHER_DC, &replication)?;
-            Ok(if known.contains("'dc2': '1'") {
-                Answer::Yes(())
-            } else {
-                Answer::not_yet(known)
-            })
-        },
-    )
-    .await?;
+    ring.extend_to_other_dc(keyspace).await?;
     assert_eq!(ring.count_rows(OTHER_DC, keyspace, "LOCAL_ONE")?, 0);
     Ok(())
 }

@@ -40,6 +40,7 @@ pub(crate) enum Death {
 }
 
 /// Everything there is.
+#[derive(Clone)]
 pub(crate) struct World {
     pub(crate) cluster: CassandraCluster,
     pub(crate) sets: BTreeMap<String, StatefulSet>,
@@ -65,8 +66,19 @@ pub(crate) struct World {
     /// Most pods ever not ready or missing at once since the cluster was up.
     pub(crate) most_down: usize,
     dropped_claims: Vec<String>,
+    /// What must never happen, and did.
+    pub(crate) violations: Vec<String>,
+    /// How often each object was written: what its resourceVersion tells.
+    pub(crate) versions: BTreeMap<String, u32>,
     next: u32,
 }
+
+/// The API server refused a write: the object is not the one that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Conflict;
+
+/// Name of the cluster object among the versions.
+pub(crate) const CLUSTER: &str = "cluster";
 
 impl World {
     pub(crate) fn new(spec: &serde_json::Value) -> Self {
@@ -97,6 +109,8 @@ impl World {
             now: "2026-11-21T08:00:00Z".parse().unwrap(),
             most_down: 0,
             dropped_claims: Vec::new(),
+            violations: Vec::new(),
+            versions: BTreeMap::new(),
             next: 0,
         }
     }
@@ -104,19 +118,16 @@ impl World {
     /// One pass of the operator.
     pub(crate) fn pass(&mut self, death: Death) -> Plan {
         self.now += SignedDuration::from_secs(1);
-        let plan = match validate(&self.cluster) {
-            Ok(validated) => self.look(&validated),
-            Err(problems) => refuse(&self.cluster, &problems, self.now),
-        };
+        let plan = self.think();
         let mut writes = 0;
         let dies = |writes: usize| matches!(death, Death::AfterWrites(limit) if writes >= limit);
-        if !say_the_same(&self.cluster.status.clone().unwrap_or_default(), &plan.status) {
+        if self.status_differs(&plan) {
             if dies(writes) {
                 self.die();
                 return plan;
             }
             writes += 1;
-            self.cluster.status = Some(plan.status.clone());
+            self.write_status(&plan);
         }
         self.notices.extend(plan.notices.clone());
         for effect in &plan.effects {
@@ -125,9 +136,39 @@ impl World {
                 return plan;
             }
             writes += 1;
-            self.execute(effect);
+            if self.execute(effect, None) == Err(Conflict) {
+                break;
+            }
         }
+        assert_eq!(self.violations, Vec::<String>::new());
         plan
+    }
+
+    /// What the operator makes of the world as it is.
+    pub(crate) fn think(&self) -> Plan {
+        match validate(&self.cluster) {
+            Ok(validated) => self.look(&validated),
+            Err(problems) => refuse(&self.cluster, &problems, self.now),
+        }
+    }
+
+    pub(crate) fn status_differs(&self, plan: &Plan) -> bool {
+        !say_the_same(&self.cluster.status.clone().unwrap_or_default(), &plan.status)
+    }
+
+    pub(crate) fn write_status(&mut self, plan: &Plan) {
+        self.cluster.status = Some(plan.status.clone());
+        self.written(CLUSTER);
+    }
+
+    fn written(&mut self, object: &str) {
+        *self.versions.entry(object.to_owned()).or_default() += 1;
+    }
+
+    fn must(&mut self, holds: bool, otherwise: &str) {
+        if !holds {
+            self.violations.push(otherwise.to_owned());
+        }
     }
 
     fn look(&self, cluster: &ValidatedCluster) -> Plan {
@@ -156,6 +197,14 @@ impl World {
     /// The operator looks only when something it watches has changed, or when it said it would. Its own status is
     /// nothing it watches.
     pub(crate) fn settle(&mut self) -> usize {
+        match self.try_to_settle() {
+            Ok(passes) => passes,
+            Err(why) => panic!("{why}: {:#?}", self.cluster.status),
+        }
+    }
+
+    /// The same; why not, if it does not.
+    pub(crate) fn try_to_settle(&mut self) -> Result<usize, String> {
         let mut due = true;
         let mut passes = 0;
         for _ in 0..400 {
@@ -167,18 +216,20 @@ impl World {
             }
             due |= self.controllers() | self.nodes_finish();
             if !due {
-                let stored = self.cluster.status.clone().unwrap_or_default();
-                let again = self.pass(Death::Never);
-                assert_eq!(again.effects, vec![], "slept while there was something to do");
-                assert!(
-                    say_the_same(&stored, &again.status),
-                    "slept before the status was right: {:#?}",
-                    again.status
-                );
-                return passes;
+                let again = self.think();
+                if !again.effects.is_empty() {
+                    return Err(format!(
+                        "slept while there was something to do: {:?}",
+                        again.effects
+                    ));
+                }
+                if self.status_differs(&again) {
+                    return Err(format!("slept before the status was right: {:#?}", again.status));
+                }
+                return Ok(passes);
             }
         }
-        panic!("does not settle: {:#?}", self.cluster.status);
+        Err("does not settle".to_owned())
     }
 
     /// The StatefulSet controller and the kubelets take one step each.
@@ -203,27 +254,66 @@ impl World {
                 .most_down
                 .max(usize::try_from(wanted).unwrap().saturating_sub(ready));
         }
+        assert_eq!(self.violations, Vec::<String>::new());
         moved
     }
 
     /// Work going on in nodes ends, and whoever still listens hears of it.
     pub(crate) fn nodes_finish(&mut self) -> bool {
-        let ended = std::mem::take(&mut self.in_flight);
-        for state in self.calls.values_mut() {
-            if matches!(state, CallState::Running { .. }) {
+        let working: Vec<String> = self.in_flight.keys().cloned().collect();
+        for pod in &working {
+            self.node_finishes(pod);
+        }
+        !working.is_empty()
+    }
+
+    /// The work going on in one node ends.
+    pub(crate) fn node_finishes(&mut self, pod: &str) {
+        let Some(call) = self.in_flight.remove(pod) else {
+            return;
+        };
+        let uid = self.pods.get(pod).and_then(|pod| pod.metadata.uid.clone());
+        for (key, state) in &mut self.calls {
+            if Some(&key.pod_uid) == uid.as_ref() && matches!(state, CallState::Running { .. }) {
                 *state = CallState::Succeeded {
                     keyspaces_done: vec![],
                 };
             }
         }
-        for (pod, call) in &ended {
-            match call {
-                NodeCall::RemoveNode { host_id } => self.members.retain(|_, (known, _)| known != host_id),
-                NodeCall::Decommission { .. } => self.leave(pod),
-                _ => {}
+        match call {
+            NodeCall::RemoveNode { host_id } => self.members.retain(|_, (known, _)| *known != host_id),
+            NodeCall::Decommission { .. } => self.leave(pod),
+            _ => {}
+        }
+    }
+
+    /// A pod is no more, nor what its node was at; whoever listened hears nothing more.
+    fn stop(&mut self, pod: &str) {
+        let Some(object) = self.pods.remove(pod) else {
+            return;
+        };
+        self.in_flight.remove(pod);
+        for (key, state) in &mut self.calls {
+            if Some(&key.pod_uid) == object.metadata.uid.as_ref()
+                && matches!(state, CallState::Running { .. })
+            {
+                *state = CallState::Lost {
+                    keyspaces_done: vec![],
+                    reason: "the connection broke".to_owned(),
+                };
             }
         }
-        !ended.is_empty()
+    }
+
+    /// A node goes down with its pod, or comes back.
+    pub(crate) fn node_is(&mut self, pod: &str, up: bool) {
+        let Some(object) = self.pods.get_mut(pod) else {
+            return;
+        };
+        if let Some((_, is_up)) = self.members.get_mut(&address_of(object)) {
+            *is_up = up;
+            set_ready(object, if up { "True" } else { "False" });
+        }
     }
 
     /// All work going on in nodes fails.
@@ -274,6 +364,7 @@ impl World {
         edit(&mut value["spec"]);
         value["metadata"]["generation"] = json!(self.cluster.metadata.generation.unwrap() + 1);
         self.cluster = serde_json::from_value(value).unwrap();
+        self.written(CLUSTER);
     }
 
     fn kube(&self) -> KubeState {
@@ -328,24 +419,37 @@ impl World {
         facts
     }
 
-    fn execute(&mut self, effect: &Effect) {
+    /// Carries out an effect under the versions that were read, or under none.
+    pub(crate) fn execute(
+        &mut self,
+        effect: &Effect,
+        read: Option<&BTreeMap<String, u32>>,
+    ) -> Result<(), Conflict> {
+        if let (Some(object), Some(read)) = (object_of(effect), read)
+            && self.versions.get(&object) != read.get(&object)
+        {
+            return Err(Conflict);
+        }
         match effect {
             Effect::CreateStatefulSet(set) => {
                 let name = set.metadata.name.clone().unwrap();
                 let mut set = (**set).clone();
                 set.metadata.uid = Some(format!("uid-of-{name}"));
                 set.metadata.generation = Some(1);
-                assert!(self.sets.insert(name, set).is_none(), "created twice");
+                if self.sets.contains_key(&name) {
+                    return Err(Conflict);
+                }
+                self.written(&name);
+                self.sets.insert(name, set);
             }
             Effect::UpdateStatefulSet(set) => {
                 let name = set.metadata.name.clone().unwrap();
                 let mut set = (**set).clone();
                 let before = self.sets[&name].spec.as_ref().unwrap().replicas;
-                assert!(
-                    set.spec.as_ref().unwrap().replicas >= before,
-                    "replicas lowered without a decommission"
-                );
+                let lowered = set.spec.as_ref().unwrap().replicas < before;
+                self.must(!lowered, "replicas lowered without a decommission");
                 set.metadata.generation = set.metadata.generation.map(|generation| generation + 1);
+                self.written(&name);
                 self.sets.insert(name, set);
             }
             Effect::LowerReplicas { set, .. } => self.lower_replicas(set),
@@ -358,10 +462,10 @@ impl World {
             }
             Effect::LabelPod { pod, uid, labels, .. } => {
                 let Some(stored) = self.pods.get_mut(&pod.to_string()) else {
-                    return;
+                    return Err(Conflict);
                 };
                 if stored.metadata.uid.as_ref() != Some(uid) {
-                    return;
+                    return Err(Conflict);
                 }
                 let stored = stored.metadata.labels.get_or_insert_default();
                 for (key, value) in labels {
@@ -372,8 +476,11 @@ impl World {
                 }
             }
             Effect::StartCall { key, pod, call, .. } => {
+                if self.calls.contains_key(key) {
+                    return Ok(());
+                }
                 let running = self.in_flight.insert(pod.to_string(), call.clone());
-                assert!(running.is_none(), "two runs at once on {pod}");
+                self.must(running.is_none(), "two runs at once on a node");
                 self.calls.insert(
                     key.clone(),
                     CallState::Running {
@@ -409,12 +516,12 @@ impl World {
             Effect::KeepSpec(kept) => {
                 let annotations = self.cluster.metadata.annotations.get_or_insert_default();
                 annotations.insert(LAST_APPLIED_CONFIGURATION.to_owned(), kept.clone());
+                self.written(CLUSTER);
             }
             Effect::DeleteStatefulSet { name, .. } => {
-                assert!(
-                    !self.pods.keys().any(|pod| pod.starts_with(&format!("{name}-"))),
-                    "a StatefulSet with pods"
-                );
+                let has_pods = self.pods.keys().any(|pod| pod.starts_with(&format!("{name}-")));
+                self.must(!has_pods, "a StatefulSet with pods was deleted");
+                self.written(name);
                 self.sets.remove(name);
             }
             Effect::StampClaim { .. }
@@ -423,6 +530,7 @@ impl World {
             | Effect::ApplyService(_)
             | Effect::ApplyDisruptionBudget(_) => {}
         }
+        Ok(())
     }
 
     fn lower_replicas(&mut self, set: &StatefulSet) {
@@ -430,11 +538,12 @@ impl World {
         let mut set = set.clone();
         let before = self.sets[&name].spec.as_ref().unwrap().replicas.unwrap();
         let after = set.spec.as_ref().unwrap().replicas.unwrap();
-        assert_eq!(after, before - 1, "more than one replica at once");
+        self.must(after == before - 1, "more than one replica at once");
         let pod = self.pods.get(&format!("{name}-{after}"));
         let is_member = pod.is_some_and(|pod| self.members.contains_key(&address_of(pod)));
-        assert!(!is_member, "the replica of a member was taken away");
+        self.must(!is_member, "the replica of a member was taken away");
         set.metadata.generation = set.metadata.generation.map(|generation| generation + 1);
+        self.written(&name);
         self.sets.insert(name, set);
     }
 
@@ -443,12 +552,12 @@ impl World {
         let Some((known, _)) = self.claims.get(&pod) else {
             return;
         };
-        assert_eq!(known, uid, "the claim of another");
+        if known != uid {
+            return;
+        }
         let host_id = self.host_id(&pod);
-        assert!(
-            !self.members.values().any(|(member, _)| *member == host_id),
-            "the claim of a member"
-        );
+        let of_member = self.members.values().any(|(member, _)| *member == host_id);
+        self.must(!of_member, "the claim of a member was deleted");
         self.claims.remove(&pod);
         self.dropped_claims.push(pod);
     }
@@ -463,7 +572,7 @@ impl World {
 
     /// One step of the controller of one StatefulSet, with pods ready at once: create the next missing pod, or
     /// replace one pod of an old revision, never while another is not ready.
-    fn control(&mut self, name: &str) -> bool {
+    pub(crate) fn control(&mut self, name: &str) -> bool {
         let set = self.sets[name].clone();
         let spec = set.spec.as_ref().unwrap();
         let revision = format!("{:x}", fxhash(&serde_json::to_string(&spec.template).unwrap()));
@@ -475,8 +584,8 @@ impl World {
             .rfind(|pod| self.pods.contains_key(pod));
         if let Some(pod) = surplus {
             let address = address_of(&self.pods[&pod]);
-            assert!(!self.members.contains_key(&address), "a member was taken away");
-            self.pods.remove(&pod);
+            self.must(!self.members.contains_key(&address), "a member was taken away");
+            self.stop(&pod);
             moved = true;
         }
         for ordinal in 0..replicas {
@@ -508,8 +617,14 @@ impl World {
                 all_new = false;
                 if !moved && !waits {
                     let address = address_of(&self.pods[&pod]);
-                    self.pods.remove(&pod);
-                    self.members.get_mut(&address).unwrap().1 = false;
+                    self.must(
+                        !self.in_flight.contains_key(&pod),
+                        "a node was restarted under its work",
+                    );
+                    self.stop(&pod);
+                    if let Some((_, up)) = self.members.get_mut(&address) {
+                        *up = false;
+                    }
                     moved = true;
                 }
                 break;
@@ -535,7 +650,11 @@ impl World {
         if all_new && updated == replicas {
             status.current_revision = Some(revision);
         }
-        moved || before != stored.status
+        let noticed = before != stored.status;
+        if noticed {
+            self.written(name);
+        }
+        moved || noticed
     }
 
     fn create_pod(&mut self, set: &StatefulSet, name: &str, ordinal: i32, revision: &str) {
@@ -595,6 +714,15 @@ impl World {
         }))
         .unwrap();
         self.pods.insert(pod, object);
+    }
+}
+
+/// The object that an effect writes under its resourceVersion.
+fn object_of(effect: &Effect) -> Option<String> {
+    match effect {
+        Effect::UpdateStatefulSet(set) | Effect::LowerReplicas { set, .. } => set.metadata.name.clone(),
+        Effect::DeleteStatefulSet { name, .. } => Some(name.clone()),
+        _ => None,
     }
 }
 

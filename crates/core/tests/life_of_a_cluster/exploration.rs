@@ -1,0 +1,483 @@
+//! Every interleaving of operator, API server, StatefulSet controller, nodes and user that small clusters can get into.
+//!
+//! The operator's step is split where the world can change: it looks, and then writes one thing after the other, each under
+//! what it has read. Between any two of these anything else may happen: a write of somebody else's makes the next one lose, the
+//! operator dies, work in a node ends, a node goes down or comes back, the user edits. From the states found, the cluster has to
+//! settle in what the spec asks for.
+//!
+//! That this finds bugs is shown with bugs put in on purpose.
+
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, HashSet};
+use std::hash::{Hash, Hasher};
+
+use casskop_core::effect::Effect;
+use casskop_core::plan::Plan;
+use casskop_core::validate::validate;
+use casskop_types::status::ActionStatus;
+use serde_json::json;
+
+use super::world::{self, CLUSTER, Conflict, Death, World};
+
+/// Deaths of the operator in one history.
+const DEATHS: u8 = 1;
+
+/// States whose way to rest is followed: one of so many.
+const SETTLED_OF: usize = 40;
+
+/// What the user does, each once and in any order.
+type Edit = fn(&mut World);
+
+struct Scenario {
+    name: &'static str,
+    start: World,
+    edits: Vec<Edit>,
+    /// The pod whose node goes down once, and comes back.
+    falls: Option<&'static str>,
+}
+
+/// Bugs put in on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bug {
+    None,
+    /// The ring is not asked whether the node left: it is believed to have, as soon as it was told to.
+    RingUnchecked,
+    /// The claim goes before the node does.
+    ClaimFirst,
+    /// What is about to be done is not written first.
+    IntentForgotten,
+    /// Writes do not mind what was read.
+    StaleReads,
+}
+
+/// The plan being carried out, the versions it was made on, and how many of its writes are done.
+type Work = (Plan, BTreeMap<String, u32>, usize);
+
+#[derive(Clone)]
+struct State {
+    world: World,
+    carries_out: Option<Work>,
+    /// What a dead operator has sent, and has not arrived yet.
+    late: Option<Work>,
+    /// Edits to come, one bit each.
+    edits: u8,
+    deaths: u8,
+    /// Whether the node has yet to fall, is down, or is back.
+    fall: Fall,
+    history: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Fall {
+    ToCome,
+    Down,
+    Over,
+}
+
+/// What an exploration found.
+#[derive(Debug)]
+struct Report {
+    states: usize,
+    settled: usize,
+    violation: Option<String>,
+}
+
+fn explore(scenario: &Scenario, bug: Bug, limit: usize) -> Report {
+    let mut seen = HashSet::new();
+    let edits = (1_u16 << scenario.edits.len()) - 1;
+    let mut open = vec![State {
+        world: scenario.start.clone(),
+        carries_out: None,
+        late: None,
+        edits: u8::try_from(edits).unwrap(),
+        deaths: DEATHS,
+        fall: if scenario.falls.is_some() {
+            Fall::ToCome
+        } else {
+            Fall::Over
+        },
+        history: Vec::new(),
+    }];
+    let mut report = Report {
+        states: 0,
+        settled: 0,
+        violation: None,
+    };
+    while let Some(state) = open.pop() {
+        if report.states >= limit {
+            break;
+        }
+        if !seen.insert(state.fingerprint()) {
+            continue;
+        }
+        report.states += 1;
+        if let Some(what) = state.world.violations.first() {
+            report.violation = Some(format!("{}: {what}, after {:?}", scenario.name, state.history));
+            return report;
+        }
+        if report.states % SETTLED_OF == 1 && state.late.is_none() {
+            report.settled += 1;
+            if let Err(why) = state.comes_to_rest(scenario) {
+                report.violation = Some(format!("{}: {why}, after {:?}", scenario.name, state.history));
+                return report;
+            }
+        }
+        open.extend(state.next(scenario, bug));
+    }
+    report
+}
+
+impl State {
+    fn next(&self, scenario: &Scenario, bug: Bug) -> Vec<Self> {
+        let mut next = Vec::new();
+        let mut step = |what: String, change: &dyn Fn(&mut Self)| {
+            let mut state = self.clone();
+            state.history.push(what);
+            change(&mut state);
+            next.push(state);
+        };
+        if self.carries_out.is_some() {
+            step("write".to_owned(), &|state| state.write(bug));
+        } else {
+            step("look".to_owned(), &|state| state.look(bug));
+        }
+        if self.deaths > 0 && (self.carries_out.is_some() || !self.world.calls.is_empty()) {
+            step("die".to_owned(), &|state| {
+                state.deaths -= 1;
+                state.late = state.carries_out.take();
+                state.world.die();
+            });
+        }
+        if self.late.is_some() {
+            step("a late write".to_owned(), &|state| {
+                let alive = state.carries_out.take();
+                state.carries_out = state.late.take();
+                state.write(bug);
+                state.carries_out = alive;
+            });
+        }
+        for name in self.world.sets.keys() {
+            step(format!("control {name}"), &|state| {
+                state.world.control(name);
+            });
+        }
+        for pod in self.world.in_flight.keys() {
+            step(format!("{pod} is done"), &|state| state.world.node_finishes(pod));
+        }
+        for (at, edit) in scenario.edits.iter().enumerate() {
+            let bit = 1 << at;
+            if self.edits & bit != 0 {
+                step(format!("edit {at}"), &|state| {
+                    state.edits &= !bit;
+                    edit(&mut state.world);
+                });
+            }
+        }
+        if let Some(pod) = scenario.falls {
+            let (after, up) = match self.fall {
+                Fall::ToCome => (Fall::Down, false),
+                Fall::Down => (Fall::Over, true),
+                Fall::Over => return next,
+            };
+            step(format!("{pod} up: {up}"), &|state| {
+                state.fall = after;
+                state.world.node_is(pod, up);
+            });
+        }
+        next
+    }
+
+    fn look(&mut self, bug: Bug) {
+        let mut plan = if bug == Bug::RingUnchecked {
+            self.world.believing_that_who_leaves_is_gone().think()
+        } else {
+            self.world.think()
+        };
+        if bug == Bug::ClaimFirst {
+            self.world.claims_first(&mut plan);
+        }
+        self.carries_out = Some((plan, self.world.versions.clone(), 0));
+    }
+
+    /// The next write of the plan. A pass that lost is given up.
+    fn write(&mut self, bug: Bug) {
+        let Some((plan, mut read, done)) = self.carries_out.take() else {
+            return;
+        };
+        let stale = bug == Bug::StaleReads;
+        if done == 0 && self.world.status_differs(&plan) && bug != Bug::IntentForgotten {
+            if !stale && self.world.versions.get(CLUSTER) != read.get(CLUSTER) {
+                return;
+            }
+            self.world.write_status(&plan);
+            read.insert(CLUSTER.to_owned(), self.world.versions[CLUSTER]);
+        } else if let Some(effect) = plan.effects.get(done.saturating_sub(1)).filter(|_| done > 0) {
+            let under = (!stale).then_some(&read);
+            if self.world.execute(effect, under) == Err(Conflict) && !stale {
+                return;
+            }
+        }
+        if done < plan.effects.len() {
+            self.carries_out = Some((plan, read, done + 1));
+        }
+    }
+
+    /// From here on nothing goes wrong any more, and what was asked for is what there is in the end.
+    fn comes_to_rest(&self, scenario: &Scenario) -> Result<(), String> {
+        let mut world = self.world.clone();
+        for (at, edit) in scenario.edits.iter().enumerate() {
+            if self.edits & (1 << at) != 0 {
+                edit(&mut world);
+            }
+        }
+        if let Some(pod) = scenario.falls {
+            world.node_is(pod, true);
+        }
+        world.try_to_settle()?;
+        let wanted = validate(&world.cluster)
+            .map_err(|problems| format!("{problems:?}"))?
+            .nodes();
+        let ready = world.pods.values().filter(|pod| world::is_ready(pod)).count();
+        let counts = [ready, world.pods.len(), world.claims.len(), world.members.len()];
+        if counts.iter().any(|count| i32::try_from(*count) != Ok(wanted)) {
+            return Err(format!(
+                "{wanted} nodes are wanted, and ready, pods, claims, members are {counts:?}"
+            ));
+        }
+        let status = world.cluster.status.clone().unwrap_or_default();
+        let unfinished = status.cassandra_rack_status.iter().find(|(_, rack)| {
+            let action = rack.cassandra_last_action.as_ref();
+            action.is_some_and(|action| action.status != Some(ActionStatus::Done))
+        });
+        unfinished.map_or(Ok(()), |(rack, _)| {
+            Err(format!("the action of rack {rack} never ends"))
+        })
+    }
+
+    /// The same for states between which nothing can tell a difference.
+    fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let world = &self.world;
+        let object =
+            |hasher: &mut DefaultHasher, value: serde_json::Result<String>| value.unwrap().hash(hasher);
+        object(&mut hasher, serde_json::to_string(&world.cluster));
+        object(&mut hasher, serde_json::to_string(&world.sets));
+        object(&mut hasher, serde_json::to_string(&world.pods));
+        format!(
+            "{:?}",
+            (
+                &world.members,
+                &world.calls,
+                &world.in_flight,
+                &world.claims,
+                &world.violations
+            )
+        )
+        .hash(&mut hasher);
+        (self.edits, self.deaths, self.fall).hash(&mut hasher);
+        for (plan, read, done) in self.carries_out.iter().chain(&self.late) {
+            let outdated: Vec<_> = world
+                .versions
+                .iter()
+                .filter(|(name, version)| read.get(*name) != Some(version))
+                .collect();
+            let outdated: Vec<_> = outdated.into_iter().map(|(name, _)| name).collect();
+            format!("{:?}", (&plan.effects, outdated, done)).hash(&mut hasher);
+            object(&mut hasher, serde_json::to_string(&plan.status));
+        }
+        hasher.finish()
+    }
+}
+
+impl World {
+    /// The ring as an operator sees it that takes a node for gone as soon as it was told to leave.
+    fn believing_that_who_leaves_is_gone(&self) -> Self {
+        let mut believed = self.clone();
+        let leaves = |call: &casskop_core::call::NodeCall| {
+            matches!(call, casskop_core::call::NodeCall::Decommission { .. })
+        };
+        for (pod, _) in self.in_flight.iter().filter(|(_, call)| leaves(call)) {
+            believed.leave(pod);
+        }
+        believed
+    }
+
+    /// The plan of an operator that deletes the claim of a node before it tells the node to leave.
+    fn claims_first(&self, plan: &mut Plan) {
+        let Some(licence) = self.any_licence() else { return };
+        let leaving = plan.effects.iter().position(|effect| {
+            matches!(
+                effect,
+                Effect::StartCall {
+                    call: casskop_core::call::NodeCall::Decommission { .. },
+                    ..
+                }
+            )
+        });
+        let Some(at) = leaving else { return };
+        let Effect::StartCall { pod, .. } = &plan.effects[at] else {
+            return;
+        };
+        let (uid, _) = self.claims[&pod.to_string()].clone();
+        let deletion = Effect::DeleteClaim {
+            name: pod.data_claim(),
+            uid,
+            resource_version: "1".to_owned(),
+            licence,
+        };
+        plan.effects.insert(at, deletion);
+    }
+
+    /// A proof about another cluster: what a bug may have at hand.
+    fn any_licence(&self) -> Option<casskop_core::licence::Licence> {
+        let mut other = self.cluster.clone();
+        other.spec.delete_pvc = Some(true);
+        other.metadata.deletion_timestamp =
+            Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(self.now));
+        casskop_core::licence::cluster_deleted(&other)
+    }
+}
+
+fn ring(racks: &[&str], nodes: i32) -> World {
+    let racks: Vec<_> = racks.iter().map(|name| json!({"name": name})).collect();
+    let mut world = World::new(&json!({
+        "nodesPerRacks": nodes, "dataCapacity": "1Gi", "cassandraImage": "cassandra:5.0.9",
+        "topology": {"dc": [{"name": "dc1", "rack": racks}]},
+    }));
+    world.replication.clear();
+    if nodes > 0 {
+        world.settle();
+    }
+    world
+}
+
+fn nodes(world: &mut World, nodes: i32) {
+    world.edit_spec(|spec| spec["nodesPerRacks"] = json!(nodes));
+}
+
+fn restart(world: &mut World) {
+    world.edit_spec(|spec| spec["topology"]["dc"][0]["rack"][0]["rollingRestart"] = json!(true));
+}
+
+fn cleanup(world: &mut World) {
+    if world.pods.contains_key("ring-dc1-rack1-0") {
+        world.label(
+            "ring-dc1-rack1-0",
+            &[("operation-name", "cleanup"), ("operation-status", "ToDo")],
+        );
+    }
+}
+
+fn image(world: &mut World) {
+    world.edit_spec(|spec| spec["cassandraImage"] = json!("cassandra:5.0.10"));
+}
+
+fn fresh(racks: &[&str], nodes: i32) -> World {
+    let racks: Vec<_> = racks.iter().map(|name| json!({"name": name})).collect();
+    World::new(&json!({
+        "nodesPerRacks": nodes, "dataCapacity": "1Gi", "cassandraImage": "cassandra:5.0.9",
+        "topology": {"dc": [{"name": "dc1", "rack": racks}]},
+    }))
+}
+
+fn scenarios() -> Vec<Scenario> {
+    vec![
+        Scenario {
+            name: "formation",
+            start: fresh(&["rack1", "rack2"], 1),
+            edits: vec![],
+            falls: None,
+        },
+        Scenario {
+            name: "scale-down, and thought better of",
+            start: ring(&["rack1"], 2),
+            edits: vec![|world| nodes(world, 1), |world| nodes(world, 2)],
+            falls: None,
+        },
+        Scenario {
+            name: "scale-down while a node falls",
+            start: ring(&["rack1", "rack2"], 2),
+            edits: vec![|world| nodes(world, 1)],
+            falls: Some("ring-dc1-rack2-0"),
+        },
+        Scenario {
+            name: "scale-up and restart",
+            start: ring(&["rack1", "rack2"], 1),
+            edits: vec![|world| nodes(world, 2), restart],
+            falls: None,
+        },
+        Scenario {
+            name: "restart, image and cleanup",
+            start: ring(&["rack1", "rack2"], 1),
+            edits: vec![restart, image, cleanup],
+            falls: None,
+        },
+        Scenario {
+            name: "scale-down, image and cleanup",
+            start: ring(&["rack1"], 2),
+            edits: vec![|world| nodes(world, 1), image, cleanup],
+            falls: None,
+        },
+    ]
+}
+
+/// States per scenario; many more with `CASSKOP_TEST_FULL`.
+fn limit() -> usize {
+    if std::env::var_os("CASSKOP_TEST_FULL").is_some() {
+        200_000
+    } else {
+        600
+    }
+}
+
+#[test]
+fn nothing_forbidden_happens_in_any_interleaving() {
+    for scenario in scenarios() {
+        let report = explore(&scenario, Bug::None, limit());
+        println!(
+            "{}: {} states, {} of them followed to rest",
+            scenario.name, report.states, report.settled
+        );
+        assert_eq!(report.violation, None);
+    }
+}
+
+#[test]
+fn bugs_put_in_on_purpose_are_found() {
+    for bug in [
+        Bug::RingUnchecked,
+        Bug::ClaimFirst,
+        Bug::IntentForgotten,
+        Bug::StaleReads,
+    ] {
+        let found = scenarios()
+            .iter()
+            .find_map(|scenario| explore(scenario, bug, 3_000).violation);
+        println!("{bug:?}: {found:?}");
+        assert!(found.is_some(), "{bug:?} goes unnoticed");
+    }
+}
+
+/// A pass carried out at once is the same as a pass taken apart.
+#[test]
+fn the_steps_of_a_pass_add_up_to_a_pass() {
+    let mut whole = ring(&["rack1"], 2);
+    nodes(&mut whole, 1);
+    let mut apart = State {
+        world: whole.clone(),
+        carries_out: None,
+        late: None,
+        edits: 0,
+        deaths: 0,
+        fall: Fall::Over,
+        history: Vec::new(),
+    };
+    apart.world.now += jiff::SignedDuration::from_secs(1);
+    whole.pass(Death::Never);
+    apart.look(Bug::None);
+    while apart.carries_out.is_some() {
+        apart.write(Bug::None);
+    }
+    assert_eq!(apart.world.cluster, whole.cluster);
+    assert_eq!(apart.world.pods, whole.pods);
+}
