@@ -220,6 +220,15 @@ fn volume_change(was: &(String, String), is: &(String, String)) -> Option<(&'sta
             format!("a volume of {} does not shrink to {}", was.0, is.0),
         ));
     }
+    if let (Ok(before), Ok(now)) = (was.0.parse::<Amount>(), is.0.parse::<Amount>())
+        && now > before
+    {
+        let why = format!(
+            "this version does not grow volumes ({} to {}): expand the claims by hand",
+            was.0, is.0
+        );
+        return Some(("dataCapacity", why));
+    }
     (was.1 != is.1).then(|| {
         let why = format!(
             "a volume stays in its storage class ({})",

@@ -40,7 +40,10 @@ pub fn plan(cluster: &ValidatedCluster, observed: &Observed, now: Timestamp) -> 
     let mut steps = Steps::default();
     let kube = &observed.kube;
     let mut corrections = correct::corrections(&kube.cluster, |dc| removal::emptiness(kube, dc));
-    corrections.extend(removal::kept_full(cluster, observed));
+    if corrections.is_empty() {
+        // Its place in the spec is that of the spec as it is.
+        corrections.extend(removal::kept_full(cluster, observed));
+    }
     if !corrections.is_empty() {
         return put_back(stored, &corrections);
     }
@@ -57,9 +60,12 @@ pub fn plan(cluster: &ValidatedCluster, observed: &Observed, now: Timestamp) -> 
     if let Some(stranger) = racks.iter().find_map(|rack| strangers_object(rack, cluster)) {
         steps.wait_for(stranger);
     } else {
-        steps
-            .effects
-            .extend(correct::to_keep(&kube.cluster).map(Effect::KeepSpec));
+        // That a datacenter is to be emptied is accepted once it is known that it may be.
+        if !removal::is_undecided(scene) {
+            steps
+                .effects
+                .extend(correct::to_keep(&kube.cluster).map(Effect::KeepSpec));
+        }
         removal::remove_datacenters(scene, &mut status, &mut steps);
         children::apply(scene, &mut steps);
         deletion::prepare(scene, &mut steps);

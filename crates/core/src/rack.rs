@@ -49,8 +49,11 @@ pub struct PodView<'a> {
 pub enum Readiness {
     /// The Ready condition is true and the pod is not being deleted.
     Ready,
-    /// It does not; the reason is a fragment such as `ImagePullBackOff` or `not ready`.
+    /// It does not, and may at any moment: it starts, joins, or missed a probe.
     NotReady(String),
+    /// It cannot: no node takes it, its image cannot be pulled, a container ends again and again. The reason is a fragment such
+    /// as `ImagePullBackOff`.
+    Failing(String),
     /// It is being deleted.
     Terminating,
 }
@@ -92,21 +95,24 @@ pub fn lacks_pods(set: &StatefulSet) -> bool {
 }
 
 impl Rack<'_> {
-    /// A pod that cannot get ready, and that the StatefulSet's controller does not replace though it is of an older revision:
-    /// it waits for the pod to get ready first (kubernetes #67250).
+    /// A pod that cannot start, and that the StatefulSet's controller does not replace though it is of an older revision: it
+    /// waits for the pod to get ready first (kubernetes #67250).
     pub fn stuck(&self) -> Option<&PodView<'_>> {
         self.controller_caught_up().ok()?;
         let newest = self.status().update_revision?;
-        let partition = self.desired.partition;
+        let spec = self.statefulset?.spec.as_ref()?;
+        let strategy = spec
+            .update_strategy
+            .as_ref()
+            .and_then(|strategy| strategy.rolling_update.as_ref());
+        let partition = strategy.and_then(|rolling| rolling.partition).unwrap_or(0);
         let is_old = |pod: &PodView<'_>| {
             let labels = pod.object.metadata.labels.as_ref();
             let revision = labels.and_then(|labels| labels.get(CONTROLLER_REVISION));
             revision.is_some_and(|revision| *revision != newest)
         };
         let mut pods = self.pods.iter();
-        pods.find(|pod| {
-            matches!(pod.readiness, Readiness::NotReady(_)) && pod.ordinal >= partition && is_old(pod)
-        })
+        pods.find(|pod| pod.cannot_start() && pod.ordinal >= partition && is_old(pod))
     }
 
     /// Whether a pod could not be created and nobody has said why yet.
@@ -176,7 +182,7 @@ impl Rack<'_> {
             let down = self
                 .pods
                 .iter()
-                .find(|pod| matches!(pod.readiness, Readiness::NotReady(_)));
+                .find(|pod| matches!(pod.readiness, Readiness::NotReady(_) | Readiness::Failing(_)));
             return Err(match down {
                 Some(pod) => {
                     let note = format!("{note}, pod {} is {}", pod.name, pod.readiness);
@@ -231,6 +237,11 @@ impl<'a> PodView<'a> {
         })
     }
 
+    /// Whether the pod will not get ready by itself.
+    pub fn cannot_start(&self) -> bool {
+        matches!(self.readiness, Readiness::Failing(_))
+    }
+
     /// Whether the pod is ready and stays.
     pub fn is_ready(&self) -> bool {
         self.readiness == Readiness::Ready
@@ -256,7 +267,7 @@ fn readiness(pod: &Pod) -> Readiness {
     }
     if let Some(unscheduled) = condition("PodScheduled").filter(|scheduled| scheduled.status == "False") {
         let message = unscheduled.message.as_deref().unwrap_or("no node fits");
-        return Readiness::NotReady(format!("unschedulable ({message})"));
+        return Readiness::Failing(format!("unschedulable ({message})"));
     }
     let containers = status
         .init_container_statuses
@@ -264,7 +275,7 @@ fn readiness(pod: &Pod) -> Readiness {
         .flatten()
         .chain(status.container_statuses.iter().flatten());
     let why = containers.filter(|container| !container.ready).find_map(trouble);
-    Readiness::NotReady(why.unwrap_or_else(|| "not ready".to_owned()))
+    why.map_or_else(|| Readiness::NotReady("not ready".to_owned()), Readiness::Failing)
 }
 
 /// The trouble a container reports, if it reports any: a reason to wait, or a failed run.
@@ -299,7 +310,7 @@ impl std::fmt::Display for Readiness {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Ready => f.write_str("ready"),
-            Self::NotReady(why) => f.write_str(why),
+            Self::NotReady(why) | Self::Failing(why) => f.write_str(why),
             Self::Terminating => f.write_str("terminating"),
         }
     }

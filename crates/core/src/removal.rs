@@ -12,7 +12,7 @@ use crate::correct::{self, Correction, Emptiness};
 use crate::effect::Effect;
 use crate::licence;
 use crate::observed::{KubeState, Observed};
-use crate::operations::Scene;
+use crate::operations::{Scene, decommission};
 use crate::rack;
 use crate::steps::Steps;
 use crate::validate::ValidatedCluster;
@@ -29,8 +29,22 @@ pub(crate) fn emptiness(kube: &KubeState, dc: &str) -> Emptiness {
     let has_replicas = |set: &StatefulSet| set.spec.as_ref().is_none_or(|spec| spec.replicas != Some(0));
     let mut sets = kube.statefulsets.iter();
     let nodes = sets.any(|set| of_dc(&set.metadata.labels) && has_replicas(set))
-        || kube.pods.iter().any(|pod| of_dc(&pod.metadata.labels));
+        || kube.pods.iter().any(|pod| of_dc(&pod.metadata.labels))
+        || is_finishing(kube, dc);
     if nodes { Emptiness::Nodes } else { Emptiness::Empty }
+}
+
+/// Whether a node of a datacenter is on its way out still: its claim goes last.
+fn is_finishing(kube: &KubeState, dc: &str) -> bool {
+    let of_dc = |rack: &str| rack.parse().is_ok_and(|id: RackId| id.dc.as_str() == dc);
+    let status = kube
+        .cluster
+        .status
+        .iter()
+        .flat_map(|status| &status.cassandra_rack_status);
+    status
+        .filter(|(rack, _)| of_dc(rack))
+        .any(|(_, rack_status)| decommission::under_way(rack_status).is_some())
 }
 
 /// Puts back that a datacenter is to be emptied while keyspaces have replicas in it, unless its nodes are leaving already.
@@ -47,6 +61,17 @@ pub(crate) fn kept_full(cluster: &ValidatedCluster, observed: &Observed) -> Opti
         .find(|rack| rack.desired.nodes == 0 && rack.replicas() > 0)?;
     let short = action::keeps_from_emptying(scene, emptied)?;
     correct::keep_nodes(&observed.kube.cluster, emptied.desired.id.dc.as_str(), &short)
+}
+
+/// Whether a datacenter is to be emptied of which nobody could tell yet whether it may be.
+pub(crate) fn is_undecided(scene: Scene<'_>) -> bool {
+    let emptied = scene
+        .racks
+        .iter()
+        .filter(|rack| rack.desired.nodes == 0 && rack.replicas() > 0);
+    emptied
+        .into_iter()
+        .any(|rack| action::may_be_emptied(scene, rack).is_err())
 }
 
 /// Deletes the StatefulSets of datacenters that the spec has no more, once they are empty.

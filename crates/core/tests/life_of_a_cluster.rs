@@ -472,6 +472,65 @@ fn a_lost_node_is_removed_and_its_pod_dropped() {
     );
 }
 
+/// A restart that waits for the lost node does not hold back its removal.
+#[test]
+fn a_lost_node_is_removed_while_a_restart_waits_for_it() {
+    let mut world = formed(1);
+    world.node_is("ring-dc1-rack2-0", false);
+    ask_for_restart(&mut world, &[0]);
+    for _ in 0..5 {
+        world.pass(Death::Never);
+        world.controllers();
+    }
+    world.label(
+        "ring-dc1-rack3-0",
+        &[
+            ("operation-name", "remove"),
+            ("operation-status", "ToDo"),
+            ("operation-argument", "ring-dc1-rack2-0"),
+        ],
+    );
+    let before = world.uid("ring-dc1-rack1-0");
+    world.settle();
+    assert_eq!(
+        world.label_of("ring-dc1-rack3-0", "operation-status").as_deref(),
+        Some("Done")
+    );
+    assert_ne!(
+        world.uid("ring-dc1-rack1-0"),
+        before,
+        "the restart did not follow"
+    );
+}
+
+/// The address of one lost node with the name of another pod: the other's disk is not taken.
+#[test]
+fn a_removal_that_names_another_nodes_pod_is_refused() {
+    let mut world = formed(1);
+    world.node_is("ring-dc1-rack2-0", false);
+    world.node_is("ring-dc1-rack3-0", false);
+    let address = world::address_of(&world.pods["ring-dc1-rack2-0"]);
+    let argument = format!("ring-dc1-rack3-0_{address}");
+    world.label(
+        "ring-dc1-rack1-0",
+        &[
+            ("operation-name", "remove"),
+            ("operation-status", "ToDo"),
+            ("operation-argument", &argument),
+        ],
+    );
+    for _ in 0..10 {
+        world.pass(Death::Never);
+        world.controllers();
+        world.nodes_finish();
+    }
+    assert_eq!(
+        world.label_of("ring-dc1-rack1-0", "operation-status").as_deref(),
+        Some("Error")
+    );
+    assert_eq!((world.claims.len(), world.made.len()), (3, 0));
+}
+
 #[test]
 fn a_live_node_is_not_removed() {
     let mut world = formed(1);

@@ -20,11 +20,11 @@ use crate::blocker::Blocker;
 use crate::call::Replicas;
 use crate::effect::Effect;
 use crate::operations::{Scene, decommission};
-use crate::rack::Rack;
+use crate::rack::{PodView, Rack};
 use crate::ring;
 use crate::steps::Steps;
 
-pub(crate) use scale_down::{asks_for_replication, keeps_from_emptying};
+pub(crate) use scale_down::{asks_for_replication, keeps_from_emptying, may_be_emptied};
 pub(crate) use wanted::anything_wanted;
 
 /// How soon the ring is asked again while it does not agree: no watch tells.
@@ -32,6 +32,7 @@ const ASK_AGAIN: SignedDuration = SignedDuration::from_secs(1);
 
 /// Advances every rack's action by what was observed and takes the next step, if one is wanted and possible.
 pub fn advance(scene: Scene<'_>, status: &mut CassandraClusterStatus, steps: &mut Steps) {
+    adopt_words(status);
     seed_list::follow_topology(scene, status, steps);
     for rack in scene.racks {
         let rack_status = status
@@ -46,7 +47,7 @@ pub fn advance(scene: Scene<'_>, status: &mut CassandraClusterStatus, steps: &mu
         let rack_status = status.rack(&rack.desired.id);
         let under_way = rack_status.is_some_and(|rack| is_initializing(rack) || rolling::is_rolling(rack));
         if under_way {
-            rolling::unstick(rack, steps);
+            rolling::unstick(scene, rack, steps);
         }
     }
     let Some(step) = next_step(scene, status) else {
@@ -70,6 +71,25 @@ pub fn advance(scene: Scene<'_>, status: &mut CassandraClusterStatus, steps: &mu
             }
             look_for_a_reason(scene, steps);
             steps.wait_for(blocker);
+        }
+    }
+}
+
+/// `CassKop` leaves actions in states that are not ours (`Continue` between two nodes of a scale-down, `Finalizing`): they are
+/// under way.
+fn adopt_words(status: &mut CassandraClusterStatus) {
+    for rack_status in status.cassandra_rack_status.values_mut() {
+        let Some(action) = &mut rack_status.cassandra_last_action else {
+            continue;
+        };
+        let known = [
+            ActionStatus::ToDo,
+            ActionStatus::Configuring,
+            ActionStatus::Ongoing,
+            ActionStatus::Done,
+        ];
+        if action.name.is_some() && !action.status.is_some_and(|status| known.contains(&status)) {
+            action.status = Some(ActionStatus::Ongoing);
         }
     }
 }
@@ -105,7 +125,10 @@ fn look_for_a_reason(scene: Scene<'_>, steps: &mut Steps) {
 fn leave(scene: Scene<'_>, step: &Step<'_>, status: &mut CassandraClusterStatus, steps: &mut Steps) {
     match scale_down::gate(scene, step.rack, status, steps) {
         Err(blocker) => {
-            steps.look_again_after(ASK_AGAIN);
+            // What data is at risk by has delays of its own.
+            if blocker.reason != ConditionReason::DataAtRisk {
+                steps.look_again_after(ASK_AGAIN);
+            }
             steps.wait_for(blocker);
         }
         Ok((pod, replicas)) => {
@@ -160,25 +183,24 @@ fn next_step<'a>(scene: Scene<'a>, status: &CassandraClusterStatus) -> Option<St
     if racks().any(|(_, rack_status)| decommission::under_way(rack_status).is_some()) {
         return None;
     }
-    let rolling = racks().find(|(_, rack)| rolling::is_rolling(rack));
-    if let Some((rack, rack_status)) = rolling {
-        let written = rolling::next_template(scene, rack, rack_status).is_none();
-        return Some(Step {
-            rack,
-            kind: if written { StepKind::Await } else { StepKind::Roll },
-        });
-    }
-    // A rack that does not come up is repaired before anything else is begun.
+    // A rack whose pods cannot start is repaired before anything else goes on: what goes on may be waiting for it.
     let broken = racks().find(|(rack, rack_status)| {
-        is_initializing(rack_status)
-            && rack.statefulset.is_some()
-            && rack.complete().is_err()
-            && rolling::next_template(scene, rack, rack_status).is_some()
+        let due = is_initializing(rack_status) || queued_action(rack_status).is_some();
+        let change = |stored| rolling::template_change(scene.cluster, rack, stored);
+        due && rack.pods.iter().any(PodView::cannot_start) && rack.statefulset.and_then(change).is_some()
     });
     if let Some((rack, _)) = broken {
         return Some(Step {
             rack,
             kind: StepKind::Roll,
+        });
+    }
+    let rolling = racks().find(|(rack, status)| rolling::is_rolling(status) && rack.statefulset.is_some());
+    if let Some((rack, rack_status)) = rolling {
+        let written = rolling::next_template(scene, rack, rack_status).is_none();
+        return Some(Step {
+            rack,
+            kind: if written { StepKind::Await } else { StepKind::Roll },
         });
     }
     let first = racks().find(|(rack, _)| rack.statefulset.is_none() && rack.desired.nodes > 0);
@@ -208,7 +230,10 @@ fn next_step<'a>(scene: Scene<'a>, status: &CassandraClusterStatus) -> Option<St
         });
     }
     let queued = racks().filter_map(|(rack, rack_status)| Some((rack, queued_action(rack_status)?)));
-    let (rack, action) = queued.min_by_key(|(_, action)| action.start_time.as_ref().map(|time| time.0))?;
+    let (rack, action) = queued.min_by_key(|(rack, action)| {
+        let is_well = !rack.pods.iter().any(PodView::cannot_start);
+        (is_well, action.start_time.as_ref().map(|time| time.0))
+    })?;
     let kind = match action.name {
         Some(ClusterAction::ScaleUp) => StepKind::Grow,
         Some(ClusterAction::ScaleDown) => StepKind::Leave,

@@ -20,12 +20,13 @@ const GRACE_SECONDS: u32 = 30;
 
 /// Whether the rack may roll: every pod ready, every node NORMAL and seen UP.
 ///
-/// Pods of the rack itself that are down keep nobody from repairing it, by another image or configuration: the controller
-/// of the StatefulSet touches no further pod until they are ready. A rack that is down as a whole can only get better.
+/// Pods of the rack itself that cannot start keep nobody from repairing it, by another image or configuration: the controller
+/// of the StatefulSet touches no further pod until they are ready. A rack none of whose pods can start can only get better,
+/// whatever is wrong elsewhere. A pod that merely is not ready just now is no such pod: its node may well serve.
 pub(super) fn gate(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &RackStatus) -> Result<(), Blocker> {
-    let down: Vec<_> = rack.pods.iter().filter(|pod| !pod.is_ready()).collect();
-    let all_down = down.len() == rack.pods.len() && !down.is_empty();
-    if !all_down {
+    let failing: Vec<_> = rack.pods.iter().filter(|pod| pod.cannot_start()).collect();
+    let all_fail = failing.len() == rack.pods.len() && !failing.is_empty();
+    if !all_fail {
         let others = scene
             .racks
             .iter()
@@ -33,10 +34,17 @@ pub(super) fn gate(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &RackStatus) 
         for other in others.filter(|other| other.statefulset.is_some()) {
             other.complete()?;
         }
-        if down.is_empty() {
+        if failing.is_empty() {
             rack.complete()?;
+        } else if let Some(pod) = rack
+            .pods
+            .iter()
+            .find(|pod| !pod.is_ready() && !pod.cannot_start())
+        {
+            let note = format!("pod {} is {}", pod.name, pod.readiness);
+            return Err(Blocker::new(ConditionReason::NodeNotReady, note));
         }
-        ring::agrees_but(scene.racks, &scene.observed.nodes, &down)?;
+        ring::agrees_but(scene.racks, &scene.observed.nodes, &failing)?;
     }
     let busy = rack_status.operations.iter().find(|record| is_running(record));
     busy.map_or(Ok(()), |record| {
@@ -49,8 +57,18 @@ pub(super) fn gate(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &RackStatus) 
 }
 
 /// Replaces a pod of the rack that its StatefulSet's controller waits for in vain.
-pub(super) fn unstick(rack: &Rack<'_>, steps: &mut Steps) {
+pub(super) fn unstick(scene: Scene<'_>, rack: &Rack<'_>, steps: &mut Steps) {
     let Some(pod) = rack.stuck() else { return };
+    // A container that ends again and again may serve in between: then it is the ring's, and not ours to take down.
+    let views = ring::views(&scene.observed.nodes);
+    let serves = |address| {
+        views
+            .iter()
+            .any(|(_, view)| view.live.contains(&address) && !view.unreachable.contains(&address))
+    };
+    if pod.address.is_some_and(serves) {
+        return steps.look_again_after(super::ASK_AGAIN);
+    }
     steps.tell(
         "PodReplaced",
         format!(

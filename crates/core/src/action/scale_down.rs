@@ -49,18 +49,23 @@ pub(super) fn may_begin(scene: Scene<'_>, rack: &Rack<'_>, steps: &mut Steps) ->
     judge(scene, rack, in_datacenter, in_all, steps).map(drop)
 }
 
-/// Why the datacenter of a rack may not be emptied, as far as that is known; `None` once its nodes are leaving.
+/// Why the datacenter of a rack may not be emptied, if that is known.
 pub(crate) fn keeps_from_emptying(scene: Scene<'_>, rack: &Rack<'_>) -> Option<String> {
-    let status = scene.observed.kube.cluster.status.as_ref()?;
+    let refused = may_be_emptied(scene, rack).err()?;
+    (refused.reason == ConditionReason::DataAtRisk).then_some(refused.note)
+}
+
+/// Whether the datacenter of a rack may be emptied. Once its nodes are leaving it may.
+pub(crate) fn may_be_emptied(scene: Scene<'_>, rack: &Rack<'_>) -> Result<(), Blocker> {
+    let status = scene.observed.kube.cluster.status.clone().unwrap_or_default();
     let begun = same_datacenter(scene, rack).any(|other| {
         let action = status.rack(&other.desired.id).and_then(unfinished);
         other.replicas() == 0 || action.is_some_and(|action| action.name == Some(ClusterAction::ScaleDown))
     });
     if begun {
-        return None;
+        return Ok(());
     }
-    let refused = may_begin(scene, rack, &mut Steps::default()).err()?;
-    (refused.reason == ConditionReason::DataAtRisk).then_some(refused.note)
+    may_begin(scene, rack, &mut Steps::default())
 }
 
 /// The node that leaves next, if everything is as it should be.
@@ -122,18 +127,8 @@ fn is_out_already(scene: Scene<'_>, pod: &PodView<'_>) -> bool {
     if pod.is_ready() {
         return false;
     }
-    let nodes = &scene.observed.nodes;
-    match decommission::recorded_host_id(scene, pod) {
-        Some(host_id) => {
-            let views = ring::views(nodes);
-            let is_member = |known: &String| known.eq_ignore_ascii_case(&host_id);
-            !views.is_empty()
-                && !views
-                    .iter()
-                    .any(|(_, view)| view.host_ids.values().any(is_member))
-        }
-        None => licence::never_joined(&pod.name, Some(pod), scene.racks, nodes).is_some(),
-    }
+    // A recorded host id may be that of a node before: only that every member is the node of another pod is proof.
+    licence::never_joined(&pod.name, Some(pod), scene.racks, &scene.observed.nodes).is_some()
 }
 
 /// Whether the nodes that remain can hold what the keyspaces ask for. `leave`: nodes that leave the whole ring.

@@ -38,7 +38,8 @@ pub(super) fn is_done(scene: Scene<'_>, rack: &Rack<'_>, steps: &mut Steps) -> b
     } else {
         OperationStatus::Manual
     };
-    let without: Vec<_> = older_nodes(scene, rack).filter(|pod| !has_cleanup(pod)).collect();
+    // What a user has asked of a node is not overwritten: the cleanup can be asked for afterwards.
+    let without: Vec<_> = older_nodes(scene, rack).filter(|pod| !has_request(pod)).collect();
     steps
         .effects
         .extend(without.iter().map(|pod| queue_cleanup(pod, wanted)));
@@ -54,7 +55,7 @@ fn older_nodes<'a>(scene: Scene<'a>, rack: &Rack<'_>) -> impl Iterator<Item = &'
         .flat_map(|other| other.pods.iter().take(other.pods.len().saturating_sub(1)))
 }
 
-fn has_cleanup(pod: &PodView<'_>) -> bool {
+fn has_request(pod: &PodView<'_>) -> bool {
     let label = |key: &str| {
         pod.object
             .metadata
@@ -68,8 +69,7 @@ fn has_cleanup(pod: &PodView<'_>) -> bool {
         OperationStatus::Paused,
         OperationStatus::Ongoing,
     ];
-    label(OPERATION_NAME).map(String::as_str) == Some(OperationName::Cleanup.as_str())
-        && label(OPERATION_STATUS).is_some_and(|status| pending.iter().any(|known| known.as_str() == status))
+    label(OPERATION_STATUS).is_some_and(|status| pending.iter().any(|known| known.as_str() == status))
 }
 
 fn queue_cleanup(pod: &PodView<'_>, status: OperationStatus) -> Effect {

@@ -11,7 +11,7 @@ use crate::desired::{self, TemplateInputs};
 use crate::effect::Effect;
 use crate::observed::KubeState;
 use crate::operations::Scene;
-use crate::rack::Rack;
+use crate::rack::{PodView, Rack};
 use crate::steps::Steps;
 use crate::validate::ValidatedCluster;
 
@@ -58,7 +58,14 @@ fn withdraw(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &mut RackStatus) {
         Some(ClusterAction::ScaleUp) => rack.replicas() < rack.desired.nodes,
         Some(ClusterAction::ScaleDown) => scale_down::is_wanted(rack),
         Some(ClusterAction::UpdateSeedList) => seed_list::is_wanted(scene.cluster, rack),
-        Some(ClusterAction::RollingRestart) | None => true,
+        None => true,
+        Some(ClusterAction::RollingRestart) => {
+            // A new template restarts the pods as well.
+            let stored = rack.statefulset.filter(|_| !rack.desired.rolling_restart);
+            let change = stored.and_then(|stored| rolling::template_change(scene.cluster, rack, stored));
+            action.name = change.or(action.name);
+            true
+        }
         Some(_) => {
             let stored = rack.statefulset;
             let change = stored.and_then(|stored| rolling::template_change(scene.cluster, rack, stored));
@@ -94,14 +101,19 @@ fn hold_back(rack_status: &mut RackStatus) {
 
 /// The action that brings a settled rack closer to its spec; growing first, as CassKop detects it before a restart.
 fn newly_wanted(cluster: &ValidatedCluster, rack: &Rack<'_>, stored: &StatefulSet) -> Option<ClusterAction> {
+    let change = rolling::template_change(cluster, rack, stored);
+    // A rack that cannot start is repaired before its size changes.
+    if change.is_some() && rack.pods.iter().any(PodView::cannot_start) {
+        return change;
+    }
     if rack.replicas() < rack.desired.nodes {
         return Some(ClusterAction::ScaleUp);
     }
     if scale_down::is_wanted(rack) {
         return Some(ClusterAction::ScaleDown);
     }
-    if let Some(change) = rolling::template_change(cluster, rack, stored) {
-        return Some(change);
+    if change.is_some() {
+        return change;
     }
     if seed_list::is_wanted(cluster, rack) {
         return Some(ClusterAction::UpdateSeedList);

@@ -2,7 +2,8 @@
 
 use casskop_types::labels::{Labels, OPERATION_STATUS};
 use casskop_types::operation::{
-    ArgumentError, OperationCommand, OperationRecord, OperationRequest, OperationStatus, RecordState,
+    ArgumentError, OperationCommand, OperationName, OperationRecord, OperationRequest, OperationStatus,
+    RecordState,
 };
 use casskop_types::status::RackStatus;
 use casskop_types::time::label_time;
@@ -15,6 +16,7 @@ use crate::fact::Fact;
 use crate::observed::NodeFacts;
 use crate::rack::{PodView, Rack};
 use crate::replication;
+use crate::ring;
 use crate::steps::Steps;
 use casskop_types::conditions::ConditionReason;
 
@@ -47,6 +49,13 @@ fn take_up_request(
         // One request at a time on a pod: the labels hold no more.
         OperationStatus::ToDo if !of_pod.any(|record| is_running(record) || is_queued(record)) => {
             RecordState::ToDo
+        }
+        // A label alone makes no node leave: that its node is leaving is for the ring to say.
+        OperationStatus::Ongoing
+            if request.name == OperationName::Decommission
+                && !ring::is_leaving(pod, &scene.observed.nodes) =>
+        {
+            return;
         }
         // Left by another operator, CassKop's for one, which kept no records: the node knows how it stands.
         OperationStatus::Ongoing if !of_pod.any(|record| record.name == request.name) => RecordState::Ongoing,
@@ -129,11 +138,17 @@ pub(super) fn start_next(
         .count()
         < CONCURRENT_PER_RACK
     {
-        let Some(index) = next_in_line(rack, status) else {
+        let Some(mut index) = next_in_line(rack, status) else {
             return;
         };
         if let Err(blocker) = quiet {
-            return steps.wait_for(blocker.clone());
+            // The action may be waiting for the very node that is to be removed.
+            let is_removal =
+                |record: &OperationRecord| is_queued(record) && record.name == OperationName::Remove;
+            match status.operations.iter().position(is_removal) {
+                Some(removal) => index = removal,
+                None => return steps.wait_for(blocker.clone()),
+            }
         }
         let record = &status.operations[index];
         match prepare(scene, rack, record) {

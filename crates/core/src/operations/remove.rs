@@ -59,6 +59,16 @@ pub(super) fn resolve(
             "node {host_id} at {address} is alive, {asked}: a live node is decommissioned, not removed"
         ));
     }
+    // Claim and pod go by their name: it has to be the name of this very node's.
+    if let Some(other) = pod
+        .as_deref()
+        .and_then(|name| runs_another(name, host_id, view, scene))
+    {
+        return Err(format!(
+            "pod {} runs node {other}, a member, and not {host_id} at {address}: name the address alone, or the host id",
+            pod.as_deref().unwrap_or_default()
+        ));
+    }
     let object = scene
         .racks
         .iter()
@@ -74,6 +84,29 @@ pub(super) fn resolve(
         address: Some(address.to_string()),
         claim_uid: None,
     })
+}
+
+/// The member that a pod runs, or last ran, if that is not the one meant.
+fn runs_another(pod: &str, host_id: &str, view: &RingView, scene: Scene<'_>) -> Option<String> {
+    let known = scene
+        .racks
+        .iter()
+        .flat_map(|rack| &rack.pods)
+        .find(|known| known.name.to_string() == pod);
+    let now = known
+        .and_then(|pod| pod.address)
+        .and_then(|address| view.host_ids.get(&address));
+    let status = scene.observed.kube.cluster.status.as_ref();
+    let recorded = status
+        .and_then(|status| status.cassandra_node_status.get(pod))
+        .and_then(|recorded| recorded.host_id.as_ref())
+        .filter(|recorded| {
+            view.host_ids
+                .values()
+                .any(|member| member.eq_ignore_ascii_case(recorded))
+        });
+    let mut nodes = now.into_iter().chain(recorded);
+    nodes.find(|other| !other.eq_ignore_ascii_case(host_id)).cloned()
 }
 
 /// The address of a pod's node: where the ring has the host id that was recorded for the pod, else the pod's own.

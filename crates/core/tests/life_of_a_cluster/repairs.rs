@@ -162,3 +162,52 @@ fn a_canary_is_rolled_out_to_the_pods_above_the_partition_and_the_rest_later() {
     assert_eq!(image_of(&world, "ring-dc1-rack1-0"), format!("older than {GOOD}"));
     assert_eq!(world.most_down, 1);
 }
+
+/// A pod that misses a probe while another node is down: it may serve, so its rack does not roll (rule 3).
+#[test]
+fn a_pod_that_is_only_not_ready_is_no_excuse_to_roll_while_another_node_is_down() {
+    let mut world = formed(1);
+    world.node_is("ring-dc1-rack2-0", false);
+    world::set_ready(world.pods.get_mut("ring-dc1-rack1-0").unwrap(), "False");
+    let uids = ["ring-dc1-rack1-0", "ring-dc1-rack2-0"].map(|pod| world.uid(pod));
+    image(&mut world, GOOD);
+    run(&mut world);
+    assert_eq!(
+        ["ring-dc1-rack1-0", "ring-dc1-rack2-0"].map(|pod| world.uid(pod)),
+        uids
+    );
+}
+
+/// A whole cluster is to restart, and a rack behind the first in the queue is down by a bad image: its repair goes first.
+#[test]
+fn a_repair_is_not_held_back_by_a_restart_that_waits_for_it() {
+    let mut world = formed(1);
+    image(&mut world, BAD);
+    run(&mut world);
+    // Rack 1 is down. The others are asked to restart, and the image is put right.
+    world.edit_spec(|spec| {
+        for rack in [1, 2] {
+            spec["topology"]["dc"][0]["rack"][rack]["rollingRestart"] = json!(true);
+        }
+    });
+    run(&mut world);
+    image(&mut world, GOOD);
+    world.settle();
+    assert!(world.pods.values().all(world::is_ready));
+    assert!(world.pods.keys().all(|pod| image_of(&world, pod) == GOOD));
+}
+
+/// The repair and another size in one edit: the repair first, for no size changes while the rack is down.
+#[test]
+fn a_repair_and_another_size_in_one_edit_both_happen() {
+    let mut world = formed(1);
+    image(&mut world, BAD);
+    run(&mut world);
+    world.edit_spec(|spec| {
+        spec["cassandraImage"] = json!(GOOD);
+        spec["nodesPerRacks"] = json!(2);
+    });
+    world.settle();
+    assert_eq!(world.pods.len(), 6);
+    assert!(world.pods.values().all(world::is_ready));
+}

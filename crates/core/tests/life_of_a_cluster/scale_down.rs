@@ -329,3 +329,68 @@ proptest! {
         prop_assert_eq!((world.pods.len(), world.claims.len(), world.members.len()), (3, 3, 3));
     }
 }
+
+/// `CassKop` leaves `Continue` between two nodes of a scale-down.
+#[test]
+fn a_scale_down_that_casskop_left_half_way_goes_on() {
+    let mut world = formed(3);
+    shrink(&mut world, 1);
+    while decommissions(&world).is_empty() {
+        world.pass(Death::Never);
+        world.controllers();
+    }
+    for status in [ActionStatus::Continue, ActionStatus::Finalizing] {
+        let cluster = world.cluster.status.as_mut().unwrap();
+        let rack = cluster.cassandra_rack_status.get_mut("dc1-rack1").unwrap();
+        rack.cassandra_last_action.as_mut().unwrap().status = Some(status);
+        world.pass(Death::Never);
+    }
+    world.settle();
+    assert_eq!(world.pods.len(), 3);
+}
+
+/// A label alone makes no node leave: neither one of a former operator nor one of a user's.
+#[test]
+fn a_decommission_label_makes_no_node_leave() {
+    for settled in [true, false] {
+        let mut world = formed(2);
+        if !settled {
+            super::ask_for_restart(&mut world, &[0]);
+        }
+        for pod in ["ring-dc1-rack1-0", "ring-dc1-rack2-1"] {
+            world.label(
+                pod,
+                &[
+                    ("operation-name", "decommission"),
+                    ("operation-status", "Ongoing"),
+                ],
+            );
+        }
+        world.settle();
+        assert_eq!((decommissions(&world).len(), world.members.len()), (0, 6));
+    }
+}
+
+/// A datacenter does not go from the topology before the claim of its last node went.
+#[test]
+fn a_record_on_its_way_keeps_its_datacenter() {
+    let mut world = World::new(&json!({
+        "dataCapacity": "1Gi", "cassandraImage": "cassandra:5.0.9",
+        "topology": {"dc": [{"name": "dc1"}, {"name": "dc2"}]},
+    }));
+    world.replication.clear();
+    world.settle();
+    world.edit_spec(|spec| spec["topology"]["dc"][1]["nodesPerRacks"] = json!(0));
+    while world.pods.contains_key("ring-dc2-rack1-0") {
+        world.pass(Death::Never);
+        world.controllers();
+        world.nodes_finish();
+    }
+    assert!(
+        world.claims.contains_key("ring-dc2-rack1-0"),
+        "the claim went before"
+    );
+    world.edit_spec(|spec| drop(spec["topology"]["dc"].as_array_mut().unwrap().pop()));
+    world.settle();
+    assert_eq!(world.claims.keys().collect::<Vec<_>>(), ["ring-dc1-rack1-0"]);
+}
