@@ -423,6 +423,7 @@ fn scenarios() -> Vec<Scenario> {
 }
 
 /// States per scenario; many more with `CASSKOP_TEST_FULL`.
+#[expect(clippy::disallowed_methods, reason = "how long a test runs is no decision")]
 fn limit() -> usize {
     if std::env::var_os("CASSKOP_TEST_FULL").is_some() {
         200_000

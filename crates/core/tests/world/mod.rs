@@ -489,23 +489,7 @@ impl World {
                     }
                 }
             }
-            Effect::StartCall { key, pod, call, .. } => {
-                if self.calls.contains_key(key) {
-                    return Ok(());
-                }
-                let running = self.in_flight.insert(pod.to_string(), call.clone());
-                self.must(running.is_none(), "two runs at once on a node");
-                self.calls.insert(
-                    key.clone(),
-                    CallState::Running {
-                        keyspaces_done: vec![],
-                    },
-                );
-                self.made.push(Made {
-                    pod: pod.to_string(),
-                    call: call.clone(),
-                });
-            }
+            Effect::StartCall { key, pod, call, .. } => self.start_call(key, &pod.to_string(), call),
             Effect::ForgetCall(key) => {
                 self.calls.remove(key);
             }
@@ -545,6 +529,24 @@ impl World {
             | Effect::ApplyDisruptionBudget(_) => {}
         }
         Ok(())
+    }
+
+    fn start_call(&mut self, key: &CallKey, pod: &str, call: &NodeCall) {
+        if self.calls.contains_key(key) {
+            return;
+        }
+        let running = self.in_flight.insert(pod.to_owned(), call.clone());
+        self.must(running.is_none(), "two runs at once on a node");
+        self.calls.insert(
+            key.clone(),
+            CallState::Running {
+                keyspaces_done: vec![],
+            },
+        );
+        self.made.push(Made {
+            pod: pod.to_owned(),
+            call: call.clone(),
+        });
     }
 
     fn lower_replicas(&mut self, set: &StatefulSet) {
