@@ -590,3 +590,31 @@ proptest! {
         }
     }
 }
+
+/// A run is known by its record: the second of two requests within one second is another run.
+#[test]
+fn two_requests_within_a_second_are_two_runs() {
+    let mut world = formed(1);
+    for runs in 1..=2 {
+        world.label(
+            "ring-dc1-rack1-0",
+            &[("operation-name", "cleanup"), ("operation-status", "ToDo")],
+        );
+        for _ in 0..6 {
+            let plan = world.think();
+            world.write_status(&plan);
+            for effect in &plan.effects {
+                world.execute(effect, None).unwrap();
+            }
+            world.nodes_finish();
+        }
+        assert_eq!(world.made.len(), runs);
+        assert_eq!(
+            world.label_of("ring-dc1-rack1-0", "operation-status").as_deref(),
+            Some("Done")
+        );
+    }
+    let status = world.cluster.status.as_ref().unwrap();
+    let records = &status.cassandra_rack_status["dc1-rack1"].operations;
+    assert_ne!(records[0].id, records[1].id);
+}

@@ -192,7 +192,10 @@ fn unready(cluster: &ClusterView, rack: &RackRef) -> String {
         .map(|node| format!("{} is {}", node.pod, node.state))
         .collect();
     if unready.is_empty() {
-        format!("{} nodes ready", of_rack().count())
+        match of_rack().count() {
+            1 => "1 node ready".to_owned(),
+            count => format!("{count} nodes ready"),
+        }
     } else {
         unready.join(", ")
     }

@@ -43,12 +43,7 @@ pub(crate) fn begin(
     steps: &mut Steps,
 ) {
     let record = OperationRecord {
-        id: format!(
-            "{}-{}-{}",
-            OperationName::Decommission,
-            pod.ordinal,
-            label_time(scene.now)
-        ),
+        id: super::new_id(scene, OperationName::Decommission, pod, status),
         name: OperationName::Decommission,
         argument: (replicas == Replicas::MayFall).then(|| FORCE.to_owned()),
         pod: pod.name.to_string(),

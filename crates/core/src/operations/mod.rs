@@ -15,12 +15,13 @@ mod run;
 
 use casskop_types::operation::{OperationName, OperationRecord, RecordState};
 use casskop_types::status::RackStatus;
+use casskop_types::time::label_time;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::blocker::Blocker;
 use crate::effect::Effect;
 use crate::observed::Observed;
-use crate::rack::Rack;
+use crate::rack::{PodView, Rack};
 use crate::steps::Steps;
 use crate::validate::ValidatedCluster;
 
@@ -70,6 +71,18 @@ pub fn advance(
     labels::mirror(scene, rack, status, steps);
     last_operation::close(scene, status);
     forget_ended(scene, status, steps);
+}
+
+/// The identity of a new record: other than that of any record kept, for a run is known by it, also when two requests for
+/// one pod come within a second.
+fn new_id(scene: Scene<'_>, name: OperationName, pod: &PodView<'_>, status: &RackStatus) -> String {
+    let base = format!("{name}-{}-{}", pod.ordinal, label_time(scene.now));
+    let is_taken = |id: &String| status.operations.iter().any(|record| record.id == *id);
+    if !is_taken(&base) {
+        return base;
+    }
+    let numbered = (2..).map(|number: u32| format!("{base}-{number}"));
+    numbered.into_iter().find(|id| !is_taken(id)).unwrap_or(base)
 }
 
 /// Whether something may be happening on the node for this record.

@@ -6,7 +6,6 @@ use casskop_types::operation::{
     RecordState,
 };
 use casskop_types::status::RackStatus;
-use casskop_types::time::label_time;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{ASK_AGAIN, CONCURRENT_PER_RACK, Scene, is_queued, is_running, last_operation, remove, run};
@@ -69,7 +68,7 @@ fn take_up_request(
         return steps.wait_for(Blocker::new(ConditionReason::RequestIncomplete, note));
     }
     status.operations.push(OperationRecord {
-        id: format!("{}-{}-{}", request.name, pod.ordinal, label_time(scene.now)),
+        id: super::new_id(scene, request.name, pod, status),
         name: request.name,
         argument: request.argument.clone(),
         pod: pod.name.to_string(),
