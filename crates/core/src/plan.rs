@@ -40,28 +40,29 @@ pub fn plan(cluster: &ValidatedCluster, observed: &Observed, now: Timestamp) -> 
     let mut steps = Steps::default();
     let kube = &observed.kube;
     let mut corrections = correct::corrections(&kube.cluster, |dc| removal::emptiness(kube, dc));
-    if corrections.is_empty() {
-        // Its place in the spec is that of the spec as it is.
-        corrections.extend(removal::kept_full(cluster, observed));
-    }
-    if !corrections.is_empty() {
-        return put_back(stored, &corrections);
-    }
     let as_found = as_found(cluster, observed);
     let cluster = as_found.as_ref().unwrap_or(cluster);
-    let racks = rack::racks(cluster, &observed.kube);
+    let racks = rack::racks(cluster, kube);
     let scene = Scene {
         cluster,
         racks: &racks,
         observed,
         now,
     };
+    let emptied = removal::emptied(scene);
+    if corrections.is_empty() {
+        // Its place in the spec is that of the spec as it is.
+        corrections.extend(removal::kept_full(&kube.cluster, &emptied));
+    }
+    if !corrections.is_empty() {
+        return put_back(stored, &corrections);
+    }
     report::first_sight(scene, &mut status);
     if let Some(stranger) = racks.iter().find_map(|rack| strangers_object(rack, cluster)) {
         steps.wait_for(stranger);
     } else {
         // That a datacenter is to be emptied is accepted once it is known that it may be.
-        if !removal::is_undecided(scene) {
+        if emptied.iter().all(|(_, may)| may.is_ok()) {
             steps
                 .effects
                 .extend(correct::to_keep(&kube.cluster).map(Effect::KeepSpec));

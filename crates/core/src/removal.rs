@@ -1,5 +1,6 @@
 //! Datacenters that go: emptied node after node, and only then removed.
 
+use casskop_types::cluster::CassandraCluster;
 use casskop_types::conditions::ConditionReason;
 use casskop_types::labels::DC;
 use casskop_types::names::RackId;
@@ -11,11 +12,10 @@ use crate::blocker::Blocker;
 use crate::correct::{self, Correction, Emptiness};
 use crate::effect::Effect;
 use crate::licence;
-use crate::observed::{KubeState, Observed};
+use crate::observed::KubeState;
 use crate::operations::{Scene, decommission};
-use crate::rack;
+use crate::rack::Rack;
 use crate::steps::Steps;
-use crate::validate::ValidatedCluster;
 
 /// Whether any StatefulSet or pod of a datacenter is left with nodes.
 pub(crate) fn emptiness(kube: &KubeState, dc: &str) -> Emptiness {
@@ -47,31 +47,29 @@ fn is_finishing(kube: &KubeState, dc: &str) -> bool {
         .any(|(_, rack_status)| decommission::under_way(rack_status).is_some())
 }
 
-/// Puts back that a datacenter is to be emptied while keyspaces have replicas in it, unless its nodes are leaving already.
-pub(crate) fn kept_full(cluster: &ValidatedCluster, observed: &Observed) -> Option<Correction> {
-    let racks = rack::racks(cluster, &observed.kube);
-    let scene = Scene {
-        cluster,
-        racks: &racks,
-        observed,
-        now: jiff::Timestamp::UNIX_EPOCH,
-    };
-    let emptied = racks
-        .iter()
-        .find(|rack| rack.desired.nodes == 0 && rack.replicas() > 0)?;
-    let short = action::keeps_from_emptying(scene, emptied)?;
-    correct::keep_nodes(&observed.kube.cluster, emptied.desired.id.dc.as_str(), &short)
-}
-
-/// Whether a datacenter is to be emptied of which nobody could tell yet whether it may be.
-pub(crate) fn is_undecided(scene: Scene<'_>) -> bool {
+/// What is known of racks whose datacenter is to be emptied and is not yet: whether it may be.
+pub(crate) fn emptied(scene: Scene<'_>) -> Vec<(&Rack<'_>, Result<(), Blocker>)> {
     let emptied = scene
         .racks
         .iter()
         .filter(|rack| rack.desired.nodes == 0 && rack.replicas() > 0);
     emptied
-        .into_iter()
-        .any(|rack| action::may_be_emptied(scene, rack).is_err())
+        .map(|rack| (rack, action::may_be_emptied(scene, rack)))
+        .collect()
+}
+
+/// Puts back that a datacenter is to be emptied while keyspaces have replicas in it.
+pub(crate) fn kept_full(
+    cluster: &CassandraCluster,
+    emptied: &[(&Rack<'_>, Result<(), Blocker>)],
+) -> Option<Correction> {
+    emptied.iter().find_map(|(rack, judgement)| {
+        let refused = judgement.as_ref().err()?;
+        let at_risk = refused.reason == ConditionReason::DataAtRisk;
+        at_risk
+            .then(|| correct::keep_nodes(cluster, rack.desired.id.dc.as_str(), &refused.note))
+            .flatten()
+    })
 }
 
 /// Deletes the StatefulSets of datacenters that the spec has no more, once they are empty.

@@ -10,19 +10,19 @@ use clap::{Args, ValueEnum};
 pub(crate) struct PodTargets {
     /// Only this pod; repeat it for several
     #[arg(long, value_name = "NAME", conflicts_with_all = ["prefix", "dc", "rack"])]
-    pod: Vec<String>,
+    pub(crate) pod: Vec<String>,
     /// Only pods whose names begin so
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["dc", "rack"])]
-    prefix: Option<String>,
+    pub(crate) prefix: Option<String>,
     /// Only pods of this `CassandraCluster`
     #[arg(long, value_name = "NAME")]
-    crd: Option<String>,
+    pub(crate) crd: Option<String>,
     /// Only pods of these datacenters
     #[arg(long, value_name = "DC", num_args = 1.., value_delimiter = ',')]
-    dc: Vec<String>,
+    pub(crate) dc: Vec<String>,
     /// Only pods of these racks
     #[arg(long, value_name = "DC.RACK", num_args = 1.., value_delimiter = ',', conflicts_with = "dc")]
-    rack: Vec<RackRef>,
+    pub(crate) rack: Vec<RackRef>,
 }
 
 impl PodTargets {

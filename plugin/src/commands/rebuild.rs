@@ -5,7 +5,7 @@ use casskop_core::view::RackRef;
 use casskop_types::operation::{OperationCommand, OperationName};
 
 use super::pod_operation;
-use crate::cli::WaitFlags;
+use crate::cli::{PodTargets, WaitFlags};
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::kube_access::Access;
@@ -38,7 +38,7 @@ pub(crate) struct Args {
 }
 
 /// As every pod operation takes them, but one value a flag: what follows may be FROM-DC.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Selecting pods")]
 struct Targets {
     /// Only this pod; repeat it for several
@@ -84,26 +84,29 @@ impl Args {
     pub(crate) fn incomplete(&self) -> Option<String> {
         match self.wish() {
             None => Some("say from which datacenter to stream: rebuild [start] --pod NAME FROM-DC".to_owned()),
-            Some(Wish::From(_)) if self.scope() == PodScope::All => {
+            Some(Wish::From(_)) if self.selection().scope == PodScope::All => {
                 Some("say which pods with --pod, --prefix, --rack or --dc: no node streams from its own datacenter".to_owned())
             }
             Some(_) => None,
         }
     }
 
-    fn scope(&self) -> PodScope {
-        let targets = &self.targets;
-        if !targets.pod.is_empty() {
-            PodScope::Named(targets.pod.clone())
-        } else if let Some(prefix) = &targets.prefix {
-            PodScope::Prefix(prefix.clone())
-        } else if !targets.rack.is_empty() {
-            PodScope::Racks(targets.rack.clone())
-        } else if !targets.dc.is_empty() {
-            PodScope::Datacenters(targets.dc.clone())
-        } else {
-            PodScope::All
-        }
+    fn selection(&self) -> PodSelection {
+        let Targets {
+            pod,
+            prefix,
+            crd,
+            dc,
+            rack,
+        } = self.targets.clone();
+        let targets = PodTargets {
+            pod,
+            prefix,
+            crd,
+            dc,
+            rack,
+        };
+        targets.selection()
     }
 }
 
@@ -112,10 +115,7 @@ pub(super) async fn run(
     access: &Access,
     printer: &mut Printer<'_>,
 ) -> Result<ExitStatus, Failure> {
-    let selection = PodSelection {
-        cluster: args.targets.crd.clone(),
-        scope: args.scope(),
-    };
+    let selection = args.selection();
     let from_dc = match args.wish() {
         Some(Wish::From(from_dc)) => from_dc.to_owned(),
         Some(Wish::Status) | None => {

@@ -24,7 +24,7 @@ use crate::rack::{PodView, Rack};
 use crate::ring;
 use crate::steps::Steps;
 
-pub(crate) use scale_down::{asks_for_replication, keeps_from_emptying, may_be_emptied};
+pub(crate) use scale_down::{asks_for_replication, may_be_emptied};
 pub(crate) use wanted::anything_wanted;
 
 /// How soon the ring is asked again while it does not agree: no watch tells.

@@ -49,17 +49,12 @@ pub(super) fn may_begin(scene: Scene<'_>, rack: &Rack<'_>, steps: &mut Steps) ->
     judge(scene, rack, in_datacenter, in_all, steps).map(drop)
 }
 
-/// Why the datacenter of a rack may not be emptied, if that is known.
-pub(crate) fn keeps_from_emptying(scene: Scene<'_>, rack: &Rack<'_>) -> Option<String> {
-    let refused = may_be_emptied(scene, rack).err()?;
-    (refused.reason == ConditionReason::DataAtRisk).then_some(refused.note)
-}
-
 /// Whether the datacenter of a rack may be emptied. Once its nodes are leaving it may.
 pub(crate) fn may_be_emptied(scene: Scene<'_>, rack: &Rack<'_>) -> Result<(), Blocker> {
-    let status = scene.observed.kube.cluster.status.clone().unwrap_or_default();
+    let status = scene.observed.kube.cluster.status.as_ref();
     let begun = same_datacenter(scene, rack).any(|other| {
-        let action = status.rack(&other.desired.id).and_then(unfinished);
+        let rack_status = status.and_then(|status| status.rack(&other.desired.id));
+        let action = rack_status.and_then(unfinished);
         other.replicas() == 0 || action.is_some_and(|action| action.name == Some(ClusterAction::ScaleDown))
     });
     if begun {

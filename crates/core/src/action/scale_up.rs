@@ -8,6 +8,7 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 
 use crate::effect::Effect;
 use crate::operations::Scene;
+use crate::operations::labels::label;
 use crate::rack::{PodView, Rack};
 use crate::steps::Steps;
 
@@ -56,37 +57,26 @@ fn older_nodes<'a>(scene: Scene<'a>, rack: &Rack<'_>) -> impl Iterator<Item = &'
 }
 
 fn has_request(pod: &PodView<'_>) -> bool {
-    let label = |key: &str| {
-        pod.object
-            .metadata
-            .labels
-            .as_ref()
-            .and_then(|labels| labels.get(key))
-    };
+    let labels = pod.object.metadata.labels.as_ref();
+    let status = labels.and_then(|labels| labels.get(OPERATION_STATUS));
     let pending = [
         OperationStatus::ToDo,
         OperationStatus::Manual,
         OperationStatus::Paused,
         OperationStatus::Ongoing,
     ];
-    label(OPERATION_STATUS).is_some_and(|status| pending.iter().any(|known| known.as_str() == status))
+    status.is_some_and(|status| pending.iter().any(|known| known.as_str() == status))
 }
 
 fn queue_cleanup(pod: &PodView<'_>, status: OperationStatus) -> Effect {
-    let labels = [
-        (OPERATION_NAME, Some(OperationName::Cleanup.to_string())),
-        (OPERATION_STATUS, Some(status.to_string())),
-        (OPERATION_ARGUMENT, None),
-        (OPERATION_START, None),
-        (OPERATION_END, None),
-    ];
-    Effect::LabelPod {
-        pod: pod.name.clone(),
-        uid: pod.uid.to_owned(),
-        labels: labels
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), value))
-            .collect(),
-        annotations: [].into(),
-    }
+    label(
+        pod,
+        [
+            (OPERATION_NAME, Some(OperationName::Cleanup.to_string())),
+            (OPERATION_STATUS, Some(status.to_string())),
+            (OPERATION_ARGUMENT, None),
+            (OPERATION_START, None),
+            (OPERATION_END, None),
+        ],
+    )
 }

@@ -50,13 +50,9 @@ pub(super) fn release(scene: Scene<'_>, status: &mut CassandraClusterStatus) {
         return;
     }
     for rack in scene.racks {
-        let Some(rack_status) = status.cassandra_rack_status.get_mut(&rack.desired.id.to_string()) else {
-            continue;
-        };
-        if let Some(action) = &mut rack_status.cassandra_last_action
-            && action.name == Some(ClusterAction::UpdateSeedList)
-            && action.status == Some(ActionStatus::Configuring)
-        {
+        let rack_status = status.cassandra_rack_status.get_mut(&rack.desired.id.to_string());
+        let held_back = rack_status.filter(|rack_status| is_held_back(rack_status));
+        if let Some(action) = held_back.and_then(|rack_status| rack_status.cassandra_last_action.as_mut()) {
             action.status = Some(ActionStatus::ToDo);
             action.start_time = Some(Time(scene.now));
         }

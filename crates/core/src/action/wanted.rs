@@ -54,24 +54,24 @@ fn withdraw(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &mut RackStatus) {
     let Some(action) = queued.filter(|action| waits.contains(&action.status)) else {
         return;
     };
+    let change = || {
+        let stored = rack.statefulset?;
+        rolling::template_change(scene.cluster, rack, stored)
+    };
     let still_wanted = match action.name {
         Some(ClusterAction::ScaleUp) => rack.replicas() < rack.desired.nodes,
         Some(ClusterAction::ScaleDown) => scale_down::is_wanted(rack),
         Some(ClusterAction::UpdateSeedList) => seed_list::is_wanted(scene.cluster, rack),
         None => true,
+        Some(ClusterAction::RollingRestart) if rack.desired.rolling_restart => true,
         Some(ClusterAction::RollingRestart) => {
             // A new template restarts the pods as well.
-            let stored = rack.statefulset.filter(|_| !rack.desired.rolling_restart);
-            let change = stored.and_then(|stored| rolling::template_change(scene.cluster, rack, stored));
-            action.name = change.or(action.name);
+            action.name = change().or(action.name);
             true
         }
         Some(_) => {
-            let stored = rack.statefulset;
-            let change = stored.and_then(|stored| rolling::template_change(scene.cluster, rack, stored));
-            if change.is_some() {
-                action.name = change;
-            }
+            let change = change();
+            action.name = change.or(action.name);
             change.is_some()
         }
     };
@@ -101,10 +101,12 @@ fn hold_back(rack_status: &mut RackStatus) {
 
 /// The action that brings a settled rack closer to its spec; growing first, as CassKop detects it before a restart.
 fn newly_wanted(cluster: &ValidatedCluster, rack: &Rack<'_>, stored: &StatefulSet) -> Option<ClusterAction> {
-    let change = rolling::template_change(cluster, rack, stored);
+    let change = || rolling::template_change(cluster, rack, stored);
     // A rack that cannot start is repaired before its size changes.
-    if change.is_some() && rack.pods.iter().any(PodView::cannot_start) {
-        return change;
+    if rack.pods.iter().any(PodView::cannot_start)
+        && let Some(change) = change()
+    {
+        return Some(change);
     }
     if rack.replicas() < rack.desired.nodes {
         return Some(ClusterAction::ScaleUp);
@@ -112,8 +114,8 @@ fn newly_wanted(cluster: &ValidatedCluster, rack: &Rack<'_>, stored: &StatefulSe
     if scale_down::is_wanted(rack) {
         return Some(ClusterAction::ScaleDown);
     }
-    if change.is_some() {
-        return change;
+    if let Some(change) = change() {
+        return Some(change);
     }
     if seed_list::is_wanted(cluster, rack) {
         return Some(ClusterAction::UpdateSeedList);

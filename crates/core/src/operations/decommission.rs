@@ -12,6 +12,7 @@ use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::labels::label;
 use super::run::{ATTEMPTS, Transition, call_key};
 use super::{Scene, claims, is_running, last_operation};
 use crate::blocker::Blocker;
@@ -60,31 +61,21 @@ pub(crate) fn begin(
         progress: None,
     };
     last_operation::started(status, &record, scene);
-    steps.effects.push(label(pod, &record));
+    steps.effects.push(label(
+        pod,
+        [
+            (OPERATION_NAME, Some(record.name.to_string())),
+            (OPERATION_STATUS, Some(OperationStatus::Ongoing.to_string())),
+            (OPERATION_START, Some(label_time(scene.now))),
+            (OPERATION_END, Some(String::new())),
+        ],
+    ));
     status.operations.push(record);
     steps.tell(
         "NodeLeaves",
         format!("the node of pod {} leaves the ring", pod.name),
     );
     steps.look_again_after(SignedDuration::ZERO);
-}
-
-fn label(pod: &PodView<'_>, record: &OperationRecord) -> Effect {
-    let labels = [
-        (OPERATION_NAME, record.name.to_string()),
-        (OPERATION_STATUS, OperationStatus::Ongoing.to_string()),
-        (OPERATION_START, label_time(record.start_time.0)),
-        (OPERATION_END, String::new()),
-    ];
-    Effect::LabelPod {
-        pod: pod.name.clone(),
-        uid: pod.uid.to_owned(),
-        labels: labels
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), Some(value)))
-            .collect(),
-        annotations: [].into(),
-    }
 }
 
 /// The host id of a pod's node: as the ring has it for the pod's address, else as it was recorded.
@@ -97,7 +88,7 @@ fn host_id_of(scene: Scene<'_>, pod: &PodView<'_>) -> Option<String> {
 }
 
 /// The host id that the cluster's status has for a pod.
-pub(crate) fn recorded_host_id(scene: Scene<'_>, pod: &PodView<'_>) -> Option<String> {
+fn recorded_host_id(scene: Scene<'_>, pod: &PodView<'_>) -> Option<String> {
     let status = scene.observed.kube.cluster.status.as_ref()?;
     status
         .cassandra_node_status
@@ -328,16 +319,12 @@ fn take_down(
 /// The StatefulSet without its last replica, if that is the pod of the record.
 fn one_less(rack: &Rack<'_>, record: &OperationRecord) -> Option<StatefulSet> {
     let last = rack.replicas() - 1;
-    let name = scene_pod_name(rack, last)?;
-    if name != record.pod {
+    let set = rack.statefulset?;
+    let name = set.metadata.name.as_deref()?;
+    if last < 0 || format!("{name}-{last}") != record.pod {
         return None;
     }
-    let mut lowered = rack.statefulset?.clone();
+    let mut lowered = set.clone();
     lowered.spec.as_mut()?.replicas = Some(last);
     Some(lowered)
-}
-
-fn scene_pod_name(rack: &Rack<'_>, ordinal: i32) -> Option<String> {
-    let set = rack.statefulset?.metadata.name.as_deref()?;
-    (ordinal >= 0).then(|| format!("{set}-{ordinal}"))
 }

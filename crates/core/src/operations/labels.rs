@@ -49,9 +49,9 @@ pub(super) fn mark_ongoing(rack: &Rack<'_>, record: &OperationRecord, steps: &mu
     steps.effects.push(label(
         pod,
         [
-            (OPERATION_STATUS, OperationStatus::Ongoing.to_string()),
-            (OPERATION_START, label_time(record.start_time.0)),
-            (OPERATION_END, String::new()),
+            (OPERATION_STATUS, Some(OperationStatus::Ongoing.to_string())),
+            (OPERATION_START, Some(label_time(record.start_time.0))),
+            (OPERATION_END, Some(String::new())),
         ],
     ));
 }
@@ -69,17 +69,21 @@ fn ended(pod: &PodView<'_>, record: &OperationRecord) -> Effect {
         .unwrap_or_default();
     label(
         pod,
-        [(OPERATION_STATUS, outcome.to_string()), (OPERATION_END, end)],
+        [
+            (OPERATION_STATUS, Some(outcome.to_string())),
+            (OPERATION_END, Some(end)),
+        ],
     )
 }
 
-fn label<const N: usize>(pod: &PodView<'_>, labels: [(&str, String); N]) -> Effect {
+/// Sets labels of a pod, or takes them away.
+pub(crate) fn label<const N: usize>(pod: &PodView<'_>, labels: [(&str, Option<String>); N]) -> Effect {
     Effect::LabelPod {
         pod: pod.name.clone(),
         uid: pod.uid.to_owned(),
         labels: labels
             .into_iter()
-            .map(|(key, value)| (key.to_owned(), Some(value)))
+            .map(|(key, value)| (key.to_owned(), value))
             .collect(),
         annotations: [].into(),
     }

@@ -7,7 +7,7 @@
 
 mod claims;
 pub(crate) mod decommission;
-mod labels;
+pub(crate) mod labels;
 mod last_operation;
 mod queue;
 pub mod remove;

@@ -8,9 +8,9 @@ use casskop_types::operation::{
 use casskop_types::status::RackStatus;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::labels::label;
 use super::{ASK_AGAIN, CONCURRENT_PER_RACK, Scene, is_queued, is_running, last_operation, remove, run};
 use crate::blocker::Blocker;
-use crate::effect::Effect;
 use crate::fact::Fact;
 use crate::observed::NodeFacts;
 use crate::rack::{PodView, Rack};
@@ -110,16 +110,8 @@ fn refuse_label(pod: &PodView<'_>, why: &str, steps: &mut Steps) {
         return;
     }
     steps.warn("OperationRefused", format!("pod {}: {why}", pod.name));
-    steps.effects.push(Effect::LabelPod {
-        pod: pod.name.clone(),
-        uid: pod.uid.to_owned(),
-        labels: [(
-            OPERATION_STATUS.to_owned(),
-            Some(OperationStatus::Error.to_string()),
-        )]
-        .into(),
-        annotations: [].into(),
-    });
+    let error = OperationStatus::Error.to_string();
+    steps.effects.push(label(pod, [(OPERATION_STATUS, Some(error))]));
 }
 
 /// Starts the oldest queued record if the rack is quiet and has a free place.
