@@ -6,6 +6,10 @@ use std::fmt;
 /// A release whose configuration can be rendered. Another release is another variant and another table of keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Release {
+    /// Cassandra 3.11.
+    V3_11,
+    /// Cassandra 4.0.
+    V4_0,
     /// Cassandra 4.1.
     V4_1,
     /// Cassandra 5.0.
@@ -14,11 +18,13 @@ pub enum Release {
 
 impl Release {
     /// All of them, oldest first.
-    pub const ALL: [Self; 2] = [Self::V4_1, Self::V5_0];
+    pub const ALL: [Self; 4] = [Self::V3_11, Self::V4_0, Self::V4_1, Self::V5_0];
 
     /// `major.minor`, as release series are called.
     pub const fn series(self) -> &'static str {
         match self {
+            Self::V3_11 => "3.11",
+            Self::V4_0 => "4.0",
             Self::V4_1 => "4.1",
             Self::V5_0 => "5.0",
         }
@@ -27,17 +33,9 @@ impl Release {
     /// The file that the launcher reads JVM options from, whatever the JVM's version.
     pub const fn jvm_options_file(self) -> &'static str {
         match self {
-            Self::V4_1 | Self::V5_0 => "jvm-server.options",
+            Self::V3_11 => "jvm.options",
+            Self::V4_0 | Self::V4_1 | Self::V5_0 => "jvm-server.options",
         }
-    }
-
-    /// The release of a full version such as `5.0.9`; a mere `5.0` will do.
-    fn of_version(version: &str) -> Option<Self> {
-        let mut numbers = version.split(['.', '-']);
-        let (major, minor) = (numbers.next()?, numbers.next()?);
-        Self::ALL
-            .into_iter()
-            .find(|release| release.series().split('.').eq([major, minor]))
     }
 
     /// Tells the release from the stock configuration, and from `PRODUCT_VERSION` where the stock configuration does not
@@ -47,23 +45,27 @@ impl Release {
             .into_iter()
             .filter(|release| stock.allows(*release))
             .collect();
-        let claimed = Self::of_version(product_version);
-        match (claimed, possible.as_slice()) {
-            (Some(claimed), possible) if possible.contains(&claimed) => Ok(Detected {
+        let claimed = Claim::of(product_version);
+        if let Claim::Known(claimed) = claimed
+            && possible.contains(&claimed)
+        {
+            return Ok(Detected {
                 release: claimed,
                 contradicts: None,
-            }),
-            (Some(claimed), [certain]) => Ok(Detected {
+            });
+        }
+        let own_words: Vec<Self> = possible
+            .into_iter()
+            .filter(|release| stock.speaks_as(*release))
+            .collect();
+        match (claimed, own_words.as_slice()) {
+            // The files of 3.0 look like those of 3.11, so that here the claim is the better witness.
+            (Claim::Other, [Self::V3_11]) => Err(UnknownRelease::new(product_version)),
+            (claimed, [certain]) => Ok(Detected {
                 release: *certain,
-                contradicts: Some(claimed),
+                contradicts: claimed.release(),
             }),
-            (None, [certain]) => Ok(Detected {
-                release: *certain,
-                contradicts: None,
-            }),
-            _ => Err(UnknownRelease {
-                product_version: product_version.to_owned(),
-            }),
+            _ => Err(UnknownRelease::new(product_version)),
         }
     }
 }
@@ -71,6 +73,42 @@ impl Release {
 impl fmt::Display for Release {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.series())
+    }
+}
+
+/// What `PRODUCT_VERSION` claims.
+#[derive(Debug, Clone, Copy)]
+enum Claim {
+    /// One of ours.
+    Known(Release),
+    /// A version, but of another release.
+    Other,
+    /// No version at all.
+    Nothing,
+}
+
+impl Claim {
+    /// Reads a full version such as `5.0.9`; a mere `5.0` will do.
+    fn of(version: &str) -> Self {
+        let mut numbers = version.split(['.', '-']);
+        let (Some(major), Some(minor)) = (numbers.next(), numbers.next()) else {
+            return Self::Nothing;
+        };
+        let known = Release::ALL
+            .into_iter()
+            .find(|release| release.series().split('.').eq([major, minor]));
+        match known {
+            Some(release) => Self::Known(release),
+            None if major.parse::<u8>().is_ok() && minor.parse::<u8>().is_ok() => Self::Other,
+            None => Self::Nothing,
+        }
+    }
+
+    const fn release(self) -> Option<Release> {
+        match self {
+            Self::Known(release) => Some(release),
+            Self::Other | Self::Nothing => None,
+        }
     }
 }
 
@@ -92,6 +130,8 @@ impl StockEvidence<'_> {
             .iter()
             .any(|key| !knows(release, key) && Release::ALL.into_iter().any(|other| knows(other, key)));
         let foreign = self.files.iter().any(|file| match *file {
+            // Split off jvm.options in 4.0.
+            "jvm-server.options" => release < Release::V4_0,
             // Shipped since 5.0.
             "cassandra_latest.yaml" => release < Release::V5_0,
             // 5.0 dropped Java 8.
@@ -99,6 +139,16 @@ impl StockEvidence<'_> {
             _ => false,
         });
         !refused && !foreign && self.files.contains(&release.jvm_options_file())
+    }
+
+    /// Whether every setting has the name that the release itself gives it. A stock file does not use former names, but a
+    /// file that was carried along through an upgrade may well do.
+    fn speaks_as(&self, release: Release) -> bool {
+        let keys = Keys::of(release);
+        self.yaml_keys
+            .iter()
+            .filter_map(|key| keys.resolve(key))
+            .all(|setting| setting.former.is_none())
     }
 }
 
@@ -115,10 +165,18 @@ pub struct Detected {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "no configuration can be rendered for Cassandra version {product_version:?} and the stock files of this image: set \
-     spec.serverVersion to the image's version; 4.1 and 5.0 are supported"
+     spec.serverVersion to the image's version; 3.11, 4.0, 4.1 and 5.0 are supported"
 )]
 pub struct UnknownRelease {
     product_version: String,
+}
+
+impl UnknownRelease {
+    fn new(product_version: &str) -> Self {
+        Self {
+            product_version: product_version.to_owned(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -126,6 +184,8 @@ mod tests {
     use super::*;
 
     const SERVER: &[&str] = &["cassandra.yaml", "jvm-server.options"];
+    const JAVA_8: &[&str] = &["cassandra.yaml", "jvm-server.options", "jvm8-server.options"];
+    const JVM: &[&str] = &["cassandra.yaml", "jvm.options"];
 
     fn detect(keys: &[&str], files: &[&str], version: &str) -> Result<Detected, UnknownRelease> {
         Release::detect(
@@ -139,46 +199,73 @@ mod tests {
 
     #[test]
     fn the_stock_files_win_over_the_image_tag() {
+        use Release::{V3_11, V4_0, V4_1, V5_0};
         let certain = |release, contradicts| Ok(Detected { release, contradicts });
         let table = [
-            (
-                &["cluster_name"][..],
-                SERVER,
-                "5.0.9",
-                certain(Release::V5_0, None),
-            ),
-            (&["cluster_name"], SERVER, "4.1.10", certain(Release::V4_1, None)),
-            (&["cluster_name"], SERVER, "5.0", certain(Release::V5_0, None)),
+            (&["cluster_name"][..], SERVER, "5.0.9", certain(V5_0, None)),
+            (&["cluster_name"], SERVER, "4.1.10", certain(V4_1, None)),
+            (&["cluster_name"], SERVER, "4.0.19", certain(V4_0, None)),
+            (&["cluster_name"], SERVER, "5.0", certain(V5_0, None)),
             (
                 &["storage_compatibility_mode"],
                 SERVER,
                 "latest.0",
-                certain(Release::V5_0, None),
+                certain(V5_0, None),
             ),
             (
                 &["storage_compatibility_mode"],
                 SERVER,
                 "4.1.3",
-                certain(Release::V5_0, Some(Release::V4_1)),
+                certain(V5_0, Some(V4_1)),
             ),
             (
-                &["commitlog_periodic_queue_size"],
+                &["read_request_timeout", "commitlog_periodic_queue_size"],
                 SERVER,
                 "5.0.1",
-                certain(Release::V4_1, Some(Release::V5_0)),
+                certain(V4_1, Some(V5_0)),
             ),
             (
-                &[],
+                &["read_request_timeout"],
                 &["jvm-server.options", "cassandra_latest.yaml"],
                 "",
-                certain(Release::V5_0, None),
+                certain(V5_0, None),
+            ),
+            (&["read_request_timeout"], JAVA_8, "", certain(V4_1, None)),
+            // Former names: either of 4.0, or carried along.
+            (
+                &["read_request_timeout_in_ms"],
+                JAVA_8,
+                "latest.0",
+                certain(V4_0, None),
             ),
             (
-                &[],
-                &["jvm-server.options", "jvm8-server.options"],
-                "",
-                certain(Release::V4_1, None),
+                &["read_request_timeout_in_ms"],
+                JAVA_8,
+                "5.0.1",
+                certain(V4_0, Some(V5_0)),
             ),
+            (
+                &["read_request_timeout_in_ms"],
+                JAVA_8,
+                "4.1.10",
+                certain(V4_1, None),
+            ),
+            (
+                &["read_request_timeout_in_ms"],
+                SERVER,
+                "5.0.9",
+                certain(V5_0, None),
+            ),
+            (
+                &["read_request_timeout"],
+                SERVER,
+                "4.0.1",
+                Err(UnknownRelease::new("4.0.1")),
+            ),
+            (&["start_rpc"], JVM, "3.11.19", certain(V3_11, None)),
+            (&["start_rpc"], JVM, "latest.0", certain(V3_11, None)),
+            (&["start_rpc"], JVM, "4.0.1", certain(V3_11, Some(V4_0))),
+            (&["cluster_name"], JVM, "3.11.10", certain(V3_11, None)),
         ];
         for (keys, files, version, expected) in table {
             assert_eq!(
@@ -194,7 +281,9 @@ mod tests {
         for (files, version) in [
             (SERVER, "latest.0"),
             (SERVER, "50.0.1"),
-            (&["jvm.options"], "3.11.10"),
+            (JVM, "3.0.29"),
+            (&["cassandra.yaml"], "3.11.10"),
+            (SERVER, "3.11.10"),
             (SERVER, ""),
         ] {
             assert!(detect(&["cluster_name"], files, version).is_err(), "{version}");

@@ -6,7 +6,7 @@ use casskop_bootstrap::config::Files;
 
 fn snapshot(series: &str, product_version: &str) {
     let stock = stock::files(series);
-    let rendered = stock::rendered(&stock, product_version, "127.0.0.1");
+    let rendered = stock::rendered(series, &stock, product_version, "127.0.0.1");
     let notices = rendered.notices.iter().map(|notice| format!("{notice}\n"));
     let files = rendered
         .files
@@ -19,12 +19,22 @@ fn snapshot(series: &str, product_version: &str) {
 
     let mut again: Files = stock;
     again.extend(rendered.files);
-    let second = stock::rendered(&again, product_version, "127.0.0.1");
+    let second = stock::rendered(series, &again, product_version, "127.0.0.1");
     assert!(
         second.files.is_empty(),
         "rendering again changes {:?}",
         second.files.keys()
     );
+}
+
+#[test]
+fn cassandra_3_11() {
+    snapshot("3.11", "3.11.19");
+}
+
+#[test]
+fn cassandra_4_0() {
+    snapshot("4.0", "4.0.19");
 }
 
 #[test]

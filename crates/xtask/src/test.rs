@@ -129,7 +129,7 @@ fn in_layer(layer: Layer, lab: &Lab, options: &TestOptions, printer: &Printer) -
 /// Where Cassandra's jars are, for tests that ask Cassandra's own classes.
 fn jars(printer: &Printer) -> Result<Vec<(String, PathBuf)>> {
     let cache = Cache::locate()?;
-    Release::ALL
+    Release::CONFIGURED
         .into_iter()
         .map(|release| {
             let variable = format!("CASSKOP_CASSANDRA_JARS_{}", release.line.replace('.', "_"));

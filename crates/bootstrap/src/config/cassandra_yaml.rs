@@ -86,6 +86,10 @@ fn apply(file: &mut Document, release: Release, user: &Block, notices: &mut Vec<
                     file: "cassandra.yaml",
                     key: key.to_owned(),
                     release,
+                    known_in: Release::ALL
+                        .into_iter()
+                        .filter(|other| Keys::of(*other).resolve(key).is_some())
+                        .collect(),
                 });
             }
             continue;
@@ -197,7 +201,7 @@ mod tests {
         insta::assert_snapshot!(notices.join("\n"), @r"
         cassandra.yaml: Cassandra 5.0 has no setting authentictor, left out
         cassandra.yaml: listen_address is the operator's to set, left out
-        cassandra.yaml: Cassandra 5.0 has no setting start_rpc, left out
+        cassandra.yaml: Cassandra 5.0 has no setting start_rpc, left out (a setting of 3.11)
         ");
     }
 

@@ -1,8 +1,9 @@
-//! The `jvm*-server.options` files: the stock lines, less those that the cluster's settings replace, then the settings.
+//! `jvm.options` of 3.11 and the `jvm*-server.options` files that came of it: the stock lines, less those that the
+//! cluster's settings replace, then the settings.
 
 mod option;
 
-use option::{Form, OPTIONS, collector, identity, is_collector};
+use option::{Collector, Form, Java, form_of, forms, identity};
 
 use super::{Block, Files, Notice, Tree, scalar_text, sorted};
 use crate::section;
@@ -41,17 +42,19 @@ pub fn render(files: &mut Files, release: Release, tree: &Tree, notices: &mut Ve
             continue;
         }
         let options = options_of(file, release, &block, notices);
-        if options.iter().any(|option| is_collector(option)) {
+        if let Some(chosen) = options.iter().find_map(|option| Collector::chosen_by(option)) {
             // The JVM refuses two collectors, and the launcher reads the common file and one of the versioned ones.
             let common = file == release.jvm_options_file();
             for (name, text) in files.iter_mut().filter(|(name, _)| is_server_options(name)) {
                 if common || name == file || name == release.jvm_options_file() {
-                    *text = without(text, is_collector);
+                    *text = without(text, |line| {
+                        Collector::concerned_by(line).is_some_and(|collector| collector != chosen)
+                    });
                 }
             }
         }
         if let Some(text) = files.get_mut(file) {
-            *text = with_options(text, &options, &switched_off(&block));
+            *text = with_options(text, &options, &switched_off(file, &block));
         }
     }
 }
@@ -94,12 +97,11 @@ fn heap_bytes(size: &str) -> Option<u64> {
 }
 
 /// The flags that a block switches off: the stock file may set them.
-fn switched_off(block: &Block) -> Vec<&'static str> {
-    OPTIONS
-        .iter()
+fn switched_off(file: &str, block: &Block) -> Vec<&'static str> {
+    forms(Java::of(file))
         .filter(|(name, _)| block.get(*name).and_then(scalar_text).as_deref() == Some("false"))
         .filter_map(|(_, form)| match form {
-            Form::Flag(option) => Some(*option),
+            Form::Flag(option) | Form::Diagnostic(option) => Some(*option),
             Form::Prefix(_) | Form::Value(_) => None,
         })
         .collect()
@@ -107,7 +109,9 @@ fn switched_off(block: &Block) -> Vec<&'static str> {
 
 /// The option lines of a block.
 fn options_of(file: &'static str, release: Release, block: &Block, notices: &mut Vec<Notice>) -> Vec<String> {
+    let java = Java::of(file);
     let mut options = Vec::new();
+    let mut unlock = None;
     let not_usable = |key: &str, why| Notice::NotUsable {
         file,
         key: key.to_owned(),
@@ -117,7 +121,10 @@ fn options_of(file: &'static str, release: Release, block: &Block, notices: &mut
         match key {
             "additional-jvm-opts" | "jmx-connection-type" | "jmx-port" => {}
             key if key.starts_with("jmx-remote-ssl") => {}
-            "garbage_collector" => match value.as_str().and_then(|name| collector(name, file)) {
+            "garbage_collector" => match value
+                .as_str()
+                .and_then(|name| Collector::flags(name, java, release))
+            {
                 Some(flags) => options.extend(flags.iter().map(|flag| (*flag).to_owned())),
                 None => notices.push(not_usable(key, "names no collector of this Java, left out")),
             },
@@ -125,19 +132,27 @@ fn options_of(file: &'static str, release: Release, block: &Block, notices: &mut
                 // One node's business, and the tree is at least a rack's.
                 notices.push(Notice::SetByOperator { key: key.to_owned() });
             }
-            key => match OPTIONS.iter().find(|(name, _)| *name == key) {
+            key => match form_of(key, java) {
                 None => notices.push(Notice::UnknownKey {
                     file,
                     key: key.to_owned(),
                     release,
+                    known_in: Vec::new(),
                 }),
-                Some((_, form)) => match form.option(value) {
-                    Ok(option) => options.extend(option),
+                Some(form) => match form.option(value) {
+                    Ok(option) => {
+                        if option.is_some() && matches!(form, Form::Diagnostic(_)) {
+                            unlock = Some("-XX:+UnlockDiagnosticVMOptions".to_owned());
+                        }
+                        options.extend(option);
+                    }
                     Err(why) => notices.push(not_usable(key, why)),
                 },
             },
         }
     }
+    // The JVM reads the unlocking before what it unlocks.
+    options.splice(0..0, unlock);
     options.extend(jmx_options(file, block, notices));
     for option in block
         .get("additional-jvm-opts")
@@ -157,7 +172,7 @@ fn options_of(file: &'static str, release: Release, block: &Block, notices: &mut
 }
 
 fn is_server_options(file: &str) -> bool {
-    file.starts_with("jvm") && file.ends_with("-server.options")
+    file == "jvm.options" || (file.starts_with("jvm") && file.ends_with("-server.options"))
 }
 
 /// Remote JMX without a password is `CassKop`'s default. The stock `cassandra-env.sh` adds the options of local JMX after
@@ -239,102 +254,4 @@ fn without(text: &str, goes: impl Fn(&str) -> bool) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    const STOCK: &str =
-        "# stock\n-ea\n-Xms4G\n-XX:+UseG1GC\n-Dcassandra.ring_delay_ms=1\n-XX:+AlwaysPreTouch\n";
-
-    fn rendered(tree: &Value) -> (Files, Vec<String>) {
-        let mut tree = tree.clone();
-        tree["cluster-info"] = json!({"name": "demo"});
-        tree["datacenter-info"] = json!({"name": "dc1"});
-        let tree = Tree::parse(&tree.to_string()).unwrap();
-        let mut files = Files::from([
-            ("jvm-server.options".to_owned(), STOCK.to_owned()),
-            (
-                "jvm11-server.options".to_owned(),
-                "-XX:+UseConcMarkSweepGC\n-XX:CMSWaitDuration=10000\n".to_owned(),
-            ),
-            ("jvm17-server.options".to_owned(), "-XX:+UseSerialGC\n".to_owned()),
-        ]);
-        let mut notices = Vec::new();
-        render(&mut files, Release::V5_0, &tree, &mut notices);
-        (files, notices.iter().map(ToString::to_string).collect())
-    }
-
-    #[test]
-    fn the_users_block_goes_over_the_operators_defaults() {
-        let (files, notices) = rendered(&json!({
-            "jvm-options": {"initial_heap_size": "512M", "max_heap_size": "2048M", "cassandra_ring_delay_ms": 30000,
-                            "jmx-connection-type": "remote-no-auth"},
-            "jvm-server-options": {"max_heap_size": "300M", "additional-jvm-opts": ["-Da=b"], "enable_assertions": true},
-        }));
-        insta::assert_snapshot!(files["jvm-server.options"], @r"
-        # stock
-        #-ea
-        #-Xms4G
-        -XX:+UseG1GC
-        #-Dcassandra.ring_delay_ms=1
-        -XX:+AlwaysPreTouch
-        # >>> casskop: jvm options
-        -Dcassandra.ring_delay_ms=30000
-        -ea
-        -Xms300M
-        -Xmx300M
-        -Dcassandra.jmx.remote.port=7199
-        -Dcom.sun.management.jmxremote.rmi.port=7199
-        -Dcom.sun.management.jmxremote.authenticate=false
-        -Dcom.sun.management.jmxremote.ssl=false
-        -Da=b
-        # <<< casskop: jvm options
-        ");
-        assert_eq!(
-            notices,
-            ["jvm-server.options: initial_heap_size is above max_heap_size, lowered to it"]
-        );
-    }
-
-    #[test]
-    fn a_chosen_collector_is_the_only_one() {
-        let (files, notices) = rendered(&json!({"jvm17-server-options": {"garbage_collector": "ZGC"}}));
-        assert!(notices.is_empty(), "{notices:?}");
-        assert!(files["jvm-server.options"].contains("#-XX:+UseG1GC"));
-        assert!(files["jvm17-server.options"].starts_with("#-XX:+UseSerialGC\n"));
-        assert!(files["jvm17-server.options"].contains("\n-XX:+UseZGC\n"));
-        assert!(
-            files["jvm11-server.options"].starts_with("-XX:+UseConcMarkSweepGC"),
-            "another Java's file is left alone"
-        );
-
-        let (files, _) = rendered(&json!({"jvm-server-options": {"garbage_collector": "G1GC"}}));
-        assert!(files["jvm11-server.options"].starts_with("#-XX:+UseConcMarkSweepGC\n#-XX:CMSWaitDuration"));
-        assert!(files["jvm17-server.options"].starts_with("#-XX:+UseSerialGC"));
-    }
-
-    #[test]
-    fn a_flag_that_is_off_leaves_the_stock_file() {
-        let (files, _) = rendered(&json!({"jvm-server-options": {"always_pre_touch": false}}));
-        assert!(files["jvm-server.options"].contains("#-XX:+AlwaysPreTouch"));
-    }
-
-    #[test]
-    fn what_can_not_be_used_is_reported() {
-        let (_, notices) = rendered(&json!({
-            "jvm-server-options": {"print_gc_details": true, "max_heap_size": ["4G"], "additional-jvm-opts": ["Xmx1G"],
-                                   "cassandra_replace_address": "10.0.0.9", "per_thread_stack_size": "1m\n-Devil=1"},
-            "jvm17-server-options": {"garbage_collector": "CMS"},
-            "jvm8-server-options": {"max_heap_size": "1G"},
-        }));
-        insta::assert_snapshot!(notices.join("\n"), @r"
-        cassandra.yaml: cassandra_replace_address is the operator's to set, left out
-        jvm-server.options: max_heap_size must be one word or number, left out
-        jvm-server.options: per_thread_stack_size must be one word or number, left out
-        jvm-server.options: Cassandra 5.0 has no setting print_gc_details, left out
-        jvm-server.options: additional-jvm-opts holds an entry that does not start with a dash, left out
-        jvm8-server.options: max_heap_size belongs to a file that this image does not have, left out
-        jvm17-server.options: garbage_collector names no collector of this Java, left out
-        ");
-    }
-}
+mod tests;

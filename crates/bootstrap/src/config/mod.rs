@@ -99,7 +99,7 @@ pub struct Tree {
     blocks: Map<String, Value>,
 }
 
-/// Blocks that a renderer reads. `jvm-options` is where the operator puts its defaults whatever the version.
+/// Blocks that a renderer reads. `jvm-options` is 3.11's, and where the operator puts its defaults unless it is told of a 4.x.
 const BLOCKS: [&str; 9] = [
     "cassandra-yaml",
     "jvm-options",

@@ -26,6 +26,8 @@ pub enum Notice {
         key: String,
         /// The release.
         release: Release,
+        /// Releases that have it.
+        known_in: Vec<Release>,
     },
     /// A setting that the operator decides.
     SetByOperator {
@@ -60,8 +62,18 @@ impl fmt::Display for Notice {
                 )
             }
             Self::UnknownBlock { block } => write!(f, "config.{block}: no such block, left out"),
-            Self::UnknownKey { file, key, release } => {
-                write!(f, "{file}: Cassandra {release} has no setting {key}, left out")
+            Self::UnknownKey {
+                file,
+                key,
+                release,
+                known_in,
+            } => {
+                write!(f, "{file}: Cassandra {release} has no setting {key}, left out")?;
+                if known_in.is_empty() {
+                    return Ok(());
+                }
+                let series: Vec<&str> = known_in.iter().map(|release| release.series()).collect();
+                write!(f, " (a setting of {})", series.join(", "))
             }
             Self::SetByOperator { key } => {
                 write!(f, "cassandra.yaml: {key} is the operator's to set, left out")

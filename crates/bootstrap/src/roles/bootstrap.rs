@@ -117,8 +117,10 @@ fn write_seeds(layout: &Layout, environment: &Environment, plan: &mut Plan) -> R
 
 fn write_replace_flag(layout: &Layout, replaces: Option<&str>, out: &mut dyn Write) -> Result<()> {
     let address = replaces.map(replace::parse).transpose()?;
+    // The newest first: what an older release is configured with may have been left behind in an image.
     let file = Release::ALL
         .into_iter()
+        .rev()
         .map(|release| layout.configuration.join(release.jvm_options_file()))
         .find(|file| file.exists());
     let Some(file) = file else {

@@ -224,6 +224,25 @@ mod tests {
         pod.probe(Kind::Liveness).unwrap();
     }
 
+    /// The same sockets are open while a commit log is replayed. Nothing is accepted here, as during a long collection.
+    #[test]
+    fn a_drained_node_is_alive_but_not_ready() {
+        let mut drained = pod("127.83.4.1", 1, "on");
+        let server = jolokia(
+            &mut drained,
+            r#"{"OperationMode":"DRAINED","NativeTransportRunning":false,"LiveNodes":["127.83.4.1"]}"#,
+        );
+        let error = drained.probe(Kind::Readiness).unwrap_err();
+        assert_eq!(error.to_string(), "not ready: the node is DRAINED, not NORMAL");
+        server.join().unwrap();
+
+        let busy = TcpListener::bind("127.83.4.1:0").unwrap();
+        drained.layout.jolokia_port = busy.local_addr().unwrap().port();
+        drained.probe(Kind::Liveness).unwrap();
+        drop(busy);
+        assert!(drained.probe(Kind::Liveness).is_err());
+    }
+
     #[test]
     fn without_a_jvm_a_node_is_dead_unless_its_start_is_held_back() {
         let pod = pod("127.83.2.1", 1, "on");

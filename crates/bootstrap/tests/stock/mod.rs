@@ -22,9 +22,10 @@ pub(crate) fn files(series: &str) -> Files {
         .collect()
 }
 
-/// `tests/fixtures/config.json`, rendered over `stock` for a node on `address`.
-pub(crate) fn rendered(stock: &Files, product_version: &str, address: &str) -> Rendered {
-    let tree = Tree::parse(include_str!("../fixtures/config.json")).unwrap();
+/// `tests/fixtures/config-<series>.json`, rendered over `stock` for a node on `address`.
+pub(crate) fn rendered(series: &str, stock: &Files, product_version: &str, address: &str) -> Rendered {
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/config-{series}.json"));
+    let tree = Tree::parse(&std::fs::read_to_string(config).unwrap()).unwrap();
     let node = Node {
         address: address.to_owned(),
         rack: "rack1".to_owned(),

@@ -13,7 +13,7 @@ use crate::cache::{Artifact, Cache, make_directory};
 use crate::progress::Progress;
 use crate::tool;
 
-/// A release of Cassandra the lab has an image of.
+/// A release of Cassandra.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Release {
     /// Its version.
@@ -35,8 +35,23 @@ impl Release {
         line: "4.1",
     };
 
-    /// All of them.
+    /// The newest of its line. Java 17 does not run its nodes the supported way, but loads its configuration.
+    pub const V4_0: Self = Self {
+        version: "4.0.19",
+        line: "4.0",
+    };
+
+    /// The newest of its line. Its nodes want Java 8, its configuration is loaded by Java 17 as well.
+    pub const V3_11: Self = Self {
+        version: "3.11.19",
+        line: "3.11",
+    };
+
+    /// Those the lab has an image of.
     pub const ALL: [Self; 2] = [Self::V5_0, Self::V4_1];
+
+    /// Those whose configuration can be rendered.
+    pub const CONFIGURED: [Self; 4] = [Self::V5_0, Self::V4_1, Self::V4_0, Self::V3_11];
 
     /// The image's name.
     pub fn image(self) -> String {
