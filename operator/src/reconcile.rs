@@ -150,6 +150,10 @@ async fn pass(operator: &Operator, id: &ClusterId) -> Result<Wake, Failure> {
         execute(operator, id, &cluster, &plan, &mut executor).await?;
         return Ok(plan.wake);
     }
+    if let Some(plan) = plan::pause(&cluster, Timestamp::now()) {
+        execute(operator, id, &cluster, &plan, &mut executor).await?;
+        return Ok(plan.wake);
+    }
     let plan = match validate(&cluster) {
         Err(problems) => plan::refuse(&cluster, &problems, Timestamp::now()),
         Ok(validated) => {

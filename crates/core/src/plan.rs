@@ -4,6 +4,7 @@ use casskop_types::cluster::CassandraCluster;
 use casskop_types::conditions::{
     ConditionFact, ConditionReason, ConditionStatus, ConditionType, set_condition,
 };
+use casskop_types::labels::PAUSED;
 use casskop_types::status::{ActionStatus, CassandraClusterStatus, ClusterAction};
 use jiff::Timestamp;
 
@@ -88,6 +89,37 @@ pub fn plan(cluster: &ValidatedCluster, observed: &Observed, now: Timestamp) -> 
         notices: steps.notices,
         wake,
     }
+}
+
+/// The plan for a cluster that a user has paused: it is said, and nothing is done. `None` for any other.
+///
+/// What runs in nodes goes on there; its end is recorded once the cluster is resumed.
+pub fn pause(cluster: &CassandraCluster, now: Timestamp) -> Option<Plan> {
+    let value = cluster.metadata.annotations.as_ref()?.get(PAUSED)?;
+    if !value.eq_ignore_ascii_case("true") {
+        return None;
+    }
+    let stored = cluster.status.clone().unwrap_or_default();
+    let mut status = stored.clone();
+    let fact = ConditionFact {
+        kind: ConditionType::Waiting,
+        status: ConditionStatus::True,
+        reason: ConditionReason::Paused,
+        message: format!("the cluster is paused: take the annotation {PAUSED} away to let work go on"),
+    };
+    set_condition(&mut status.conditions, fact, cluster.metadata.generation, now);
+    let told = casskop_types::conditions::say_the_same(&stored, &status);
+    let notice = Notice {
+        kind: NoticeKind::Normal,
+        reason: "Paused",
+        note: "nothing is done with this cluster until it is resumed".to_owned(),
+    };
+    Some(Plan {
+        status,
+        effects: Vec::new(),
+        notices: if told { Vec::new() } else { vec![notice] },
+        wake: Wake::OnEvent,
+    })
 }
 
 /// Puts edits back, and does nothing else.

@@ -48,16 +48,20 @@ pub fn questions(cluster: &ValidatedCluster, kube: &KubeState, calls: &Calls) ->
         ask_the_ring(&racks, status, &mut questions);
     }
     if action::asks_for_replication(&racks, status) {
-        let ready = racks
-            .iter()
-            .flat_map(|rack| &rack.pods)
-            .find(|pod| pod.is_ready());
-        if let Some(pod) = ready {
-            ask(&mut questions, &pod.name, Question::Replication);
+        let has_ready = |rack: &&Rack<'_>| rack.pods.iter().any(PodView::is_ready);
+        if let Some(rack) = racks.iter().find(has_ready) {
+            ask_first(rack, Question::Replication, &mut questions);
         }
+    }
+    for rack in action::awaiting_rebuild(&racks, status) {
+        // A node of the datacenter itself: the schema has reached it then.
+        ask_first(rack, Question::Replication, &mut questions);
     }
     for rack in &racks {
         if let Some(rack_status) = status.rack(&rack.desired.id) {
+            if rack_status.release_version.is_none() {
+                ask_first(rack, Question::Ring, &mut questions);
+            }
             ask_for_operations(rack, rack_status, calls, &mut questions);
         }
         ask_for_requests(rack, &mut questions);
@@ -191,6 +195,13 @@ fn nodes_unrecorded(racks: &[Rack<'_>], status: &CassandraClusterStatus) -> bool
             let address = pod.address.map(|address| address.to_string());
             recorded.is_none_or(|recorded| recorded.node_ip != address)
         })
+}
+
+/// Asks the first node of a rack that can answer.
+fn ask_first(rack: &Rack<'_>, question: Question, questions: &mut Questions) {
+    if let Some(pod) = rack.pods.iter().find(|pod| pod.is_ready()) {
+        ask(questions, &pod.name, question);
+    }
 }
 
 fn ask(questions: &mut Questions, pod: &PodName, question: Question) {

@@ -206,6 +206,7 @@ fn is_worth_an_event(reason: ConditionReason) -> bool {
     matches!(
         reason,
         ConditionReason::DataAtRisk
+            | ConditionReason::NoReplicas
             | ConditionReason::ObjectRefused
             | ConditionReason::PodBlocked
             | ConditionReason::NodesUnreachable

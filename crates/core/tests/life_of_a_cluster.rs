@@ -10,6 +10,10 @@
 mod datacenters;
 #[path = "life_of_a_cluster/exploration.rs"]
 mod exploration;
+#[path = "life_of_a_cluster/follow_ups.rs"]
+mod follow_ups;
+#[path = "life_of_a_cluster/pausing.rs"]
+mod pausing;
 #[path = "life_of_a_cluster/repairs.rs"]
 mod repairs;
 #[path = "life_of_a_cluster/scale_down.rs"]

@@ -55,6 +55,10 @@ vocabulary! {
         ObjectRefused = "ObjectRefused",
         /// Data would be lost; the message says what would help.
         DataAtRisk = "DataAtRisk",
+        /// A user has paused the cluster.
+        Paused = "Paused",
+        /// No keyspace replicates to a datacenter that was added.
+        NoReplicas = "NoReplicas",
         /// A request on a pod's labels lacks its argument.
         RequestIncomplete = "RequestIncomplete",
         /// Another operator holds CassKop's lock.

@@ -51,6 +51,8 @@ pub const LAST_APPLIED_CONFIGURATION: &str = "cassandraclusters.db.orange.com/la
 /// Annotation of a cluster: `true` (in any case) turns off bringing up the first pod of each rack first.
 pub const DISABLE_FIRST_POD_PER_RACK: &str =
     "cassandraclusters.db.orange.com/disable-first-pod-per-rack-init-flow";
+/// Annotation of a cluster: `true` (in any case) keeps the operator from doing anything with it, except to let it be deleted.
+pub const PAUSED: &str = "cassandraclusters.db.orange.com/paused";
 /// Annotation of a StatefulSet: CassKop's copy of what it generated.
 pub const STATEFUL_SET_LAST_APPLIED: &str = "banzaicloud.com/last-applied";
 

@@ -205,6 +205,13 @@ pub struct RackStatus {
     /// The StatefulSet as JSON while it is made anew for larger volumes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stateful_set_snapshot_before_storage_resize: Option<String>,
+    /// Cassandra release that the nodes of the rack run, as they say, for example `5.0.9`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release_version: Option<String>,
+    /// Whether the rack's datacenter was added to a ring that holds data, and its nodes have to be rebuilt once keyspaces
+    /// replicate there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awaits_rebuild: Option<bool>,
     /// Operations on nodes of the rack: those under way, and the last ones that ended.
     #[serde(
         default,

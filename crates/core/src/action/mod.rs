@@ -3,6 +3,9 @@
 //! One step in a pass at most, and only when the whole cluster is well: one disrupted rack per cluster, one joining
 //! node per ring. What is wanted and may not happen yet queues up, first come, first served.
 
+mod follow_up;
+mod new_datacenter;
+mod release;
 mod rolling;
 mod scale_down;
 mod scale_up;
@@ -24,6 +27,7 @@ use crate::rack::{PodView, Rack};
 use crate::ring;
 use crate::steps::Steps;
 
+pub(crate) use new_datacenter::awaiting as awaiting_rebuild;
 pub(crate) use scale_down::{asks_for_replication, may_be_emptied};
 pub(crate) use wanted::anything_wanted;
 
@@ -38,7 +42,7 @@ pub fn advance(scene: Scene<'_>, status: &mut CassandraClusterStatus, steps: &mu
         let rack_status = status
             .cassandra_rack_status
             .entry(rack.desired.id.to_string())
-            .or_default();
+            .or_insert_with(|| added(scene, rack));
         conclude(scene, rack, rack_status, steps);
         wanted::accept(scene, rack, rack_status, steps);
     }
@@ -51,7 +55,8 @@ pub fn advance(scene: Scene<'_>, status: &mut CassandraClusterStatus, steps: &mu
         }
     }
     let Some(step) = next_step(scene, status) else {
-        return await_nodes(scene, status, steps);
+        await_nodes(scene, status, steps);
+        return new_datacenter::follow_up(scene, status, steps);
     };
     if step.kind == StepKind::Leave {
         return leave(scene, &step, status, steps);
@@ -326,12 +331,14 @@ fn conclude(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &mut RackStatus, ste
         return;
     };
     if action.status != Some(ActionStatus::Ongoing) {
-        return;
+        return release::note(scene, rack, rack_status);
     }
     let done = match action.name {
         Some(ClusterAction::ScaleUp) => scale_up::is_done(scene, rack, steps),
         Some(ClusterAction::ScaleDown) => scale_down::is_done(rack, rack_status),
-        _ => rolling::is_done(scene, rack, rack_status),
+        _ => {
+            rolling::is_done(scene, rack, rack_status) && release::is_settled(scene, rack, rack_status, steps)
+        }
     };
     if done {
         finish(rack_status, rack, scene, steps);
@@ -349,6 +356,7 @@ fn conclude_initializing(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &mut Ra
     }
     rack_status.phase = Some(Phase::Running);
     rack_status.initializing_sub_phase = None;
+    release::note(scene, rack, rack_status);
     if let Some(action) = &mut rack_status.cassandra_last_action {
         action.status = Some(ActionStatus::Done);
         action.end_time = Some(Time(scene.now));
@@ -381,7 +389,15 @@ fn finish(rack_status: &mut RackStatus, rack: &Rack<'_>, scene: Scene<'_>, steps
     steps.tell("ActionDone", format!("{name} done on rack {}", rack.desired.id));
 }
 
-/// The action of a rack that comes up.
+/// A rack that came after the others.
+fn added(scene: Scene<'_>, rack: &Rack<'_>) -> RackStatus {
+    RackStatus {
+        awaits_rebuild: new_datacenter::is_new(scene, rack).then_some(true),
+        ..initializing(scene)
+    }
+}
+
+/// The status of a rack that comes up.
 pub(crate) fn initializing(scene: Scene<'_>) -> RackStatus {
     RackStatus {
         phase: Some(Phase::Initializing),

@@ -6,7 +6,7 @@ use casskop_types::status::{
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{is_initializing, rolling, scale_down, seed_list, unfinished};
+use super::{is_initializing, new_datacenter, rolling, scale_down, seed_list, unfinished};
 use crate::desired::{self, TemplateInputs};
 use crate::effect::Effect;
 use crate::observed::KubeState;
@@ -17,10 +17,6 @@ use crate::validate::ValidatedCluster;
 
 /// Queues what is newly wanted of a rack, and resets the flag of a restart that is queued.
 pub(super) fn accept(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &mut RackStatus, steps: &mut Steps) {
-    if *rack_status == RackStatus::default() {
-        *rack_status = super::initializing(scene);
-        return;
-    }
     if scale_down::supersedes(rack, rack_status) {
         rack_status.phase = Some(Phase::Pending);
         rack_status.initializing_sub_phase = None;
@@ -40,7 +36,12 @@ pub(super) fn accept(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &mut RackSt
         };
         match may_begin {
             Ok(()) if name == ClusterAction::UpdateSeedList => hold_back(rack_status),
-            Ok(()) => queue(scene, rack_status, name),
+            Ok(()) => {
+                if name == ClusterAction::ScaleUp && new_datacenter::is_new(scene, rack) {
+                    rack_status.awaits_rebuild = Some(true);
+                }
+                queue(scene, rack_status, name);
+            }
             Err(blocker) => steps.wait_for(blocker),
         }
     }

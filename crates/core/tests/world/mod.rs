@@ -8,7 +8,7 @@ use casskop_core::call::{CallKey, CallState, NodeCall};
 use casskop_core::effect::{Effect, Notice, Wake};
 use casskop_core::fact::Fact;
 use casskop_core::observed::{KubeState, NodeFacts, Observed, OperationMode, RingView};
-use casskop_core::plan::{Plan, plan, refuse};
+use casskop_core::plan::{Plan, pause, plan, refuse};
 use casskop_core::questions::{Question, questions};
 use casskop_core::replication::{KeyspaceReplicas, Replication};
 use casskop_core::validate::{ValidatedCluster, validate};
@@ -49,6 +49,8 @@ pub(crate) struct World {
     pub(crate) members: BTreeMap<IpAddr, (String, bool)>,
     /// Pods whose container does not get ready.
     pub(crate) broken: BTreeSet<String>,
+    /// Image of Cassandra's container, by the uid of its pod.
+    images: BTreeMap<String, String>,
     /// Images of Cassandra that do not start.
     pub(crate) bad_images: BTreeSet<String>,
     /// Calls of the present operator process.
@@ -96,6 +98,7 @@ impl World {
             pods: BTreeMap::new(),
             members: BTreeMap::new(),
             broken: BTreeSet::new(),
+            images: BTreeMap::new(),
             bad_images: BTreeSet::new(),
             calls: BTreeMap::new(),
             in_flight: BTreeMap::new(),
@@ -153,6 +156,9 @@ impl World {
 
     /// What the operator makes of the world as it is.
     pub(crate) fn think(&self) -> Plan {
+        if let Some(plan) = pause(&self.cluster, self.now) {
+            return plan;
+        }
         match validate(&self.cluster) {
             Ok(validated) => self.look(&validated),
             Err(problems) => refuse(&self.cluster, &problems, self.now),
@@ -219,7 +225,7 @@ impl World {
                 let plan = self.pass(Death::Never);
                 passes += 1;
                 let written = |effect: &Effect| !matches!(effect, Effect::ForgetCall(_));
-                due = plan.wake != Wake::OnEvent || plan.effects.iter().any(written);
+                due = looks_again_soon(plan.wake) || plan.effects.iter().any(written);
             }
             due |= self.controllers() | self.nodes_finish();
             if let Some(what) = self.violations.first() {
@@ -407,6 +413,7 @@ impl World {
                 members.map(|(address, _)| *address).collect()
             };
             facts.mode = Fact::Known(OperationMode::Normal);
+            facts.release_version = Fact::Known(self.release_of(pod));
             facts.host_id = Fact::Known(self.members[&address].0.clone());
             facts.ring = Fact::Known(RingView {
                 live: side(true),
@@ -431,6 +438,12 @@ impl World {
             facts.replication = Fact::Known(self.replication.clone());
         }
         facts
+    }
+
+    /// The tag of the image that a pod was made from.
+    fn release_of(&self, pod: &PodName) -> String {
+        let image = &self.images[&self.uid(&pod.to_string())];
+        image.rsplit(':').next().unwrap().to_owned()
     }
 
     /// Carries out an effect under the versions that were read, or under none.
@@ -736,8 +749,14 @@ impl World {
             "status": {"podIP": address, "containerStatuses": containers, "conditions": [{"type": "Ready", "status": if ready { "True" } else { "False" }}]},
         }))
         .unwrap();
+        self.images.insert(format!("pod-uid-{}", self.next), image);
         self.pods.insert(pod, object);
     }
+}
+
+/// What is looked at less often is what only a person can change.
+fn looks_again_soon(wake: Wake) -> bool {
+    matches!(wake, Wake::After(delay) if delay < SignedDuration::from_secs(10))
 }
 
 /// The object that an effect writes under its resourceVersion.

@@ -1,0 +1,181 @@
+//! What an action leaves to be done on nodes is asked for with autoPilot, and suggested without.
+
+use casskop_core::call::NodeCall;
+use casskop_core::replication::KeyspaceReplicas;
+use casskop_types::conditions::{ConditionReason, ConditionType, condition};
+use casskop_types::labels::{OPERATION_ARGUMENT, OPERATION_NAME, OPERATION_STATUS};
+use serde_json::{Value, json};
+
+use super::world::{Made, World};
+
+fn two_racks(auto_pilot: bool) -> Value {
+    json!({
+        "nodesPerRacks": 1, "cassandraImage": "cassandra:4.1.10", "autoPilot": auto_pilot,
+        "topology": {"dc": [{"name": "dc1", "rack": [{"name": "rack1"}, {"name": "rack2"}]}]},
+    })
+}
+
+fn request(world: &World, pod: &str) -> [Option<String>; 3] {
+    [OPERATION_NAME, OPERATION_STATUS, OPERATION_ARGUMENT].map(|label| world.label_of(pod, label))
+}
+
+fn asked(name: &str, status: &str, argument: Option<&str>) -> [Option<String>; 3] {
+    [
+        Some(name.to_owned()),
+        Some(status.to_owned()),
+        argument.map(str::to_owned),
+    ]
+}
+
+fn replicates(world: &mut World, keyspace: &str, datacenters: &[&str]) {
+    let counts = datacenters.iter().map(|dc| ((*dc).to_owned(), 1)).collect();
+    let replicas = KeyspaceReplicas::of_ranges([counts]);
+    world.replication.insert(keyspace.to_owned(), replicas);
+}
+
+/// A ring with data, to which a datacenter of two nodes was added.
+fn with_a_new_datacenter(auto_pilot: bool) -> World {
+    let mut world = World::new(&two_racks(auto_pilot));
+    world.settle();
+    world.edit_spec(|spec| {
+        let new = json!({"name": "dc2", "nodesPerRacks": 2, "rack": [{"name": "rack1"}]});
+        spec["topology"]["dc"].as_array_mut().unwrap().push(new);
+    });
+    world.settle();
+    world
+}
+
+const NEW: [&str; 2] = ["ring-dc2-rack1-0", "ring-dc2-rack1-1"];
+
+fn waits_for(world: &World) -> Option<(String, String)> {
+    let status = world.cluster.status.as_ref().unwrap();
+    let waiting = condition(&status.conditions, ConditionType::Waiting).unwrap();
+    (waiting.status == "True").then(|| (waiting.reason.clone(), waiting.message.clone()))
+}
+
+#[test]
+fn a_new_major_release_has_its_sstables_upgraded_once_every_rack_runs_it() {
+    for (auto_pilot, status, calls) in [(true, "Done", 2), (false, "Manual", 0)] {
+        let mut world = World::new(&two_racks(auto_pilot));
+        world.settle();
+        world.edit_spec(|spec| spec["cassandraImage"] = json!("cassandra:5.0.9"));
+        world.settle();
+        for pod in ["ring-dc1-rack1-0", "ring-dc1-rack2-0"] {
+            assert_eq!(request(&world, pod), asked("upgradesstables", status, None));
+        }
+        let upgrades = |made: &&Made| matches!(made.call, NodeCall::UpgradeSstables { .. });
+        assert_eq!(world.made.iter().filter(upgrades).count(), calls);
+        assert_eq!(world.made.len(), calls);
+        let status = world.cluster.status.as_ref().unwrap();
+        let rack = &status.cassandra_rack_status["dc1-rack1"];
+        assert_eq!(rack.release_version.as_deref(), Some("5.0.9"));
+    }
+}
+
+#[test]
+fn a_minor_release_leaves_the_sstables_alone() {
+    let mut world = World::new(&two_racks(true));
+    world.settle();
+    world.edit_spec(|spec| spec["cassandraImage"] = json!("cassandra:4.1.11"));
+    world.settle();
+    assert_eq!(world.label_of("ring-dc1-rack1-0", OPERATION_NAME), None);
+    let status = world.cluster.status.as_ref().unwrap();
+    let rack = &status.cassandra_rack_status["dc1-rack1"];
+    assert_eq!(rack.release_version.as_deref(), Some("4.1.11"));
+}
+
+#[test]
+fn a_new_datacenter_says_that_it_holds_no_data_until_a_keyspace_replicates_there() {
+    let mut world = with_a_new_datacenter(true);
+    let (reason, message) = waits_for(&world).expect("it waits");
+    assert_eq!(reason, ConditionReason::NoReplicas.as_str());
+    assert!(message.contains("datacenter dc2 holds no data"), "{message}");
+    assert_eq!(world.label_of(NEW[0], OPERATION_NAME), None);
+
+    replicates(&mut world, "shop", &["dc1", "dc2"]);
+    replicates(&mut world, "archive", &["dc1"]);
+    world.settle();
+    assert_eq!(waits_for(&world), None);
+    let rebuilds = world
+        .made
+        .iter()
+        .map(|made| (made.pod.as_str(), made.call.clone()));
+    let from = |source: &str| NodeCall::Rebuild {
+        from_dc: source.to_owned(),
+    };
+    assert_eq!(rebuilds.collect::<Vec<_>>(), NEW.map(|pod| (pod, from("dc1"))));
+    let left_out = world
+        .notices
+        .iter()
+        .find(|notice| notice.reason == "KeyspacesLeftOut");
+    assert!(left_out.is_some_and(|notice| notice.note.contains("archive")));
+}
+
+#[test]
+fn without_auto_pilot_the_rebuild_is_suggested() {
+    let mut world = with_a_new_datacenter(false);
+    replicates(&mut world, "shop", &["dc1", "dc2"]);
+    world.settle();
+    for pod in NEW {
+        assert_eq!(request(&world, pod), asked("rebuild", "Manual", Some("dc1")));
+    }
+    assert_eq!(world.made, []);
+    assert_eq!(waits_for(&world), None);
+}
+
+#[test]
+fn nodes_that_were_rebuilt_by_hand_are_not_rebuilt_again() {
+    let mut world = with_a_new_datacenter(true);
+    replicates(&mut world, "shop", &["dc1", "dc2"]);
+    for pod in NEW {
+        world.label(
+            pod,
+            &[
+                (OPERATION_NAME, "rebuild"),
+                (OPERATION_STATUS, "Done"),
+                (OPERATION_ARGUMENT, "dc1"),
+            ],
+        );
+    }
+    world.settle();
+    assert_eq!(world.made, []);
+    assert_eq!(waits_for(&world), None);
+}
+
+#[test]
+fn datacenters_that_come_up_together_have_nothing_to_rebuild() {
+    let mut spec = two_racks(true);
+    let second = json!({"name": "dc2", "rack": [{"name": "rack1"}]});
+    spec["topology"]["dc"].as_array_mut().unwrap().push(second);
+    let mut world = World::new(&spec);
+    world.settle();
+    replicates(&mut world, "shop", &["dc1", "dc2"]);
+    world.settle();
+    assert_eq!((waits_for(&world), world.made.len()), (None, 0));
+}
+
+#[test]
+fn a_request_of_a_users_is_not_overwritten_and_what_it_displaces_is_told() {
+    let mut world = World::new(&two_racks(true));
+    world.settle();
+    let pod = "ring-dc1-rack1-0";
+    world.label(pod, &[(OPERATION_NAME, "cleanup"), (OPERATION_STATUS, "Paused")]);
+    world.edit_spec(|spec| spec["nodesPerRacks"] = json!(2));
+    world.settle();
+    assert_eq!(request(&world, pod), asked("cleanup", "Paused", None));
+    world.label(pod, &[(OPERATION_NAME, "upgradesstables")]);
+    world.edit_spec(|spec| spec["nodesPerRacks"] = json!(3));
+    world.settle();
+    assert_eq!(request(&world, pod), asked("upgradesstables", "Paused", None));
+    let told = world
+        .notices
+        .iter()
+        .filter(|notice| notice.reason == "OperationNotQueued");
+    let told: Vec<_> = told.map(|notice| notice.note.as_str()).collect();
+    assert_eq!(
+        told,
+        [
+            "pod ring-dc1-rack1-0 should get a cleanup, and has upgradesstables asked for: ask for it afterwards"
+        ]
+    );
+}
