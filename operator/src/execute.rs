@@ -4,12 +4,14 @@
 //! Every write carries what it was planned on (uid, resourceVersion), so that a plan made from a stale read loses against
 //! the API server instead of undoing something.
 
+use casskop_core::call::{CallKey, NodeCall};
 use casskop_core::effect::Effect;
 use casskop_core::plan::Plan;
 use casskop_jolokia::Credentials;
 use casskop_types::cluster::CassandraCluster;
 use casskop_types::conditions::say_the_same;
 use casskop_types::labels::CLUSTER_UID;
+use casskop_types::names::PodName;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -20,6 +22,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::fmt::Debug;
+use std::net::IpAddr;
 
 use crate::calls::Calls;
 use crate::cluster_id::ClusterId;
@@ -118,11 +121,7 @@ impl Executor<'_> {
                 if self.credentials.is_none() {
                     self.credentials = observe::credentials(self.client, planned_on, self.cluster).await?;
                 }
-                let namespace = &self.cluster.namespace;
-                let node = self
-                    .nodes
-                    .node(namespace, &pod.to_string(), *address, self.credentials.as_ref());
-                self.calls.start(self.cluster, key, node, call.clone())
+                self.start_call(key, pod, *address, call)
             }
             Effect::ForgetCall(key) => {
                 self.calls.forget(self.cluster, key);
@@ -135,12 +134,8 @@ impl Executor<'_> {
                 resource_version,
                 licence: _,
             } => {
-                let under = Preconditions {
-                    uid: Some(uid.clone()),
-                    resource_version: Some(resource_version.clone()),
-                };
-                self.delete::<PersistentVolumeClaim>("claim", name, under, None)
-                    .await
+                let how = deletion(uid, Some(resource_version));
+                self.delete::<PersistentVolumeClaim>("claim", name, &how).await
             }
             Effect::DeleteStatefulSet {
                 name,
@@ -148,11 +143,24 @@ impl Executor<'_> {
                 resource_version,
                 licence: _,
             } => {
-                let under = Preconditions {
-                    uid: Some(uid.clone()),
-                    resource_version: Some(resource_version.clone()),
+                let how = deletion(uid, Some(resource_version));
+                self.delete::<StatefulSet>("statefulset", name, &how).await
+            }
+            Effect::OrphanStatefulSet {
+                name,
+                uid,
+                resource_version,
+            } => {
+                let how = DeleteParams {
+                    propagation_policy: Some(PropagationPolicy::Orphan),
+                    ..deletion(uid, Some(resource_version))
                 };
-                self.delete::<StatefulSet>("statefulset", name, under, None).await
+                self.delete::<StatefulSet>("statefulset", name, &how).await
+            }
+            Effect::GrowClaim { name, uid, capacity } => {
+                let spec = json!({ "resources": { "requests": { "storage": capacity } } });
+                self.patch_claim(name, json!({ "metadata": { "uid": uid }, "spec": spec }))
+                    .await
             }
             Effect::StampClaim { name, uid } => {
                 self.stamp_claim(name, uid, planned_on.metadata.uid.as_ref())
@@ -163,14 +171,27 @@ impl Executor<'_> {
                 uid,
                 grace_seconds,
             } => {
-                let under = Preconditions {
-                    uid: Some(uid.clone()),
-                    resource_version: None,
+                let how = DeleteParams {
+                    grace_period_seconds: Some(*grace_seconds),
+                    ..deletion(uid, None)
                 };
-                self.delete::<Pod>("pod", &pod.to_string(), under, Some(*grace_seconds))
-                    .await
+                self.delete::<Pod>("pod", &pod.to_string(), &how).await
             }
         }
+    }
+
+    fn start_call(
+        &self,
+        key: &CallKey,
+        pod: &PodName,
+        address: IpAddr,
+        call: &NodeCall,
+    ) -> Result<(), Failure> {
+        let namespace = &self.cluster.namespace;
+        let node = self
+            .nodes
+            .node(namespace, &pod.to_string(), address, self.credentials.as_ref());
+        self.calls.start(self.cluster, key, node, call.clone())
     }
 
     async fn apply<K>(&self, kind: &str, object: &K) -> Result<(), Failure>
@@ -243,6 +264,10 @@ impl Executor<'_> {
     async fn stamp_claim(&self, name: &str, uid: &str, cluster_uid: Option<&String>) -> Result<(), Failure> {
         let annotations = json!({ CLUSTER_UID: cluster_uid });
         let patch = json!({ "metadata": { "uid": uid, "annotations": annotations } });
+        self.patch_claim(name, patch).await
+    }
+
+    async fn patch_claim(&self, name: &str, patch: Value) -> Result<(), Failure> {
         let claims: Api<PersistentVolumeClaim> = self.api();
         let patched = claims.patch(name, &owner(), &Patch::Merge(patch)).await;
         patched
@@ -251,23 +276,11 @@ impl Executor<'_> {
     }
 
     /// What is gone already need not be deleted.
-    async fn delete<K>(
-        &self,
-        kind: &str,
-        name: &str,
-        under: Preconditions,
-        grace: Option<u32>,
-    ) -> Result<(), Failure>
+    async fn delete<K>(&self, kind: &str, name: &str, how: &DeleteParams) -> Result<(), Failure>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
     {
-        let how = DeleteParams {
-            preconditions: Some(under),
-            grace_period_seconds: grace,
-            propagation_policy: Some(PropagationPolicy::Background),
-            ..DeleteParams::default()
-        };
-        let deleted = self.api::<K>().delete(name, &how).await;
+        let deleted = self.api::<K>().delete(name, how).await;
         match deleted.map_err(|error| self.failure(kind, name, error)) {
             Ok(_) | Err(Failure::NotFound(_)) => Ok(()),
             Err(failure) => Err(failure),
@@ -330,6 +343,10 @@ pub fn summary(effect: &Effect) -> String {
         Effect::PutBack(_) => "put edits back".to_owned(),
         Effect::KeepSpec(_) => "keep the accepted spec".to_owned(),
         Effect::DeleteStatefulSet { name, licence, .. } => format!("delete statefulset {name}: {licence}"),
+        Effect::OrphanStatefulSet { name, .. } => {
+            format!("delete statefulset {name} and leave its pods, to make it anew")
+        }
+        Effect::GrowClaim { name, capacity, .. } => format!("grow claim {name} to {capacity}"),
         Effect::StampClaim { name, .. } => format!("stamp claim {name}"),
         Effect::AddFinalizer => "add the finalizer".to_owned(),
         Effect::RemoveFinalizer => "remove the finalizer".to_owned(),
@@ -340,6 +357,18 @@ pub fn summary(effect: &Effect) -> String {
 
 fn name_of<K: Resource>(object: &K) -> String {
     object.meta().name.clone().unwrap_or_default()
+}
+
+/// The deletion of the very object that was read, and of what it owns.
+fn deletion(uid: &str, resource_version: Option<&String>) -> DeleteParams {
+    DeleteParams {
+        preconditions: Some(Preconditions {
+            uid: Some(uid.to_owned()),
+            resource_version: resource_version.cloned(),
+        }),
+        propagation_policy: Some(PropagationPolicy::Background),
+        ..DeleteParams::default()
+    }
 }
 
 fn owner() -> PatchParams {

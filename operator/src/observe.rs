@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::net::IpAddr;
 
 use casskop_core::fact::Fact;
-use casskop_core::observed::KubeState;
+use casskop_core::observed::{GrowthTrial, KubeState};
 use casskop_core::questions::{lacks_pods, needs_claims};
 use casskop_jolokia::Credentials;
 use casskop_types::cluster::CassandraCluster;
@@ -15,12 +15,14 @@ use futures::TryFutureExt as _;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod, Secret, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::api::{ApiResource, DynamicObject, ListParams};
+use kube::api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::NamespaceResourceScope;
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use crate::cluster_id::ClusterId;
+use crate::events::CONTROLLER;
 use crate::failure::Failure;
 
 /// What a read of the cluster object brought.
@@ -96,6 +98,7 @@ pub async fn children(
         services,
         disruption_budget,
         failed_creations: BTreeMap::new(),
+        growth: BTreeMap::new(),
         claims: Fact::default(),
     };
     let mut failed = BTreeMap::new();
@@ -109,6 +112,32 @@ pub async fn children(
         kube.claims = Fact::Known(list.of::<PersistentVolumeClaim>("persistentvolumeclaims").await?);
     }
     Ok(kube)
+}
+
+/// What the API server says of claims that are to grow, to a dry run: it knows whether their storage class allows it.
+pub async fn growth(
+    client: &Client,
+    id: &ClusterId,
+    trials: Vec<GrowthTrial>,
+) -> Result<BTreeMap<String, Result<(), String>>, Failure> {
+    let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), &id.namespace);
+    let dry_run = PatchParams {
+        dry_run: true,
+        ..PatchParams::apply(CONTROLLER)
+    };
+    let mut answers = BTreeMap::new();
+    for GrowthTrial { claim, capacity } in trials {
+        let size = json!({ "spec": { "resources": { "requests": { "storage": capacity } } } });
+        let tried = claims.patch(&claim, &dry_run, &Patch::Merge(size)).await;
+        let answer = match tried {
+            Ok(_) => Ok(()),
+            // An admission plugin's refusal, or validation's.
+            Err(kube::Error::Api(status)) if matches!(status.code, 403 | 422) => Err(status.message),
+            Err(error) => return Err(Failure::of_api(format!("claim {}/{claim}", id.namespace), error)),
+        };
+        answers.insert(claim, answer);
+    }
+    Ok(answers)
 }
 
 struct Lists<'a> {

@@ -7,7 +7,7 @@ use casskop_core::deletion;
 use casskop_core::effect::{Notice, NoticeKind, Wake};
 use casskop_core::observed::Observed;
 use casskop_core::plan::{self, Plan};
-use casskop_core::questions::questions;
+use casskop_core::questions::{growth_trials, questions};
 use casskop_core::validate::{ValidatedCluster, validate};
 use casskop_types::cluster::CassandraCluster;
 use casskop_types::conditions::{ConditionReason, ConditionStatus, ConditionType};
@@ -179,7 +179,9 @@ async fn observe(
     } else {
         ServicesRead::NotDue
     };
-    let kube = observe::children(&operator.client, id, cluster, services).await?;
+    let mut kube = observe::children(&operator.client, id, cluster, services).await?;
+    let trials = growth_trials(validated, &kube);
+    kube.growth = observe::growth(&operator.client, id, trials).await?;
     let calls = operator.calls.states(id);
     let questions = questions(validated, &kube, &calls);
     let nodes = if questions.is_empty() {

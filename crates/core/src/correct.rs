@@ -130,7 +130,7 @@ fn put(path: &str, before: Option<Value>) -> Value {
     }
 }
 
-/// The claims of a StatefulSet cannot be changed, and a volume does not shrink.
+/// A volume does not shrink, and stays in its class.
 fn volumes(
     kept: &Value,
     before: &CassandraClusterSpec,
@@ -148,31 +148,10 @@ fn volumes(
         let Some((what, why)) = volume_change(&was, &is) else {
             continue;
         };
-        let of_dc = now
-            .topology
-            .as_ref()
-            .is_some_and(|topology| topology.dc.as_ref().is_some_and(|all| !all.is_empty()));
-        let mut patch = back(
-            what,
-            "/spec",
-            kept,
-            &serde_json::to_value(now).unwrap_or_default(),
-        );
-        if of_dc {
-            let name = |value: &&Value| value["name"] == *dc.name;
-            let known = kept["topology"]["dc"].as_array().into_iter().flatten().find(name);
-            let path = format!("/spec/topology/dc/{at}");
-            patch.extend(back(
-                what,
-                &path,
-                known.unwrap_or(&Value::Null),
-                &serde_json::to_value(&dc).unwrap_or_default(),
-            ));
-        }
+        let correction = put_volume_back(kept, now, (at, &dc), what, why);
         // A field of the cluster's is put back once, however many datacenters take it.
-        if !patch.is_empty() && found.iter().all(|other| other.patch != patch) {
-            let field = format!("{what} of datacenter {}", dc.name);
-            found.push(Correction { field, why, patch });
+        if !correction.patch.is_empty() && found.iter().all(|other| other.patch != correction.patch) {
+            found.push(correction);
         }
     }
     if before.storage_configs != now.storage_configs {
@@ -187,6 +166,53 @@ fn volumes(
             ),
         });
     }
+}
+
+/// Puts `what` back at both of its places: that of the cluster, and that of the datacenter.
+fn put_volume_back(
+    kept: &Value,
+    now: &CassandraClusterSpec,
+    (at, dc): (usize, &Datacenter),
+    what: &str,
+    why: String,
+) -> Correction {
+    let of_dc = now
+        .topology
+        .as_ref()
+        .is_some_and(|topology| topology.dc.as_ref().is_some_and(|all| !all.is_empty()));
+    let mut patch = back(
+        what,
+        "/spec",
+        kept,
+        &serde_json::to_value(now).unwrap_or_default(),
+    );
+    if of_dc {
+        let name = |value: &&Value| value["name"] == *dc.name;
+        let known = kept["topology"]["dc"].as_array().into_iter().flatten().find(name);
+        patch.extend(back(
+            what,
+            &format!("/spec/topology/dc/{at}"),
+            known.unwrap_or(&Value::Null),
+            &serde_json::to_value(dc).unwrap_or_default(),
+        ));
+    }
+    Correction {
+        field: format!("{what} of datacenter {}", dc.name),
+        why,
+        patch,
+    }
+}
+
+/// Puts back the size of a datacenter's volumes.
+pub(crate) fn keep_capacity(cluster: &CassandraCluster, dc: &str, why: &str) -> Option<Correction> {
+    let kept = accepted(cluster)?;
+    let datacenters = datacenters(&cluster.spec);
+    let place = datacenters
+        .iter()
+        .enumerate()
+        .find(|(_, known)| known.name == dc)?;
+    let correction = put_volume_back(&kept, &cluster.spec, place, "dataCapacity", why.to_owned());
+    (!correction.patch.is_empty()).then_some(correction)
 }
 
 fn back(field: &str, path: &str, before: &Value, now: &Value) -> Vec<Value> {
@@ -219,15 +245,6 @@ fn volume_change(was: &(String, String), is: &(String, String)) -> Option<(&'sta
             "dataCapacity",
             format!("a volume of {} does not shrink to {}", was.0, is.0),
         ));
-    }
-    if let (Ok(before), Ok(now)) = (was.0.parse::<Amount>(), is.0.parse::<Amount>())
-        && now > before
-    {
-        let why = format!(
-            "this version does not grow volumes ({} to {}): expand the claims by hand",
-            was.0, is.0
-        );
-        return Some(("dataCapacity", why));
     }
     (was.1 != is.1).then(|| {
         let why = format!(

@@ -150,6 +150,7 @@ mod tests {
             services: Fact::default(),
             disruption_budget: Fact::default(),
             failed_creations: std::collections::BTreeMap::default(),
+            growth: std::collections::BTreeMap::default(),
             claims: claims.map_or_else(Fact::default, |claims| Fact::Known(serde_json::from_value(claims.clone()).unwrap())),
         }
     }

@@ -82,6 +82,24 @@ pub enum Effect {
     },
     /// Drop what the operator remembers of a call, its end being recorded.
     ForgetCall(CallKey),
+    /// Delete a StatefulSet under its uid and resourceVersion, and leave its pods running: it is made anew.
+    OrphanStatefulSet {
+        /// Its name.
+        name: String,
+        /// Its uid.
+        uid: String,
+        /// Its resourceVersion.
+        resource_version: String,
+    },
+    /// Ask for a larger volume, under the claim's uid.
+    GrowClaim {
+        /// Name of the claim.
+        name: String,
+        /// Its uid.
+        uid: String,
+        /// Size asked for, a quantity.
+        capacity: String,
+    },
     /// Annotate a claim, under its uid, with the uid of the cluster it belongs to.
     StampClaim {
         /// Name of the claim.

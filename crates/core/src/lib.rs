@@ -16,6 +16,7 @@ pub mod blocker;
 pub mod call;
 mod children;
 pub mod correct;
+mod crossed_address;
 pub mod deletion;
 pub mod desired;
 pub mod effect;

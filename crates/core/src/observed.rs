@@ -32,8 +32,20 @@ pub struct KubeState {
     /// Why pods of a StatefulSet are not created, by its name, as the StatefulSet controller's latest event says it. Only of
     /// those that [`crate::questions::lacks_pods`] names.
     pub failed_creations: BTreeMap<String, String>,
+    /// Whether the API server would let claims grow, by name: what it says to a dry run. Only of those that
+    /// [`crate::questions::growth_trials`] names.
+    pub growth: BTreeMap<String, Result<(), String>>,
     /// Claims that carry the cluster's labels. `Unknown` unless [`crate::questions::needs_claims`] asked for them.
     pub claims: Fact<Vec<PersistentVolumeClaim>>,
+}
+
+/// A claim of which has to be known whether it may grow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrowthTrial {
+    /// Name of the claim.
+    pub claim: String,
+    /// Size it would have, a quantity.
+    pub capacity: String,
 }
 
 /// The complete input of [`crate::plan::plan`] besides the validated cluster and the time.

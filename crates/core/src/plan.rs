@@ -7,10 +7,12 @@ use casskop_types::conditions::{
 use casskop_types::labels::PAUSED;
 use casskop_types::status::{ActionStatus, CassandraClusterStatus, ClusterAction};
 use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::StatefulSet;
 
 use crate::action;
 use crate::children;
 use crate::correct::{self, Correction, Emptiness};
+use crate::crossed_address;
 use crate::deletion;
 use crate::effect::{Effect, Notice, NoticeKind, Wake};
 use crate::observed::Observed;
@@ -54,6 +56,7 @@ pub fn plan(cluster: &ValidatedCluster, observed: &Observed, now: Timestamp) -> 
     if corrections.is_empty() {
         // Its place in the spec is that of the spec as it is.
         corrections.extend(removal::kept_full(&kube.cluster, &emptied));
+        corrections.extend(action::refused_growth(scene));
     }
     if !corrections.is_empty() {
         return put_back(stored, &corrections);
@@ -62,8 +65,8 @@ pub fn plan(cluster: &ValidatedCluster, observed: &Observed, now: Timestamp) -> 
     if let Some(stranger) = racks.iter().find_map(|rack| strangers_object(rack, cluster)) {
         steps.wait_for(stranger);
     } else {
-        // That a datacenter is to be emptied is accepted once it is known that it may be.
-        if emptied.iter().all(|(_, may)| may.is_ok()) {
+        // That a datacenter is to be emptied, or that volumes grow, is accepted once it is known that it may be.
+        if emptied.iter().all(|(_, may)| may.is_ok()) && action::may_grow(scene) {
             steps
                 .effects
                 .extend(correct::to_keep(&kube.cluster).map(Effect::KeepSpec));
@@ -71,6 +74,7 @@ pub fn plan(cluster: &ValidatedCluster, observed: &Observed, now: Timestamp) -> 
         removal::remove_datacenters(scene, &mut status, &mut steps);
         children::apply(scene, &mut steps);
         deletion::prepare(scene, &mut steps);
+        crossed_address::repair(scene, &status, &mut steps);
         action::advance(scene, &mut status, &mut steps);
         let quiet = action::quiet(scene, &status);
         for rack in &racks {
@@ -146,11 +150,18 @@ fn put_back(stored: CassandraClusterStatus, corrections: &[Correction]) -> Plan 
 /// The cluster as another operator left it, when this is the first that ours sees of it: so taking it over changes no pod.
 fn as_found(cluster: &ValidatedCluster, observed: &Observed) -> Option<ValidatedCluster> {
     let kube = &observed.kube;
-    let stored = kube
-        .statefulsets
-        .iter()
-        .find(|set| crate::licence::is_controlled_by(&set.metadata, &cluster.uid))?;
-    validate::at_first_sight(&kube.cluster, stored)?.ok()
+    let is_ours = |set: &&StatefulSet| crate::licence::is_controlled_by(&set.metadata, &cluster.uid);
+    let stored = kube.statefulsets.iter().find(is_ours).cloned();
+    // CassKop may have stopped while it made the only one anew.
+    let copied = || {
+        let racks = kube
+            .cluster
+            .status
+            .iter()
+            .flat_map(|status| status.cassandra_rack_status.values());
+        racks.into_iter().find_map(action::copied_statefulset)
+    };
+    validate::at_first_sight(&kube.cluster, &stored.or_else(copied)?)?.ok()
 }
 
 /// A StatefulSet of the right name that another object controls is nobody's to change here.

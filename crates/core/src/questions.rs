@@ -9,8 +9,9 @@ use k8s_openapi::api::core::v1::Pod;
 
 use crate::action;
 use crate::call::{CallKey, CallState};
+use crate::crossed_address;
 use crate::deletion;
-use crate::observed::KubeState;
+use crate::observed::{GrowthTrial, KubeState};
 use crate::operations::{self, is_running};
 use crate::rack::{self, PodView, Rack};
 use crate::validate::ValidatedCluster;
@@ -44,7 +45,10 @@ pub fn questions(cluster: &ValidatedCluster, kube: &KubeState, calls: &Calls) ->
     let empty = CassandraClusterStatus::default();
     let status = kube.cluster.status.as_ref().unwrap_or(&empty);
     let mut questions = Questions::new();
-    if action::anything_wanted(cluster, kube, &racks) || nodes_unrecorded(&racks, status) {
+    let ring_counts = action::anything_wanted(cluster, kube, &racks)
+        || nodes_unrecorded(&racks, status)
+        || crossed_address::is_suspected(&racks);
+    if ring_counts {
         ask_the_ring(&racks, status, &mut questions);
     }
     if action::asks_for_replication(&racks, status) {
@@ -71,7 +75,15 @@ pub fn questions(cluster: &ValidatedCluster, kube: &KubeState, calls: &Calls) ->
 
 /// Whether this pass has to read the cluster's claims: a node goes together with its claim, or the whole cluster does.
 pub fn needs_claims(kube: &KubeState) -> bool {
-    deletion::needs_claims(&kube.cluster, || new_pods(kube)) || nodes_go(kube)
+    deletion::needs_claims(&kube.cluster, || new_pods(kube)) || nodes_go(kube) || action::grows_volumes(kube)
+}
+
+/// The claims for which the API server has to be asked, by a dry run, whether they may grow: the spec asks for larger volumes, and
+/// only their storage class knows.
+pub fn growth_trials(cluster: &ValidatedCluster, kube: &KubeState) -> Vec<GrowthTrial> {
+    let empty = CassandraClusterStatus::default();
+    let status = kube.cluster.status.as_ref().unwrap_or(&empty);
+    action::growth_trials(&rack::racks(cluster, kube), status)
 }
 
 /// The StatefulSets whose controller has tried to create pods and could not: a missing service account, a quota, an

@@ -6,6 +6,8 @@
     reason = "what the test's world lacks is a bug of the test"
 )]
 
+#[path = "life_of_a_cluster/crossed_addresses.rs"]
+mod crossed_addresses;
 #[path = "life_of_a_cluster/datacenters.rs"]
 mod datacenters;
 #[path = "life_of_a_cluster/exploration.rs"]
@@ -20,6 +22,8 @@ mod repairs;
 mod scale_down;
 #[path = "life_of_a_cluster/seed_lists.rs"]
 mod seed_lists;
+#[path = "life_of_a_cluster/storage.rs"]
+mod storage;
 mod world;
 
 use casskop_core::call::NodeCall;

@@ -9,6 +9,7 @@ mod permissions;
 mod removal;
 mod restarts;
 mod sizes;
+mod volumes;
 
 use casskop_lab::state::Nodes;
 

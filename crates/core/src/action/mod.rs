@@ -10,6 +10,7 @@ mod rolling;
 mod scale_down;
 mod scale_up;
 mod seed_list;
+mod storage;
 mod wanted;
 
 use casskop_types::conditions::ConditionReason;
@@ -29,6 +30,10 @@ use crate::steps::Steps;
 
 pub(crate) use new_datacenter::awaiting as awaiting_rebuild;
 pub(crate) use scale_down::{asks_for_replication, may_be_emptied};
+pub(crate) use storage::{
+    all_may as may_grow, needs_claims as grows_volumes, refused as refused_growth,
+    snapshot as copied_statefulset, trials as growth_trials,
+};
 pub(crate) use wanted::anything_wanted;
 
 /// How soon the ring is asked again while it does not agree: no watch tells.
@@ -171,8 +176,39 @@ enum StepKind {
     Leave,
     /// Write the new template, which rolls the pods.
     Roll,
+    /// The data volumes grow.
+    Upsize,
     /// Wait for what is under way.
     Await,
+}
+
+/// How an action is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Come,
+    Grow,
+    Leave,
+    Upsize,
+    Roll,
+}
+
+fn way(action: ClusterAction) -> Way {
+    match action {
+        ClusterAction::Initializing => Way::Come,
+        ClusterAction::ScaleUp => Way::Grow,
+        ClusterAction::ScaleDown => Way::Leave,
+        ClusterAction::StorageUpsize => Way::Upsize,
+        ClusterAction::UpdateConfigMap
+        | ClusterAction::UpdateDockerImage
+        | ClusterAction::UpdateSeedList
+        | ClusterAction::RollingRestart
+        | ClusterAction::UpdateResources
+        | ClusterAction::UpdateStatefulSet
+        // These are no racks' actions; a status that has them has its template looked at.
+        | ClusterAction::ActionDeleteDc
+        | ClusterAction::ActionDeleteRack
+        | ClusterAction::CorrectCrdConfig => Way::Roll,
+    }
 }
 
 /// What is under way goes first; then first pods, in the order of the racks; then further pods; then what was asked
@@ -188,6 +224,15 @@ fn next_step<'a>(scene: Scene<'a>, status: &CassandraClusterStatus) -> Option<St
     if racks().any(|(_, rack_status)| decommission::under_way(rack_status).is_some()) {
         return None;
     }
+    let upsizing = || racks().find(|(_, rack_status)| storage::is_ongoing_in(rack_status));
+    let upsize = |rack| Step {
+        rack,
+        kind: StepKind::Upsize,
+    };
+    // Nobody looks after the pods of a rack that has no StatefulSet just now.
+    if let Some((rack, _)) = upsizing().filter(|(rack, _)| rack.statefulset.is_none()) {
+        return Some(upsize(rack));
+    }
     // A rack whose pods cannot start is repaired before anything else goes on: what goes on may be waiting for it.
     let broken = racks().find(|(rack, rack_status)| {
         let due = is_initializing(rack_status) || queued_action(rack_status).is_some();
@@ -199,6 +244,9 @@ fn next_step<'a>(scene: Scene<'a>, status: &CassandraClusterStatus) -> Option<St
             rack,
             kind: StepKind::Roll,
         });
+    }
+    if let Some((rack, _)) = upsizing() {
+        return Some(upsize(rack));
     }
     let rolling = racks().find(|(rack, status)| rolling::is_rolling(status) && rack.statefulset.is_some());
     if let Some((rack, rack_status)) = rolling {
@@ -239,10 +287,11 @@ fn next_step<'a>(scene: Scene<'a>, status: &CassandraClusterStatus) -> Option<St
         let is_well = !rack.pods.iter().any(PodView::cannot_start);
         (is_well, action.start_time.as_ref().map(|time| time.0))
     })?;
-    let kind = match action.name {
-        Some(ClusterAction::ScaleUp) => StepKind::Grow,
-        Some(ClusterAction::ScaleDown) => StepKind::Leave,
-        _ => StepKind::Roll,
+    let kind = match action.name.map(way) {
+        Some(Way::Grow) => StepKind::Grow,
+        Some(Way::Leave) => StepKind::Leave,
+        Some(Way::Upsize) => StepKind::Upsize,
+        Some(Way::Roll | Way::Come) | None => StepKind::Roll,
     };
     // A restart starts once its flag is reset: from then on a set flag is a new request.
     let waits_for_reset = action.name == Some(ClusterAction::RollingRestart) && rack.desired.rolling_restart;
@@ -264,6 +313,10 @@ fn gate(scene: Scene<'_>, step: &Step<'_>, status: &CassandraClusterStatus) -> R
         let none = RackStatus::default();
         let rack_status = status.rack(&step.rack.desired.id).unwrap_or(&none);
         return rolling::gate(scene, step.rack, rack_status);
+    }
+    let begun = |rack_status| step.kind == StepKind::Upsize && storage::is_ongoing_in(rack_status);
+    if status.rack(&step.rack.desired.id).is_some_and(begun) {
+        return Ok(());
     }
     for rack in scene.racks.iter().filter(|rack| rack.statefulset.is_some()) {
         rack.complete()?;
@@ -288,6 +341,10 @@ fn take(scene: Scene<'_>, step: &Step<'_>, status: &mut CassandraClusterStatus, 
             if let Some(object) = scale_up::one_more(step.rack) {
                 steps.effects.push(Effect::UpdateStatefulSet(Box::new(object)));
             }
+        }
+        StepKind::Upsize => {
+            begin(rack_status, step.rack, scene, steps);
+            storage::advance(scene, step.rack, rack_status, steps);
         }
         StepKind::Roll => {
             if rolling::same_second(scene, step.rack, rack_status) {
@@ -333,10 +390,11 @@ fn conclude(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &mut RackStatus, ste
     if action.status != Some(ActionStatus::Ongoing) {
         return release::note(scene, rack, rack_status);
     }
-    let done = match action.name {
-        Some(ClusterAction::ScaleUp) => scale_up::is_done(scene, rack, steps),
-        Some(ClusterAction::ScaleDown) => scale_down::is_done(rack, rack_status),
-        _ => {
+    let done = match action.name.map(way) {
+        Some(Way::Grow) => scale_up::is_done(scene, rack, steps),
+        Some(Way::Leave) => scale_down::is_done(rack, rack_status),
+        Some(Way::Upsize) => storage::is_done(scene, rack, rack_status),
+        Some(Way::Roll | Way::Come) | None => {
             rolling::is_done(scene, rack, rack_status) && release::is_settled(scene, rack, rack_status, steps)
         }
     };

@@ -86,11 +86,7 @@ pub(super) fn unstick(scene: Scene<'_>, rack: &Rack<'_>, steps: &mut Steps) {
 /// Whether the rack's pods are being rolled.
 pub(super) fn is_rolling(rack_status: &RackStatus) -> bool {
     rack_status.cassandra_last_action.as_ref().is_some_and(|action| {
-        action.status == Some(ActionStatus::Ongoing)
-            && !matches!(
-                action.name,
-                None | Some(ClusterAction::Initializing | ClusterAction::ScaleUp | ClusterAction::ScaleDown)
-            )
+        action.status == Some(ActionStatus::Ongoing) && action.name.map(super::way) == Some(super::Way::Roll)
     })
 }
 

@@ -1,12 +1,14 @@
 //! What the spec asks of a rack that it does not have yet.
 
+use std::iter::once_with;
+
 use casskop_types::status::{
     ActionStatus, CassandraClusterStatus, ClusterAction, LastAction, Phase, RackStatus,
 };
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{is_initializing, new_datacenter, rolling, scale_down, seed_list, unfinished};
+use super::{is_initializing, new_datacenter, rolling, scale_down, seed_list, storage, unfinished};
 use crate::desired::{self, TemplateInputs};
 use crate::effect::Effect;
 use crate::observed::KubeState;
@@ -26,26 +28,34 @@ pub(super) fn accept(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &mut RackSt
     let (Some(stored), false) = (rack.statefulset, is_initializing(rack_status)) else {
         return;
     };
-    if unfinished(rack_status).is_none()
-        && let Some(name) = newly_wanted(scene.cluster, rack, stored)
-    {
-        // What may not begin is not queued: it would hold back all that could.
-        let may_begin = match name {
-            ClusterAction::ScaleDown => scale_down::may_begin(scene, rack, steps),
-            _ => Ok(()),
-        };
-        match may_begin {
-            Ok(()) if name == ClusterAction::UpdateSeedList => hold_back(rack_status),
-            Ok(()) => {
-                if name == ClusterAction::ScaleUp && new_datacenter::is_new(scene, rack) {
-                    rack_status.awaits_rebuild = Some(true);
+    if unfinished(rack_status).is_none() {
+        for name in newly_wanted(scene.cluster, rack, stored) {
+            // What may not begin is not queued: it would hold back all that could.
+            let may_begin = match name {
+                ClusterAction::ScaleDown => scale_down::may_begin(scene, rack, steps),
+                ClusterAction::StorageUpsize => storage::may_begin(scene, rack),
+                _ => Ok(()),
+            };
+            match may_begin {
+                Ok(()) => {
+                    take_up(scene, rack, rack_status, name);
+                    break;
                 }
-                queue(scene, rack_status, name);
+                Err(blocker) => steps.wait_for(blocker),
             }
-            Err(blocker) => steps.wait_for(blocker),
         }
     }
     reset_flag(rack, rack_status, steps);
+}
+
+fn take_up(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &mut RackStatus, name: ClusterAction) {
+    if name == ClusterAction::UpdateSeedList {
+        return hold_back(rack_status);
+    }
+    if name == ClusterAction::ScaleUp && new_datacenter::is_new(scene, rack) {
+        rack_status.awaits_rebuild = Some(true);
+    }
+    queue(scene, rack_status, name);
 }
 
 /// A change that was queued and that somebody thought better of.
@@ -63,6 +73,7 @@ fn withdraw(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &mut RackStatus) {
         Some(ClusterAction::ScaleUp) => rack.replicas() < rack.desired.nodes,
         Some(ClusterAction::ScaleDown) => scale_down::is_wanted(rack),
         Some(ClusterAction::UpdateSeedList) => seed_list::is_wanted(scene.cluster, rack),
+        Some(ClusterAction::StorageUpsize) => storage::is_wanted(rack),
         None => true,
         Some(ClusterAction::RollingRestart) if rack.desired.rolling_restart => true,
         Some(ClusterAction::RollingRestart) => {
@@ -100,30 +111,35 @@ fn hold_back(rack_status: &mut RackStatus) {
     });
 }
 
-/// The action that brings a settled rack closer to its spec; growing first, as CassKop detects it before a restart.
-fn newly_wanted(cluster: &ValidatedCluster, rack: &Rack<'_>, stored: &StatefulSet) -> Option<ClusterAction> {
+/// The actions that bring a settled rack closer to its spec, in the order in which `CassKop` detects them.
+fn newly_wanted(
+    cluster: &ValidatedCluster,
+    rack: &Rack<'_>,
+    stored: &StatefulSet,
+) -> impl Iterator<Item = ClusterAction> {
     let change = || rolling::template_change(cluster, rack, stored);
     // A rack that cannot start is repaired before its size changes.
-    if rack.pods.iter().any(PodView::cannot_start)
-        && let Some(change) = change()
-    {
-        return Some(change);
-    }
-    if rack.replicas() < rack.desired.nodes {
-        return Some(ClusterAction::ScaleUp);
-    }
-    if scale_down::is_wanted(rack) {
-        return Some(ClusterAction::ScaleDown);
-    }
-    if let Some(change) = change() {
-        return Some(change);
-    }
-    if seed_list::is_wanted(cluster, rack) {
-        return Some(ClusterAction::UpdateSeedList);
-    }
-    rack.desired
-        .rolling_restart
-        .then_some(ClusterAction::RollingRestart)
+    let cannot_start = rack.pods.iter().any(PodView::cannot_start);
+    once_with(move || cannot_start.then(change).flatten())
+        .chain(once_with(|| {
+            storage::is_wanted(rack).then_some(ClusterAction::StorageUpsize)
+        }))
+        .chain(once_with(|| {
+            (rack.replicas() < rack.desired.nodes).then_some(ClusterAction::ScaleUp)
+        }))
+        .chain(once_with(|| {
+            scale_down::is_wanted(rack).then_some(ClusterAction::ScaleDown)
+        }))
+        .chain(once_with(change))
+        .chain(once_with(|| {
+            seed_list::is_wanted(cluster, rack).then_some(ClusterAction::UpdateSeedList)
+        }))
+        .chain(once_with(|| {
+            rack.desired
+                .rolling_restart
+                .then_some(ClusterAction::RollingRestart)
+        }))
+        .flatten()
 }
 
 /// The queued record stands for the flag from now on. The status is written before this effect.
@@ -165,6 +181,6 @@ pub(crate) fn anything_wanted(cluster: &ValidatedCluster, kube: &KubeState, rack
         !settled
             || rack
                 .statefulset
-                .is_none_or(|stored| newly_wanted(cluster, rack, stored).is_some())
+                .is_none_or(|stored| newly_wanted(cluster, rack, stored).next().is_some())
     })
 }

@@ -40,7 +40,6 @@ fn topology(dcs: &[(&str, &[&str])]) -> Value {
 #[case::nodes(json!({"nodesPerRacks": 2}), json!({"nodesPerRacks": 0}), "spec.nodesPerRacks")]
 #[case::no_nodes_said(json!({}), json!({"nodesPerRacks": 0}), "spec.nodesPerRacks")]
 #[case::smaller(json!({"dataCapacity": "2Gi"}), json!({"dataCapacity": "1Gi"}), "dataCapacity of datacenter dc1")]
-#[case::larger(json!({"dataCapacity": "1Gi"}), json!({"dataCapacity": "2Gi"}), "dataCapacity of datacenter dc1")]
 #[case::no_volume_any_more(json!({"dataCapacity": "2Gi"}), json!({}), "dataCapacity of datacenter dc1")]
 #[case::a_volume_after_all(json!({}), json!({"dataCapacity": "2Gi"}), "dataCapacity of datacenter dc1")]
 #[case::class(json!({"dataCapacity": "2Gi"}), json!({"dataCapacity": "2Gi", "dataStorageClass": "fast"}), "dataStorageClass of datacenter dc1")]

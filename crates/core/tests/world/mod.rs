@@ -9,7 +9,7 @@ use casskop_core::effect::{Effect, Notice, Wake};
 use casskop_core::fact::Fact;
 use casskop_core::observed::{KubeState, NodeFacts, Observed, OperationMode, RingView};
 use casskop_core::plan::{Plan, pause, plan, refuse};
-use casskop_core::questions::{Question, questions};
+use casskop_core::questions::{Question, growth_trials, questions};
 use casskop_core::replication::{KeyspaceReplicas, Replication};
 use casskop_core::validate::{ValidatedCluster, validate};
 use casskop_types::cluster::CassandraCluster;
@@ -39,6 +39,13 @@ pub(crate) enum Death {
     AfterWrites(usize),
 }
 
+/// Size of a volume: as asked for, and as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Size {
+    pub(crate) asked: String,
+    pub(crate) is: String,
+}
+
 /// Everything there is.
 #[derive(Clone)]
 pub(crate) struct World {
@@ -60,6 +67,10 @@ pub(crate) struct World {
     pub(crate) made: Vec<Made>,
     /// Claims by the pod that mounts them: uid, and how many there were before under the same name.
     pub(crate) claims: BTreeMap<String, (String, u32)>,
+    /// Volumes by the pod that mounts them.
+    pub(crate) volumes: BTreeMap<String, Size>,
+    /// Why the API server lets no claim grow, if it does not.
+    pub(crate) fixed_volumes: Option<String>,
     /// Host ids of nodes that were decommissioned: a disk that holds one of them starts no node again.
     pub(crate) decommissioned: BTreeSet<String>,
     pub(crate) replication: Replication,
@@ -104,6 +115,8 @@ impl World {
             in_flight: BTreeMap::new(),
             made: Vec::new(),
             claims: BTreeMap::new(),
+            volumes: BTreeMap::new(),
+            fixed_volumes: None,
             decommissioned: BTreeSet::new(),
             replication: [(
                 "shop".to_owned(),
@@ -185,7 +198,11 @@ impl World {
     }
 
     fn look(&self, cluster: &ValidatedCluster) -> Plan {
-        let kube = self.kube();
+        let mut kube = self.kube();
+        for trial in growth_trials(cluster, &kube) {
+            let answer = self.fixed_volumes.clone().map_or(Ok(()), Err);
+            kube.growth.insert(trial.claim, answer);
+        }
         let asked = questions(cluster, &kube, &self.calls);
         let nodes = asked
             .iter()
@@ -251,6 +268,14 @@ impl World {
     /// The StatefulSet controller and the kubelets take one step each.
     pub(crate) fn controllers(&mut self) -> bool {
         let mut moved = false;
+        for volume in self
+            .volumes
+            .values_mut()
+            .filter(|volume| volume.asked != volume.is)
+        {
+            volume.is.clone_from(&volume.asked);
+            moved = true;
+        }
         for name in self.sets.keys().cloned().collect::<Vec<_>>() {
             moved |= self.control(&name);
         }
@@ -395,10 +420,11 @@ impl World {
             services: Fact::default(),
             disruption_budget: Fact::default(),
             failed_creations: std::collections::BTreeMap::default(),
+            growth: std::collections::BTreeMap::default(),
             claims: Fact::Known(
                 self.claims
                     .iter()
-                    .map(|(pod, (uid, _))| claim(pod, uid))
+                    .map(|(pod, (uid, _))| claim(pod, uid, &self.volumes[pod]))
                     .collect(),
             ),
         }
@@ -535,6 +561,14 @@ impl World {
                 self.written(name);
                 self.sets.remove(name);
             }
+            Effect::OrphanStatefulSet { name, .. } => {
+                self.written(name);
+                self.sets.remove(name);
+            }
+            Effect::GrowClaim { name, capacity, .. } => {
+                let volume = self.volumes.get_mut(name.strip_prefix("data-").unwrap()).unwrap();
+                volume.asked.clone_from(capacity);
+            }
             Effect::StampClaim { .. }
             | Effect::AddFinalizer
             | Effect::RemoveFinalizer
@@ -588,6 +622,7 @@ impl World {
         let of_member = self.members.values().any(|(member, _)| *member == host_id);
         self.must(!of_member, "the claim of a member was deleted");
         self.claims.remove(&pod);
+        self.volumes.remove(&pod);
         self.dropped_claims.push(pod);
     }
 
@@ -698,6 +733,11 @@ impl World {
         self.claims
             .entry(pod.clone())
             .or_insert_with(|| (format!("claim-uid-{next}"), u32::try_from(former).unwrap()));
+        let size = data_size(set);
+        self.volumes.entry(pod.clone()).or_insert_with(|| Size {
+            asked: size.clone(),
+            is: size,
+        });
         let host_id = self.host_id(&pod);
         let known = self
             .members
@@ -754,6 +794,14 @@ impl World {
     }
 }
 
+/// The size of the data volumes that a StatefulSet makes.
+pub(crate) fn data_size(set: &StatefulSet) -> String {
+    let templates = set.spec.as_ref().unwrap().volume_claim_templates.as_ref();
+    let data = templates.and_then(|templates| templates.first());
+    let requests = data.and_then(|data| data.spec.as_ref()?.resources.as_ref()?.requests.as_ref());
+    requests.map_or_else(String::new, |requests| requests["storage"].0.clone())
+}
+
 /// What is looked at less often is what only a person can change.
 fn looks_again_soon(wake: Wake) -> bool {
     matches!(wake, Wake::After(delay) if delay < SignedDuration::from_secs(10))
@@ -763,14 +811,16 @@ fn looks_again_soon(wake: Wake) -> bool {
 fn object_of(effect: &Effect) -> Option<String> {
     match effect {
         Effect::UpdateStatefulSet(set) | Effect::LowerReplicas { set, .. } => set.metadata.name.clone(),
-        Effect::DeleteStatefulSet { name, .. } => Some(name.clone()),
+        Effect::DeleteStatefulSet { name, .. } | Effect::OrphanStatefulSet { name, .. } => Some(name.clone()),
         _ => None,
     }
 }
 
-fn claim(pod: &str, uid: &str) -> PersistentVolumeClaim {
+fn claim(pod: &str, uid: &str, size: &Size) -> PersistentVolumeClaim {
     serde_json::from_value(json!({
         "metadata": {"name": format!("data-{pod}"), "namespace": "ns", "uid": uid, "resourceVersion": "1"},
+        "spec": {"resources": {"requests": {"storage": size.asked}}},
+        "status": {"capacity": {"storage": size.is}},
     }))
     .unwrap()
 }
