@@ -26,8 +26,8 @@ mod seed_lists;
 mod storage;
 mod world;
 
-use casskop_core::call::NodeCall;
-use casskop_core::effect::Wake;
+use casskop_core::call::{CallState, NodeCall};
+use casskop_core::effect::{Effect, Wake};
 use casskop_types::operation::{OperationStatus, RecordState};
 use casskop_types::status::{ActionStatus, ClusterAction, Phase};
 use proptest::prelude::*;
@@ -318,6 +318,39 @@ fn a_cleanup_runs_once_on_each_pod_one_at_a_time_in_a_rack() {
     );
 }
 
+/// The operator dies in the middle of each try. One that gets a keyspace further each time may try for as long as it takes.
+#[test]
+fn a_cleanup_ends_as_an_error_only_if_its_tries_lead_nowhere() {
+    let after_deaths = |gets_further: bool| {
+        let mut world = formed(1);
+        let pod = "ring-dc1-rack1-0";
+        world.label(
+            pod,
+            &[("operation-name", "cleanup"), ("operation-status", "ToDo")],
+        );
+        for death in 0..40 {
+            world.pass(Death::Never);
+            if gets_further {
+                let keyspaces_done: Vec<String> = (0..=death).map(|number| format!("shop{number}")).collect();
+                for state in world.calls.values_mut() {
+                    *state = CallState::Running {
+                        keyspaces_done: keyspaces_done.clone(),
+                    };
+                }
+                world.pass(Death::Never);
+            }
+            world.die();
+            world.nodes_finish();
+        }
+        world.settle();
+        let status = world.cluster.status.as_ref().unwrap();
+        let record = status.cassandra_rack_status["dc1-rack1"].operations[0].clone();
+        (record.state, record.attempt)
+    };
+    assert_eq!(after_deaths(false), (RecordState::Error, 20));
+    assert_eq!(after_deaths(true), (RecordState::Done, 41));
+}
+
 #[test]
 fn a_pod_that_goes_away_in_the_middle_ends_its_operation_and_not_the_others() {
     let mut world = formed(1);
@@ -474,6 +507,39 @@ fn a_lost_node_is_removed_and_its_pod_dropped() {
     assert_eq!(world.made.len(), 1);
     assert_ne!(world.uid("ring-dc1-rack2-0"), uid);
     assert!(!world.members.contains_key(&lost));
+    assert_eq!(
+        world.label_of("ring-dc1-rack1-0", "operation-status").as_deref(),
+        Some("Done")
+    );
+}
+
+/// The operator dies before it writes any label, again and again, and the removal goes on by what the ring says.
+#[test]
+fn a_request_whose_label_is_never_written_is_carried_out_once() {
+    let mut world = formed(1);
+    world.node_is("ring-dc1-rack2-0", false);
+    world.label(
+        "ring-dc1-rack1-0",
+        &[
+            ("operation-name", "remove"),
+            ("operation-status", "ToDo"),
+            ("operation-argument", "ring-dc1-rack2-0"),
+        ],
+    );
+    for _ in 0..40 {
+        let label = |effect: &Effect| matches!(effect, Effect::LabelPod { .. });
+        let plan = world.think();
+        let others = plan.effects.iter().take_while(|effect| !label(effect)).count();
+        let status = usize::from(world.status_differs(&plan));
+        world.pass(Death::AfterWrites(status + others));
+        world.controllers();
+        world.nodes_finish();
+    }
+    world.settle();
+    let status = world.cluster.status.clone().unwrap();
+    let records = &status.cassandra_rack_status["dc1-rack1"].operations;
+    assert_eq!(records.len(), 1, "the request was taken up again: {records:?}");
+    assert_eq!(records[0].state, RecordState::Done);
     assert_eq!(
         world.label_of("ring-dc1-rack1-0", "operation-status").as_deref(),
         Some("Done")

@@ -40,6 +40,14 @@ pub(super) fn mirror(scene: Scene<'_>, rack: &Rack<'_>, status: &RackStatus, ste
     }
 }
 
+/// Whether the pod of a running record is labelled as if nobody had taken its request up yet: the operator died, or was
+/// refused, before it could write the label.
+pub(super) fn asks_still(rack: &Rack<'_>, record: &OperationRecord) -> bool {
+    let pod = rack.pods.iter().find(|pod| pod.uid == record.pod_uid);
+    let request = pod.and_then(|pod| queue::request_of(pod).ok().flatten());
+    request.is_some_and(|request| request.name == record.name && request.status == OperationStatus::ToDo)
+}
+
 /// Labels the pod of a record that starts. CassKop empties the end as it writes the start.
 pub(super) fn mark_ongoing(rack: &Rack<'_>, record: &OperationRecord, steps: &mut Steps) {
     debug_assert!(is_running(record));

@@ -5,7 +5,7 @@ use casskop_types::status::RackStatus;
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{ASK_AGAIN, Scene, decommission, last_operation, remove};
+use super::{ASK_AGAIN, Scene, decommission, labels, last_operation, remove};
 use crate::blocker::Blocker;
 use crate::call::{CallKey, CallState, NodeCall, storage_service_operation};
 use crate::effect::Effect;
@@ -14,7 +14,7 @@ use crate::rack::{PodView, Rack};
 use crate::steps::Steps;
 use casskop_types::conditions::ConditionReason;
 
-/// Tries of an operation whose outcome got lost, before it ends as an error.
+/// Tries of an operation whose outcome got lost, before it ends as an error. Each keyspace that is done allows as many again.
 pub(super) const ATTEMPTS: i32 = 20;
 
 /// What becomes of a running record.
@@ -117,13 +117,6 @@ fn find_again(
             remove::Outcome::Member => {}
         }
     }
-    if record.attempt >= ATTEMPTS {
-        let tries = record.attempt;
-        return Transition::End(Err(format!(
-            "the connection to pod {} was lost in each of {tries} tries",
-            pod.name
-        )));
-    }
     let mut done = record.progress.clone().unwrap_or_default().keyspaces_done;
     done.extend(
         keyspaces_done
@@ -132,7 +125,19 @@ fn find_again(
             .cloned()
             .collect::<Vec<_>>(),
     );
+    if record.attempt >= tries_with(&done) {
+        let tries = record.attempt;
+        return Transition::End(Err(format!(
+            "the connection to pod {} was lost again and again, in {tries} tries",
+            pod.name
+        )));
+    }
     Transition::RunAgain { keyspaces_done: done }
+}
+
+fn tries_with(keyspaces_done: &[String]) -> i32 {
+    let done = i32::try_from(keyspaces_done.len()).unwrap_or(i32::MAX);
+    ATTEMPTS.saturating_mul(done.saturating_add(1))
 }
 
 /// Writes a transition into the record and adds the effects it asks for.
@@ -172,6 +177,10 @@ pub(super) fn enter(
             steps.effects.extend(effects);
             steps.wait_for(waits);
             steps.look_again_after(ASK_AGAIN);
+        }
+        // Once the end is recorded, that label would be a new request. It is brought in line first.
+        Transition::End(_) if labels::asks_still(rack, record) => {
+            steps.look_again_after(SignedDuration::ZERO);
         }
         Transition::End(outcome) => end(scene, status, index, outcome, steps),
     }
