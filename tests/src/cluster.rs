@@ -218,12 +218,16 @@ impl<'a> Cluster<'a> {
 
     /// The simulator of the lab, and this cluster's name in it.
     pub fn simulator(&self) -> Result<(casskop_simulator::Client, casskop_simulator::ClusterId)> {
-        let address = self
-            .ground
-            .lab
-            .simulator()
-            .context("the lab has no simulated nodes")?;
-        let id = casskop_simulator::ClusterId::new(&self.ground.namespace, &self.name);
+        Self::simulator_of(self.ground, &self.name)
+    }
+
+    /// The simulator of a lab, and the name of a cluster in it, which need not be there yet.
+    pub fn simulator_of(
+        ground: &Ground,
+        name: &str,
+    ) -> Result<(casskop_simulator::Client, casskop_simulator::ClusterId)> {
+        let address = ground.lab.simulator().context("the lab has no simulated nodes")?;
+        let id = casskop_simulator::ClusterId::new(&ground.namespace, name);
         Ok((casskop_simulator::Client::new(address), id))
     }
 }

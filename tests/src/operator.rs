@@ -8,10 +8,82 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, Result};
 use casskop_lab::programs::Programs;
 
+use crate::faults::proxy::Proxy;
 use crate::ground::Ground;
 
 /// Renewals are not what tests wait for: a killed operator's lease is over after this.
 const LEASE: &str = "3s";
+
+/// How to start the operator.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    kubeconfig: PathBuf,
+    watched: String,
+    flags: Vec<String>,
+    name: String,
+    log: PathBuf,
+}
+
+impl Launch {
+    /// The operator of the test's namespace, with all rights.
+    pub fn of(ground: &Ground) -> Self {
+        let lease = format!("casskop-operator-{}", ground.namespace);
+        let flags = [
+            "--leader-election-namespace",
+            &ground.namespace,
+            "--leader-election-id",
+            &lease,
+        ];
+        Self::with(ground, &ground.lab.kubeconfig(), &ground.namespace, &flags)
+    }
+
+    fn with(ground: &Ground, kubeconfig: &Path, watched: &str, flags: &[&str]) -> Self {
+        let log = format!("operator-{}.log", ground.namespace);
+        Self {
+            kubeconfig: kubeconfig.to_owned(),
+            watched: watched.to_owned(),
+            flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
+            name: format!("operator-of-{}", ground.namespace),
+            log: ground.lab.directory().path().join(log),
+        }
+    }
+
+    /// The same operator, which reaches the API server through a proxy.
+    pub fn through(&self, proxy: &Proxy) -> Result<Self> {
+        let path = self.log.with_extension("kubeconfig");
+        Ok(Self {
+            kubeconfig: proxy.kubeconfig(&self.kubeconfig, path)?,
+            ..self.clone()
+        })
+    }
+
+    /// Starts a process. Each has the same name as the one before, as the next container of a pod has: it finds the lease
+    /// to be its own.
+    pub fn start(&self) -> Result<Operator> {
+        let program = Programs::beside_this_one()?.require("casskop-operator", "casskop-operator")?;
+        let file = File::options().create(true).append(true).open(&self.log)?;
+        let (metrics, health) = (free_address()?, free_address()?);
+        let child = Command::new(program)
+            .arg("run")
+            .args(&self.flags)
+            .args(["--leader-lease-duration", LEASE])
+            .args(["--metrics-addr", &metrics, "--health-probe-bind-address", &health])
+            .arg("--kubeconfig")
+            .arg(&self.kubeconfig)
+            .env("WATCH_NAMESPACE", &self.watched)
+            .env("POD_NAME", &self.name)
+            .env("LOG_LEVEL", "DEBUG")
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            .spawn()
+            .context("cannot start the operator")?;
+        Ok(Operator {
+            child,
+            log: self.log.clone(),
+        })
+    }
+}
 
 /// A running operator. Dropping it kills it.
 #[derive(Debug)]
@@ -23,57 +95,24 @@ pub struct Operator {
 impl Operator {
     /// The operator of the test's namespace, with all rights.
     pub fn start(ground: &Ground) -> Result<Self> {
-        Self::spawn(
-            ground,
-            &ground.lab.kubeconfig(),
-            &ground.namespace,
-            &[
-                ("--leader-election-namespace", &ground.namespace),
-                (
-                    "--leader-election-id",
-                    &format!("casskop-operator-{}", ground.namespace),
-                ),
-            ],
-        )
+        Launch::of(ground).start()
     }
 
     /// The operator as its Deployment starts it, for one namespace or, with an empty name, for all: under a login of its
     /// own, with its lease in another namespace than the clusters.
     pub fn start_as(ground: &Ground, kubeconfig: &Path, watched: &str, own_namespace: &str) -> Result<Self> {
-        let lease = [("--leader-election-namespace", own_namespace)];
-        Self::spawn(ground, kubeconfig, watched, &lease)
-    }
-
-    fn spawn(ground: &Ground, kubeconfig: &Path, watched: &str, flags: &[(&str, &str)]) -> Result<Self> {
-        let program = Programs::beside_this_one()?.require("casskop-operator", "casskop-operator")?;
-        let log = ground
-            .lab
-            .directory()
-            .path()
-            .join(format!("operator-{}.log", ground.namespace));
-        let file = File::options().create(true).append(true).open(&log)?;
-        let (metrics, health) = (free_address()?, free_address()?);
-        let child = Command::new(program)
-            .arg("run")
-            .args(flags.iter().flat_map(|(flag, value)| [flag, value]))
-            .args(["--leader-lease-duration", LEASE])
-            .args(["--metrics-addr", &metrics, "--health-probe-bind-address", &health])
-            .arg("--kubeconfig")
-            .arg(kubeconfig)
-            .env("WATCH_NAMESPACE", watched)
-            .env("POD_NAME", format!("operator-of-{}", ground.namespace))
-            .env("LOG_LEVEL", "DEBUG")
-            .stdin(Stdio::null())
-            .stdout(file.try_clone()?)
-            .stderr(file)
-            .spawn()
-            .context("cannot start the operator")?;
-        Ok(Self { child, log })
+        let lease = ["--leader-election-namespace", own_namespace];
+        Launch::with(ground, kubeconfig, watched, &lease).start()
     }
 
     /// What it logged so far, for a test that fails.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Whether the process is over, by its own doing.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
     }
 
     /// kill -9.

@@ -3,6 +3,7 @@
 mod casskop_commands;
 mod crashes;
 mod datacenters;
+mod faults;
 mod formation;
 mod operations;
 mod permissions;

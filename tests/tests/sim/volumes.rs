@@ -18,7 +18,8 @@ use serde_json::json;
 
 use crate::NODES;
 
-const GROWING: &str = "growing";
+/// A class whose volumes may grow.
+pub(crate) const GROWING: &str = "growing";
 
 #[tokio::test]
 async fn volumes_grow_and_no_pod_restarts() -> Result<()> {
@@ -121,7 +122,7 @@ async fn a_storage_class_that_cannot_grow_has_the_size_put_back_with_the_api_ser
 }
 
 /// The lab's own class, but for volumes that may grow.
-async fn growing_class(ground: &Ground) -> Result<()> {
+pub(crate) async fn growing_class(ground: &Ground) -> Result<()> {
     let class = json!({
         "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": { "name": GROWING },
         "provisioner": "kubernetes.io/host-path", "reclaimPolicy": "Delete", "volumeBindingMode": "Immediate",
@@ -135,7 +136,7 @@ async fn growing_class(ground: &Ground) -> Result<()> {
 }
 
 /// Gives a claim the size it asks for, as the driver of its volume would.
-async fn drive(claims: &Api<PersistentVolumeClaim>, claim: &PersistentVolumeClaim) -> Result<()> {
+pub(crate) async fn drive(claims: &Api<PersistentVolumeClaim>, claim: &PersistentVolumeClaim) -> Result<()> {
     let wanted = requested(claim);
     if wanted == capacity(claim) {
         return Ok(());
@@ -153,12 +154,12 @@ fn requested(claim: &PersistentVolumeClaim) -> Option<&str> {
     Some(requests.get("storage")?.0.as_str())
 }
 
-fn capacity(claim: &PersistentVolumeClaim) -> Option<&str> {
+pub(crate) fn capacity(claim: &PersistentVolumeClaim) -> Option<&str> {
     let capacity = claim.status.as_ref()?.capacity.as_ref()?;
     Some(capacity.get("storage")?.0.as_str())
 }
 
-async fn sets(ground: &Ground) -> Result<BTreeMap<String, StatefulSet>> {
+pub(crate) async fn sets(ground: &Ground) -> Result<BTreeMap<String, StatefulSet>> {
     let sets: Api<StatefulSet> = Api::namespaced(ground.client.clone(), &ground.namespace);
     let listed = sets.list(&ListParams::default()).await?;
     Ok(listed
