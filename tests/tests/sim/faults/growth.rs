@@ -127,7 +127,7 @@ pub(super) async fn live_through(faults: Faults) -> Result<String> {
             .await
         })
         .await?;
-    stage.conclude(25)
+    stage.conclude(15)
 }
 
 async fn claims(ground: &Ground) -> Result<Vec<String>> {

@@ -63,7 +63,7 @@ pub(super) async fn live_through(faults: Faults) -> Result<String> {
         simulator.ring(&id).await?.ring.lost("shop").is_empty(),
         "data was lost"
     );
-    stage.conclude(40)
+    stage.conclude(30)
 }
 
 /// Every kind of change that rolls pods, and a restart.
