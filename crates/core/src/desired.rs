@@ -46,4 +46,7 @@ pub fn owner_reference(cluster: &ValidatedCluster) -> OwnerReference {
 mod tests;
 
 #[cfg(test)]
+mod casskop;
+
+#[cfg(test)]
 mod properties;
