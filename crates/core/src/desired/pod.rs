@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use casskop_types::labels::Labels;
+use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{
     Affinity, LocalObjectReference, NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm,
     PodAffinityTerm, PodAntiAffinity, PodSecurityContext, PodSpec, WeightedPodAffinityTerm,
@@ -18,12 +19,13 @@ use crate::validate::{AntiAffinity, ValidatedCluster, ValidatedRack};
 /// Half an hour: a node drains before it stops, which takes its time.
 const TERMINATION_GRACE_SECONDS: i64 = 1800;
 
-/// The pod of a rack, whose nodes are started with these seeds.
+/// The pod of a rack, whose nodes are started with these seeds and keep off pods with the labels `repelled`.
 pub(super) fn pod_spec(
     cluster: &ValidatedCluster,
     rack: &ValidatedRack,
     seeds: &[String],
     data: DataMount,
+    repelled: Labels,
 ) -> PodSpec {
     let pod = &cluster.pod;
     let mut containers = containers(cluster, rack, data, &environment::of_bootstrap(cluster, seeds));
@@ -36,7 +38,7 @@ pub(super) fn pod_spec(
     PodSpec {
         affinity: Some(Affinity {
             node_affinity: Some(node_affinity(&rack.node_labels)),
-            pod_anti_affinity: Some(pod_anti_affinity(pod.anti_affinity, cluster.cluster_labels())),
+            pod_anti_affinity: Some(pod_anti_affinity(pod.anti_affinity, repelled)),
             pod_affinity: None,
         }),
         tolerations: Some(pod.tolerations.clone()),
@@ -81,12 +83,32 @@ fn node_affinity(labels: &BTreeMap<String, String>) -> NodeAffinity {
     }
 }
 
+/// The labels by which nodes of the cluster find each other. A StatefulSet that is there keeps its own, as its pods keep their
+/// labels: with another label of the cluster object they would keep off nobody any more.
+pub(super) fn repelled(cluster: &ValidatedCluster, stored: Option<&StatefulSet>) -> Labels {
+    let known = stored.and_then(|stored| {
+        let pod = stored.spec.as_ref()?.template.spec.as_ref()?;
+        let anti_affinity = pod.affinity.as_ref()?.pod_anti_affinity.as_ref()?;
+        let required = anti_affinity
+            .required_during_scheduling_ignored_during_execution
+            .iter()
+            .flatten();
+        let preferred = anti_affinity
+            .preferred_during_scheduling_ignored_during_execution
+            .iter()
+            .flatten();
+        let mut terms = required.chain(preferred.map(|weighted| &weighted.pod_affinity_term));
+        terms.next()?.label_selector.as_ref()?.match_labels.clone()
+    });
+    known.unwrap_or_else(|| cluster.cluster_labels())
+}
+
 /// Keeps nodes of the cluster, whatever their rack, off each other's Kubernetes nodes.
-fn pod_anti_affinity(strictness: AntiAffinity, cluster_labels: Labels) -> PodAntiAffinity {
+fn pod_anti_affinity(strictness: AntiAffinity, repelled: Labels) -> PodAntiAffinity {
     let term = PodAffinityTerm {
         topology_key: "kubernetes.io/hostname".to_owned(),
         label_selector: Some(LabelSelector {
-            match_labels: Some(cluster_labels),
+            match_labels: Some(repelled),
             match_expressions: None,
         }),
         ..PodAffinityTerm::default()

@@ -9,7 +9,7 @@ use k8s_openapi::api::apps::v1::{
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
-use super::pod::pod_spec;
+use super::pod::{pod_spec, repelled};
 use super::volumes::{DataMount, claim_templates};
 use crate::validate::{ValidatedCluster, ValidatedRack};
 
@@ -51,6 +51,7 @@ pub fn statefulset(
                 rack,
                 inputs.seeds,
                 DataMount::of(cluster, rack, inputs.stored),
+                repelled(cluster, inputs.stored),
             )),
         },
         update_strategy: Some(StatefulSetUpdateStrategy {
