@@ -7,7 +7,6 @@
 use casskop_core::call::{CallKey, NodeCall};
 use casskop_core::effect::Effect;
 use casskop_core::plan::Plan;
-use casskop_jolokia::Credentials;
 use casskop_types::cluster::CassandraCluster;
 use casskop_types::conditions::say_the_same;
 use casskop_types::labels::CLUSTER_UID;
@@ -29,10 +28,10 @@ use crate::cluster_id::ClusterId;
 use crate::cluster_patch;
 use crate::events::CONTROLLER;
 use crate::failure::Failure;
+use crate::keyring::Keyring;
 use crate::lease::Term;
 use crate::merge_patch::merge_patch;
 use crate::nodes::Nodes;
-use crate::observe;
 
 /// What effects are carried out with.
 pub struct Executor<'a> {
@@ -46,8 +45,8 @@ pub struct Executor<'a> {
     pub term: &'a Term,
     /// The cluster the plan is for.
     pub cluster: &'a ClusterId,
-    /// User and password of Jolokia, if this pass has read them already.
-    pub credentials: Option<Credentials>,
+    /// Users and passwords of Jolokia.
+    pub keyring: Keyring,
 }
 
 impl Executor<'_> {
@@ -117,12 +116,7 @@ impl Executor<'_> {
                 pod,
                 address,
                 call,
-            } => {
-                if self.credentials.is_none() {
-                    self.credentials = observe::credentials(self.client, planned_on, self.cluster).await?;
-                }
-                self.start_call(key, pod, *address, call)
-            }
+            } => self.start_call(key, pod, *address, call).await,
             Effect::ForgetCall(key) => {
                 self.calls.forget(self.cluster, key);
                 Ok(())
@@ -180,17 +174,19 @@ impl Executor<'_> {
         }
     }
 
-    fn start_call(
-        &self,
+    async fn start_call(
+        &mut self,
         key: &CallKey,
         pod: &PodName,
         address: IpAddr,
         call: &NodeCall,
     ) -> Result<(), Failure> {
+        let keyring = &mut self.keyring;
+        let credentials = keyring.credentials(self.client, self.cluster, pod).await?;
         let namespace = &self.cluster.namespace;
         let node = self
             .nodes
-            .node(namespace, &pod.to_string(), address, self.credentials.as_ref());
+            .node(namespace, &pod.to_string(), address, credentials.as_ref());
         self.calls.start(self.cluster, key, node, call.clone())
     }
 

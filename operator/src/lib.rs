@@ -14,6 +14,7 @@ pub mod execute;
 pub mod failure;
 pub mod fingerprint;
 pub mod http;
+pub mod keyring;
 pub mod lease;
 pub mod legacy_lock;
 pub mod memory;

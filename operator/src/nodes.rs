@@ -84,7 +84,7 @@ impl Nodes {
         namespace: &str,
         questions: &Questions,
         addresses: &BTreeMap<PodName, IpAddr>,
-        credentials: &Result<Option<Credentials>, String>,
+        credentials: &BTreeMap<PodName, Result<Option<Credentials>, String>>,
     ) -> BTreeMap<PodName, NodeFacts> {
         let mut facts: BTreeMap<PodName, NodeFacts> = questions
             .keys()
@@ -92,7 +92,15 @@ impl Nodes {
             .collect();
         let asked: Vec<_> = questions
             .iter()
-            .map(|(pod, questions)| self.facts(namespace, pod, questions, addresses.get(pod), credentials))
+            .map(|(pod, questions)| {
+                self.facts(
+                    namespace,
+                    pod,
+                    questions,
+                    addresses.get(pod),
+                    credentials.get(pod),
+                )
+            })
             .collect();
         let mut answers = stream::iter(asked).buffer_unordered(ASKED_AT_ONCE);
         let gather = async {
@@ -113,13 +121,14 @@ impl Nodes {
         pod: &PodName,
         questions: &BTreeSet<Question>,
         address: Option<&IpAddr>,
-        credentials: &Result<Option<Credentials>, String>,
+        credentials: Option<&Result<Option<Credentials>, String>>,
     ) -> (PodName, NodeFacts) {
         let facts = match (credentials, address) {
-            (Err(why), _) => unknown(why),
+            (Some(Err(why)), _) => unknown(why),
             (_, None) => unknown(&format!("pod {pod} has no address yet")),
-            (Ok(credentials), Some(address)) => {
-                let node = self.node(namespace, &pod.to_string(), *address, credentials.as_ref());
+            (credentials, Some(address)) => {
+                let credentials = credentials.and_then(|read| read.as_ref().ok()?.as_ref());
+                let node = self.node(namespace, &pod.to_string(), *address, credentials);
                 node.facts(questions).await
             }
         };

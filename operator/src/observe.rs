@@ -6,18 +6,17 @@ use std::net::IpAddr;
 
 use casskop_core::fact::Fact;
 use casskop_core::observed::{GrowthTrial, KubeState};
-use casskop_core::questions::{lacks_pods, needs_claims};
-use casskop_jolokia::Credentials;
-use casskop_types::cluster::CassandraCluster;
+use casskop_core::questions::{is_new, lacks_pods, needs_claims};
+use casskop_types::cluster::{CassandraCluster, GROUP, VERSION};
 use casskop_types::labels;
 use casskop_types::names::PodName;
 use futures::TryFutureExt as _;
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod, Secret, Service};
+use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams};
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams};
 use kube::core::NamespaceResourceScope;
-use kube::{Api, Client, Resource};
+use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
@@ -90,6 +89,11 @@ pub async fn children(
             (Fact::Known(services), Fact::Known(budget))
         }
     };
+    let scheduled_backups = if is_new(cluster) {
+        scheduled_backups(client, id).await?
+    } else {
+        Vec::new()
+    };
     let cluster = cluster.clone();
     let mut kube = KubeState {
         cluster,
@@ -100,6 +104,7 @@ pub async fn children(
         failed_creations: BTreeMap::new(),
         growth: BTreeMap::new(),
         claims: Fact::default(),
+        scheduled_backups,
     };
     let mut failed = BTreeMap::new();
     for set in lacks_pods(&kube) {
@@ -138,6 +143,34 @@ pub async fn growth(
         answers.insert(claim, answer);
     }
     Ok(answers)
+}
+
+/// Names of CassKop's backups of a cluster that have a schedule. Where their definition is not installed there are none.
+async fn scheduled_backups(client: &Client, id: &ClusterId) -> Result<Vec<String>, Failure> {
+    let kind = GroupVersionKind::gvk(GROUP, VERSION, "CassandraBackup");
+    let kind = ApiResource::from_gvk_with_plural(&kind, "cassandrabackups");
+    let backups: Api<DynamicObject> = Api::namespaced_with(client.clone(), &id.namespace, &kind);
+    let listed = backups.list(&ListParams::default()).await;
+    let listed = match listed.map_err(|error| Failure::of_api(format!("backups of cluster {id}"), error)) {
+        Ok(listed) => listed.items,
+        Err(Failure::NotFound(_)) => Vec::new(),
+        // A warning the less is no reason to leave the cluster alone.
+        Err(failure @ Failure::Forbidden(_)) => {
+            tracing::warn!("scheduled backups are not looked for: {failure}");
+            Vec::new()
+        }
+        Err(failure) => return Err(failure),
+    };
+    let is_scheduled = |backup: &DynamicObject| {
+        let spec = &backup.data["spec"];
+        let schedule = spec["schedule"].as_str().unwrap_or_default();
+        spec["cassandraCluster"] == *id.name && !schedule.is_empty()
+    };
+    Ok(listed
+        .iter()
+        .filter(|backup| is_scheduled(backup))
+        .map(ResourceExt::name_any)
+        .collect())
 }
 
 struct Lists<'a> {
@@ -196,40 +229,6 @@ pub fn addresses(pods: &[Pod]) -> BTreeMap<PodName, IpAddr> {
         Some((name, address))
     };
     pods.iter().filter_map(address).collect()
-}
-
-/// Reads user and password of Jolokia, if the cluster names a secret. Kept for one pass, so that a rotated secret counts
-/// at once.
-pub async fn credentials(
-    client: &Client,
-    cluster: &CassandraCluster,
-    id: &ClusterId,
-) -> Result<Option<Credentials>, Failure> {
-    let reference = cluster.spec.image_jolokia_secret.as_ref();
-    let Some(name) = reference
-        .and_then(|secret| secret.name.as_deref())
-        .filter(|name| !name.is_empty())
-    else {
-        return Ok(None);
-    };
-    let secrets: Api<Secret> = Api::namespaced(client.clone(), &id.namespace);
-    let secret = secrets.get(name).await;
-    let secret =
-        secret.map_err(|error| Failure::of_api(format!("jolokia secret {}/{name}", id.namespace), error))?;
-    let text = |key: &str| {
-        let value = secret.data.as_ref().and_then(|data| data.get(key));
-        let value = value.and_then(|value| std::str::from_utf8(&value.0).ok());
-        value.map(str::to_owned).ok_or_else(|| {
-            Failure::Invalid(format!(
-                "jolokia secret {}/{name} has no key {key} with text in it",
-                id.namespace
-            ))
-        })
-    };
-    Ok(Some(Credentials {
-        username: text("username")?,
-        password: text("password")?,
-    }))
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ use crate::cluster_id::ClusterId;
 use crate::events::Events;
 use crate::execute::{Executor, summary};
 use crate::failure::Failure;
+use crate::keyring::Keyring;
 use crate::lease::Term;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
@@ -131,7 +132,7 @@ async fn pass(operator: &Operator, id: &ClusterId) -> Result<Wake, Failure> {
         calls: &operator.calls,
         term: &operator.term,
         cluster: id,
-        credentials: None,
+        keyring: Keyring::default(),
     };
     let cluster = match observe::cluster(&operator.client, id).await? {
         // Its deletion is a sighting of its own, which forgets it.
@@ -184,14 +185,12 @@ async fn observe(
     kube.growth = observe::growth(&operator.client, id, trials).await?;
     let calls = operator.calls.states(id);
     let questions = questions(validated, &kube, &calls);
+    executor.keyring = Keyring::new(cluster, &kube.pods);
     let nodes = if questions.is_empty() {
         std::collections::BTreeMap::new()
     } else {
-        let credentials = observe::credentials(&operator.client, cluster, id).await;
-        if let Ok(Some(credentials)) = &credentials {
-            executor.credentials = Some(credentials.clone());
-        }
-        let credentials = credentials.map_err(|failure| failure.to_string());
+        let keyring = &mut executor.keyring;
+        let credentials = keyring.of_all(&operator.client, id, questions.keys()).await;
         let addresses = observe::addresses(&kube.pods);
         operator
             .nodes

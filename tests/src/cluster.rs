@@ -63,19 +63,23 @@ impl<'a> Cluster<'a> {
             "the pods' service account does not install: {}",
             applied.stderr
         );
-        let clusters = Api::namespaced(ground.client.clone(), &ground.namespace);
+        let clusters: Api<CassandraCluster> = Api::namespaced(ground.client.clone(), &ground.namespace);
         let object: CassandraCluster = serde_json::from_value(json!({
             "apiVersion": "db.orange.com/v2", "kind": "CassandraCluster",
             "metadata": { "name": name, "namespace": ground.namespace }, "spec": spec,
         }))?;
         clusters.create(&PostParams::default(), &object).await?;
-        let pods = Api::namespaced(ground.client.clone(), &ground.namespace);
-        Ok(Self {
+        Ok(Self::existing(ground, name))
+    }
+
+    /// A cluster that is there already.
+    pub fn existing(ground: &'a Ground, name: &str) -> Self {
+        Self {
             ground,
             name: name.to_owned(),
-            clusters,
-            pods,
-        })
+            clusters: Api::namespaced(ground.client.clone(), &ground.namespace),
+            pods: Api::namespaced(ground.client.clone(), &ground.namespace),
+        }
     }
 
     /// The object as it is now.
@@ -184,6 +188,15 @@ impl<'a> Cluster<'a> {
         let patch = Patch::Merge(json!({ "spec": spec }));
         self.clusters
             .patch(&self.name, &PatchParams::default(), &patch)
+            .await?;
+        Ok(())
+    }
+
+    /// Takes its status away, as if no operator had seen it yet.
+    pub async fn forget_status(&self) -> Result<()> {
+        let patch = Patch::Merge(json!({ "status": null }));
+        self.clusters
+            .patch_status(&self.name, &PatchParams::default(), &patch)
             .await?;
         Ok(())
     }

@@ -151,6 +151,7 @@ mod tests {
             disruption_budget: Fact::default(),
             failed_creations: std::collections::BTreeMap::default(),
             growth: std::collections::BTreeMap::default(),
+            scheduled_backups: Vec::new(),
             claims: claims.map_or_else(Fact::default, |claims| Fact::Known(serde_json::from_value(claims.clone()).unwrap())),
         }
     }

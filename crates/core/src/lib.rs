@@ -12,6 +12,7 @@
 //! is found again by the next pass from what it observes.
 
 pub mod action;
+mod adoption;
 pub mod blocker;
 pub mod call;
 mod children;

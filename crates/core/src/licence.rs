@@ -169,3 +169,32 @@ pub fn is_controlled_by(object: &ObjectMeta, uid: &str) -> bool {
         .flatten()
         .any(|owner| owner.controller == Some(true) && owner.uid == uid)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// cass-operator #973: an answer that failed was taken for a ring without the node.
+    #[test]
+    fn only_a_ring_with_members_and_without_the_node_proves_that_it_left() {
+        let witness: PodName = "demo-dc1-rack1-0".parse().unwrap();
+        let table: [(&[&str], bool); 4] = [
+            (&[], false),
+            (&["a-host", "that-left"], false),
+            (&["A-HOST", "THAT-LEFT"], false),
+            (&["a-host"], true),
+        ];
+        for (members, left) in table {
+            let hosts = (1..).map(|last| [127, 0, 0, last].into());
+            let view = RingView {
+                host_ids: hosts.zip(members.iter().map(|id| (*id).to_owned())).collect(),
+                ..RingView::default()
+            };
+            assert_eq!(
+                left_the_ring("that-left", &witness, &view).is_some(),
+                left,
+                "{members:?}"
+            );
+        }
+    }
+}

@@ -37,6 +37,9 @@ pub struct KubeState {
     pub growth: BTreeMap<String, Result<(), String>>,
     /// Claims that carry the cluster's labels. `Unknown` unless [`crate::questions::needs_claims`] asked for them.
     pub claims: Fact<Vec<PersistentVolumeClaim>>,
+    /// Names of CassKop's backups of this cluster that have a schedule. Read only of a cluster that is
+    /// [new](crate::questions::is_new).
+    pub scheduled_backups: Vec<String>,
 }
 
 /// A claim of which has to be known whether it may grow.

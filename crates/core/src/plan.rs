@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
 
 use crate::action;
+use crate::adoption;
 use crate::children;
 use crate::correct::{self, Correction, Emptiness};
 use crate::crossed_address;
@@ -61,6 +62,7 @@ pub fn plan(cluster: &ValidatedCluster, observed: &Observed, now: Timestamp) -> 
     if !corrections.is_empty() {
         return put_back(stored, &corrections);
     }
+    adoption::take_over(scene, &mut status, &mut steps);
     report::first_sight(scene, &mut status);
     if let Some(stranger) = racks.iter().find_map(|rack| strangers_object(rack, cluster)) {
         steps.wait_for(stranger);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use casskop_types::cluster::CassandraCluster;
 use casskop_types::names::PodName;
 use casskop_types::operation::{OperationName, OperationRequest, OperationStatus, RecordState};
 use casskop_types::status::{CassandraClusterStatus, RackStatus};
@@ -84,6 +85,12 @@ pub fn growth_trials(cluster: &ValidatedCluster, kube: &KubeState) -> Vec<Growth
     let empty = CassandraClusterStatus::default();
     let status = kube.cluster.status.as_ref().unwrap_or(&empty);
     action::growth_trials(&rack::racks(cluster, kube), status)
+}
+
+/// Whether the cluster is seen for the first time: then it is looked what another operator left.
+pub fn is_new(cluster: &CassandraCluster) -> bool {
+    let status = cluster.status.as_ref();
+    status.is_none_or(|status| status.pinned.is_none())
 }
 
 /// The StatefulSets whose controller has tried to create pods and could not: a missing service account, a quota, an

@@ -112,8 +112,18 @@ fn nodes(scene: Scene<'_>, status: &mut CassandraClusterStatus) {
         };
         scene.racks.iter().any(of_rack)
     };
-    status.cassandra_node_status.retain(|pod, _| is_wanted(pod));
     let views = ring::views(&scene.observed.nodes);
+    let may_be_member = |node: &NodeStatus| {
+        let is = |known: &String| {
+            let host_id = node.host_id.as_ref();
+            host_id.is_some_and(|host_id| known.eq_ignore_ascii_case(host_id))
+        };
+        views.is_empty() || views.iter().any(|(_, view)| view.host_ids.values().any(is))
+    };
+    // Whose pod somebody took away comes back under its name.
+    status
+        .cassandra_node_status
+        .retain(|pod, node| is_wanted(pod) || may_be_member(node));
     for pod in scene
         .racks
         .iter()

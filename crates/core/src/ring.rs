@@ -1,6 +1,6 @@
 //! What the nodes agree on. A step that takes a node down, or lets one join, needs the whole ring to agree first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use casskop_types::names::PodName;
@@ -17,6 +17,11 @@ pub type Nodes = BTreeMap<PodName, NodeFacts>;
 ///
 /// A ring without pods agrees. A ring of one node has no other witness than itself.
 pub fn agrees(racks: &[Rack<'_>], nodes: &Nodes) -> Result<(), Blocker> {
+    agrees_on_return(racks, nodes, &[])
+}
+
+/// The same, where members with these host ids may be down: what waits for the agreement brings them back.
+pub fn agrees_on_return(racks: &[Rack<'_>], nodes: &Nodes, returning: &[String]) -> Result<(), Blocker> {
     let pods: Vec<_> = racks.iter().flat_map(|rack| &rack.pods).collect();
     if pods.is_empty() {
         return Ok(());
@@ -26,7 +31,19 @@ pub fn agrees(racks: &[Rack<'_>], nodes: &Nodes) -> Result<(), Blocker> {
         return Err(no_answer(&pods, nodes));
     }
     for (witness, view) in &views {
-        membership_is_stable(witness, view, &pods)?;
+        let mut view = (*view).clone();
+        let returns = |address: &IpAddr| {
+            let host_id = view.host_ids.get(address);
+            host_id.is_some_and(|host_id| returning.iter().any(|known| known.eq_ignore_ascii_case(host_id)))
+        };
+        let down: BTreeSet<IpAddr> = view
+            .unreachable
+            .iter()
+            .filter(|address| !returns(address))
+            .copied()
+            .collect();
+        view.unreachable = down;
+        membership_is_stable(witness, &view, &pods)?;
     }
     pods.iter().try_for_each(|pod| is_up(pod, &views, nodes))
 }

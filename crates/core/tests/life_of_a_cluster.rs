@@ -6,10 +6,14 @@
     reason = "what the test's world lacks is a bug of the test"
 )]
 
+#[path = "life_of_a_cluster/adoption.rs"]
+mod adoption;
 #[path = "life_of_a_cluster/crossed_addresses.rs"]
 mod crossed_addresses;
 #[path = "life_of_a_cluster/datacenters.rs"]
 mod datacenters;
+#[path = "life_of_a_cluster/edits.rs"]
+mod edits;
 #[path = "life_of_a_cluster/exploration.rs"]
 mod exploration;
 #[path = "life_of_a_cluster/follow_ups.rs"]

@@ -12,6 +12,7 @@ use casskop_operator::calls::Calls;
 use casskop_operator::cli::NodeAccess;
 use casskop_operator::cluster_id::ClusterId;
 use casskop_operator::execute::Executor;
+use casskop_operator::keyring::Keyring;
 use casskop_operator::lease::{Candidate, Term};
 use casskop_operator::metrics::Metrics;
 use casskop_operator::nodes::Nodes;
@@ -68,7 +69,7 @@ impl Scene {
             calls: &self.calls,
             term: &self.term,
             cluster: &self.id,
-            credentials: None,
+            keyring: Keyring::default(),
         }
     }
 

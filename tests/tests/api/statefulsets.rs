@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::{Context, Result, anyhow, ensure};
 use casskop_core::desired::diff::template_differs;
 use casskop_core::desired::{TemplateInputs, disruption_budget, seeds, services, statefulset};
 use casskop_core::validate::{ValidatedCluster, ValidatedRack, validate};
@@ -19,22 +20,21 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 /// The cluster of a fixture, as the API server gives it back, in the test's namespace.
-async fn created(ground: &Ground, name: &str) -> CassandraCluster {
-    let text = std::fs::read_to_string(fixture(name)).unwrap();
-    let text: String = text
-        .lines()
-        .map(|line| format!("{}\n", line.replace("namespace: cassandra", "namespace: PLACE")))
-        .collect();
-    let text = text.replace("PLACE", &ground.namespace);
+fn created(ground: &Ground, name: &str) -> Result<CassandraCluster> {
+    let text = std::fs::read_to_string(fixture(name))?;
+    let place = format!("namespace: {}", ground.namespace);
+    let text = text.replace("namespace: cassandra", &place);
     let applied = ground
-        .kubectl()
-        .unwrap()
+        .kubectl()?
         .arguments(["create", "-o", "json", "-f", "-"])
-        .input(text)
-        .run()
-        .unwrap();
-    assert!(applied.success, "{}", applied.stderr);
-    serde_json::from_str(&applied.stdout).unwrap()
+        .input(&text)
+        .run()?;
+    ensure!(applied.success, "{}", applied.stderr);
+    Ok(serde_json::from_str(&applied.stdout)?)
+}
+
+fn validated(ground: &Ground, name: &str) -> Result<ValidatedCluster> {
+    validate(&created(ground, name)?).map_err(|problems| anyhow!("{problems:?}"))
 }
 
 fn made(cluster: &ValidatedCluster, rack: &ValidatedRack, stored: Option<&StatefulSet>) -> StatefulSet {
@@ -52,18 +52,18 @@ fn made(cluster: &ValidatedCluster, rack: &ValidatedRack, stored: Option<&Statef
     statefulset(cluster, rack, &inputs)
 }
 
-async fn stays_as_it_is(name: &str) {
-    let ground = Ground::new(Nodes::None).await.unwrap();
-    let cluster = validate(&created(&ground, name).await).unwrap();
+async fn stays_as_it_is(name: &str) -> Result<()> {
+    let ground = Ground::new(Nodes::None).await?;
+    let cluster = validated(&ground, name)?;
     let statefulsets = Api::<StatefulSet>::namespaced(ground.client.clone(), &ground.namespace);
     for rack in &cluster.racks {
         let new = made(&cluster, rack, None);
-        let stored = statefulsets.create(&PostParams::default(), &new).await.unwrap();
+        let stored = statefulsets.create(&PostParams::default(), &new).await?;
         assert_eq!(template_differs(&new, &stored), None, "{}", rack.id);
 
         let again = made(&cluster, rack, Some(&stored));
         assert_eq!(template_differs(&again, &stored), None, "{}", rack.id);
-        let name = stored.metadata.name.as_deref().unwrap();
+        let name = stored.metadata.name.as_deref().context("no name")?;
         // The controller may have written the status meanwhile; the generation counts changes of the spec alone.
         let again = StatefulSet {
             metadata: k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta {
@@ -72,37 +72,35 @@ async fn stays_as_it_is(name: &str) {
             },
             ..again
         };
-        let replaced = statefulsets
-            .replace(name, &PostParams::default(), &again)
-            .await
-            .unwrap();
+        let replaced = statefulsets.replace(name, &PostParams::default(), &again).await?;
         assert_eq!(
             replaced.metadata.generation, stored.metadata.generation,
             "{}",
             rack.id
         );
     }
+    Ok(())
 }
 
 #[tokio::test]
-async fn a_cluster_that_says_nothing_stays_as_it_is() {
-    stays_as_it_is("minimal.yaml").await;
+async fn a_cluster_that_says_nothing_stays_as_it_is() -> Result<()> {
+    stays_as_it_is("minimal.yaml").await
 }
 
 #[tokio::test]
-async fn a_cluster_of_two_datacenters_stays_as_it_is() {
-    stays_as_it_is("two-datacenters.yaml").await;
+async fn a_cluster_of_two_datacenters_stays_as_it_is() -> Result<()> {
+    stays_as_it_is("two-datacenters.yaml").await
 }
 
 #[tokio::test]
-async fn a_cluster_that_says_everything_stays_as_it_is() {
-    stays_as_it_is("everything.yaml").await;
+async fn a_cluster_that_says_everything_stays_as_it_is() -> Result<()> {
+    stays_as_it_is("everything.yaml").await
 }
 
 #[tokio::test]
 async fn services_and_budget_are_applied_once() {
     let ground = Ground::new(Nodes::None).await.unwrap();
-    let cluster = validate(&created(&ground, "everything.yaml").await).unwrap();
+    let cluster = validated(&ground, "everything.yaml").unwrap();
     let params = PatchParams::apply("casskop-operator");
     let api = Api::<Service>::namespaced(ground.client.clone(), &ground.namespace);
     for service in services(&cluster) {

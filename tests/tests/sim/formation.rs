@@ -98,7 +98,7 @@ async fn a_pod_that_cannot_be_created_says_what_is_missing() -> Result<()> {
     let made = ground
         .kubectl()?
         .arguments(["apply", "-f", "-"])
-        .input(&account.to_string())
+        .input(account.to_string())
         .run()?;
     assert!(made.success, "{made:?}");
     cluster.settled(1).await?;

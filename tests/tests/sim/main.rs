@@ -1,7 +1,9 @@
 //! The operator and the plugin as processes, on a whole control plane whose nodes, kubelets and rings are simulated.
 
+mod adoption;
 mod casskop_commands;
 mod crashes;
+mod credentials;
 mod datacenters;
 mod faults;
 mod formation;

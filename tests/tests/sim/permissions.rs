@@ -137,26 +137,7 @@ async fn live_through_everything(ground: &Ground, name: &str) -> Result<()> {
     ])?;
     cluster.settled(3).await?;
     lost.repair_machine().await?;
-    let narrower = Keyspace::full(Replication::by_dc([("dc1", 2)]));
-    simulator.put_keyspace(&id, "shop", narrower).await?;
-    let racks = |names: &[&str]| {
-        names
-            .iter()
-            .map(|rack| json!({ "name": rack }))
-            .collect::<Vec<_>>()
-    };
-    let dc1 = json!({ "name": "dc1", "rack": racks(&["rack1", "rack2"]) });
-    let emptied = json!({ "name": "dc2", "nodesPerRacks": 0, "rack": racks(&["rack1"]) });
-    cluster
-        .edit(json!({ "topology": { "dc": [dc1, emptied] } }))
-        .await?;
-    cluster.action_done("dc2-rack1", ClusterAction::ScaleDown).await?;
-    cluster.edit(json!({ "topology": { "dc": [dc1] } })).await?;
-    cluster
-        .status_is("the datacenter is forgotten", |status| {
-            !status.cassandra_rack_status.contains_key("dc2-rack1")
-        })
-        .await?;
+    empty_and_remove_dc2(&cluster).await?;
     let asked = simulator
         .calls(&CallQuery {
             cluster: Some(id),
@@ -183,6 +164,31 @@ async fn live_through_everything(ground: &Ground, name: &str) -> Result<()> {
             "--timeout=2m",
         ],
     )
+}
+
+async fn empty_and_remove_dc2(cluster: &Cluster<'_>) -> Result<()> {
+    let (simulator, id) = cluster.simulator()?;
+    let narrower = Keyspace::full(Replication::by_dc([("dc1", 2)]));
+    simulator.put_keyspace(&id, "shop", narrower).await?;
+    let racks = |names: &[&str]| {
+        names
+            .iter()
+            .map(|rack| json!({ "name": rack }))
+            .collect::<Vec<_>>()
+    };
+    let dc1 = json!({ "name": "dc1", "rack": racks(&["rack1", "rack2"]) });
+    let emptied = json!({ "name": "dc2", "nodesPerRacks": 0, "rack": racks(&["rack1"]) });
+    cluster
+        .edit(json!({ "topology": { "dc": [dc1, emptied] } }))
+        .await?;
+    cluster.action_done("dc2-rack1", ClusterAction::ScaleDown).await?;
+    cluster.edit(json!({ "topology": { "dc": [dc1] } })).await?;
+    cluster
+        .status_is("the datacenter is forgotten", |status| {
+            !status.cassandra_rack_status.contains_key("dc2-rack1")
+        })
+        .await?;
+    Ok(())
 }
 
 /// Takes back what was granted, for the other manifest is to be judged alone. The lease goes too: who finds one creates

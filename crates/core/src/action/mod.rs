@@ -14,6 +14,7 @@ mod storage;
 mod wanted;
 
 use casskop_types::conditions::ConditionReason;
+use casskop_types::names::PodName;
 use casskop_types::status::{
     ActionStatus, CassandraClusterStatus, ClusterAction, LastAction, Phase, RackStatus, SubPhase,
 };
@@ -321,7 +322,21 @@ fn gate(scene: Scene<'_>, step: &Step<'_>, status: &CassandraClusterStatus) -> R
     for rack in scene.racks.iter().filter(|rack| rack.statefulset.is_some()) {
         rack.complete()?;
     }
-    ring::agrees(scene.racks, &scene.observed.nodes)
+    ring::agrees_on_return(scene.racks, &scene.observed.nodes, &returning(scene))
+}
+
+/// Host ids of nodes whose pods are to be made again: members still, that somebody took the pods from. Where more pods are to
+/// come, that these are down is no reason to wait, for they are what comes.
+fn returning(scene: Scene<'_>) -> Vec<String> {
+    let status = scene.observed.kube.cluster.status.as_ref();
+    let missing = scene.racks.iter().flat_map(|rack| {
+        (rack.replicas()..rack.desired.nodes).map(|ordinal| scene.cluster.pod_name(&rack.desired.id, ordinal))
+    });
+    let recorded = |pod: PodName| {
+        let node = status?.cassandra_node_status.get(&pod.to_string())?;
+        node.host_id.clone()
+    };
+    missing.filter_map(recorded).collect()
 }
 
 fn take(scene: Scene<'_>, step: &Step<'_>, status: &mut CassandraClusterStatus, steps: &mut Steps) {
@@ -399,6 +414,7 @@ fn conclude(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &mut RackStatus, ste
         }
     };
     if done {
+        release::note(scene, rack, rack_status);
         finish(rack_status, rack, scene, steps);
     }
 }

@@ -47,6 +47,7 @@ fn topology(dcs: &[(&str, &[&str])]) -> Value {
 #[case::rack(json!({"topology": topology(&[("dc1", &["r1", "r2"])])}), json!({"topology": topology(&[("dc1", &["r1"])])}), "spec.topology")]
 #[case::renamed_rack(json!({"topology": topology(&[("dc1", &["r1"])])}), json!({"topology": topology(&[("dc1", &["ra"])])}), "spec.topology")]
 #[case::dc_with_nodes(json!({"topology": topology(&[("dc1", &["r1"]), ("dc2", &["r1"])])}), json!({"topology": topology(&[("dc2", &["r1"])])}), "spec.topology")]
+#[case::the_last_dc_if_it_is_dc1(json!({"topology": topology(&[("dc2", &["r1"]), ("dc1", &["r1"])])}), json!({"topology": topology(&[("dc2", &["r1"])])}), "spec.topology")]
 #[case::all(json!({"topology": topology(&[("a", &["r1"])])}), json!({}), "spec.topology")]
 fn an_edit_that_cannot_be_carried_out_is_put_back(
     #[case] before: Value,
@@ -70,6 +71,10 @@ fn an_edit_that_cannot_be_carried_out_is_put_back(
 #[case::image(json!({"cassandraImage": "cassandra:5.0.1"}), json!({"cassandraImage": "cassandra:5.0.2"}))]
 #[case::written_otherwise(json!({"dataCapacity": "1Gi"}), json!({"dataCapacity": "1024Mi"}))]
 #[case::another_dc(json!({"topology": topology(&[("dc1", &["r1"])])}), json!({"topology": topology(&[("new", &["r1"]), ("dc1", &["r1"])])}))]
+#[case::another_dc_with_a_smaller_volume_of_another_class(
+    json!({"dataCapacity": "9Gi", "topology": {"dc": [{"name": "dc1"}]}}),
+    json!({"dataCapacity": "9Gi", "topology": {"dc": [{"name": "dc1"}, {"name": "dc2", "dataCapacity": "1Gi", "dataStorageClass": "slow"}]}})
+)]
 #[case::another_rack(json!({"topology": topology(&[("dc1", &["r1"])])}), json!({"topology": topology(&[("dc1", &["r1", "r2"])])}))]
 #[case::the_default_written_out(json!({}), json!({"topology": topology(&[("dc1", &["rack1"])])}))]
 #[case::empty_dc(json!({"topology": topology(&[("dc1", &["r1"]), ("gone", &["r1"])])}), json!({"topology": topology(&[("dc1", &["r1"])])}))]

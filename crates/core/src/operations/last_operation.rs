@@ -75,7 +75,13 @@ pub(super) fn close(scene: Scene<'_>, status: &mut RackStatus) {
     let Some(last) = &status.pod_last_operation else {
         return;
     };
-    let under_way = [OperationStatus::Ongoing, OperationStatus::Finalizing];
+    // The first and the last are CassKop's, of decommissions: no record, no decommission.
+    let under_way = [
+        OperationStatus::ToDo,
+        OperationStatus::Ongoing,
+        OperationStatus::Finalizing,
+        OperationStatus::Continue,
+    ];
     if !last.status.is_some_and(|status| under_way.contains(&status)) || open(last.name) {
         return;
     }

@@ -75,6 +75,8 @@ pub(crate) struct World {
     pub(crate) decommissioned: BTreeSet<String>,
     pub(crate) replication: Replication,
     pub(crate) notices: Vec<Notice>,
+    /// CassKop's backups on a schedule.
+    pub(crate) scheduled_backups: Vec<String>,
     pub(crate) now: Timestamp,
     /// Most pods ever not ready or missing at once since the cluster was up.
     pub(crate) most_down: usize,
@@ -124,6 +126,7 @@ impl World {
             )]
             .into(),
             notices: Vec::new(),
+            scheduled_backups: Vec::new(),
             now: "2026-11-21T08:00:00Z".parse().unwrap(),
             most_down: 0,
             dropped_claims: Vec::new(),
@@ -421,6 +424,7 @@ impl World {
             disruption_budget: Fact::default(),
             failed_creations: std::collections::BTreeMap::default(),
             growth: std::collections::BTreeMap::default(),
+            scheduled_backups: self.scheduled_backups.clone(),
             claims: Fact::Known(
                 self.claims
                     .iter()
