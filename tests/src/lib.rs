@@ -11,3 +11,4 @@ pub mod kubectl;
 pub mod loss;
 pub mod operator;
 pub mod ring;
+pub mod traffic;

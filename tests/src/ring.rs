@@ -2,6 +2,7 @@
 //! cluster, and a cluster of two datacenters, one of three racks and one of a single one, with one node in each rack.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -138,6 +139,17 @@ impl Ring {
         Kubectl::new(&self.lab.kubeconfig(), NAMESPACE)
     }
 
+    /// The same for another thread.
+    pub fn kubectl_from_anywhere(&self) -> impl Fn() -> Result<Kubectl> + Send + 'static {
+        let kubeconfig = self.lab.kubeconfig();
+        move || Kubectl::new(&kubeconfig, NAMESPACE)
+    }
+
+    /// `kubectl apply` of a manifest.
+    pub fn apply(&self, manifest: &str) -> Result<()> {
+        apply(&self.lab.kubeconfig(), manifest)
+    }
+
     /// Runs a command in a node's container.
     pub fn inside(&self, pod: &str, command: &[&str]) -> Result<String> {
         let exec = ["exec", pod, "--container=cassandra", "--"];
@@ -237,33 +249,42 @@ impl Ring {
 }
 
 fn create(ground: &Ground) -> Result<()> {
-    let apply = |text: &str| -> Result<()> {
-        let kubectl = Kubectl::new(&ground.lab.kubeconfig(), NAMESPACE)?;
-        let outcome = kubectl.arguments(["apply", "-f", "-"]).input(text).run()?;
-        ensure!(outcome.success, "kubectl apply: {}", outcome.stderr);
-        Ok(())
-    };
+    let kubeconfig = ground.lab.kubeconfig();
     let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": NAMESPACE } });
-    apply(&namespace.to_string())?;
+    apply(&kubeconfig, &namespace.to_string())?;
     for manifest in ["namespaced.yaml", "cassandra-pods.yaml"] {
         let path = repository().join("operator/deploy").join(manifest);
-        apply(&std::fs::read_to_string(path)?)?;
+        apply(&kubeconfig, &std::fs::read_to_string(path)?)?;
     }
-    apply(&cluster().to_string())
-}
-
-/// Small nodes that join fast: a heap of 320 MB, and 3 s to hear of the others instead of 30.
-fn cluster() -> Value {
     let racks = RACKS.iter().enumerate().map(|(index, rack)| {
         json!({ "name": rack, "labels": { "topology.kubernetes.io/zone": format!("zone-{}", index + 1) } })
     });
+    let datacenters = json!([
+        { "name": "dc1", "rack": racks.collect::<Vec<_>>() },
+        { "name": "dc2", "rack": [{ "name": "rack1" }] },
+    ]);
+    apply(
+        &kubeconfig,
+        &manifest(NAME, Release::V5_0, &datacenters).to_string(),
+    )
+}
+
+fn apply(kubeconfig: &Path, text: &str) -> Result<()> {
+    let kubectl = Kubectl::new(kubeconfig, NAMESPACE)?;
+    let outcome = kubectl.arguments(["apply", "-f", "-"]).input(text).run()?;
+    ensure!(outcome.success, "kubectl apply: {}", outcome.stderr);
+    Ok(())
+}
+
+/// A cluster of small nodes that join fast: a heap of 320 MB, and 3 s to hear of the others instead of 30.
+pub fn manifest(name: &str, release: Release, datacenters: &Value) -> Value {
     json!({
         "apiVersion": "db.orange.com/v2",
         "kind": "CassandraCluster",
-        "metadata": { "name": NAME, "namespace": NAMESPACE },
+        "metadata": { "name": name, "namespace": NAMESPACE },
         "spec": {
             "nodesPerRacks": 1,
-            "cassandraImage": Release::V5_0.image(),
+            "cassandraImage": release.image(),
             "bootstrapImage": ProductImage::Bootstrap.image(),
             "configBuilderImage": ProductImage::ConfigBuilder.image(),
             // Images are in the nodes; there is no registry to ask.
@@ -281,10 +302,7 @@ fn cluster() -> Value {
             "config": { "jvm-server-options": {
                 "max_heap_size": "320M", "initial_heap_size": "320M", "cassandra_ring_delay_ms": 3000,
             } },
-            "topology": { "dc": [
-                { "name": "dc1", "rack": racks.collect::<Vec<_>>() },
-                { "name": "dc2", "rack": [{ "name": "rack1" }] },
-            ] },
+            "topology": { "dc": datacenters },
         },
     })
 }

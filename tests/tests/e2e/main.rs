@@ -7,6 +7,7 @@ mod removenode;
 mod restart;
 mod ring;
 mod sizes;
+mod upgrade;
 
 use casskop_lab::state::Nodes;
 
