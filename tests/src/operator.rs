@@ -11,8 +11,12 @@ use casskop_lab::programs::Programs;
 use crate::faults::proxy::Proxy;
 use crate::ground::Ground;
 
-/// Renewals are not what tests wait for: a killed operator's lease is over after this.
-const LEASE: &str = "3s";
+/// How long a lease lasts: long, since a control plane that shares two cores with many tests may not answer for seconds, and an
+/// operator that cannot renew its lease ends. Nobody waits for that: each process of a test has the name of the one before.
+const LEASE: &str = "60s";
+
+/// Where the test wants to see a lease renewed.
+const SHORT_LEASE: &str = "9s";
 
 /// How to start the operator.
 #[derive(Clone, Debug)]
@@ -33,6 +37,8 @@ impl Launch {
             &ground.namespace,
             "--leader-election-id",
             &lease,
+            "--leader-lease-duration",
+            LEASE,
         ];
         Self::with(ground, &ground.lab.kubeconfig(), &ground.namespace, &flags)
     }
@@ -66,7 +72,6 @@ impl Launch {
         let child = Command::new(program)
             .arg("run")
             .args(&self.flags)
-            .args(["--leader-lease-duration", LEASE])
             .args(["--metrics-addr", &metrics, "--health-probe-bind-address", &health])
             .arg("--kubeconfig")
             .arg(&self.kubeconfig)
@@ -101,7 +106,12 @@ impl Operator {
     /// The operator as its Deployment starts it, for one namespace or, with an empty name, for all: under a login of its
     /// own, with its lease in another namespace than the clusters.
     pub fn start_as(ground: &Ground, kubeconfig: &Path, watched: &str, own_namespace: &str) -> Result<Self> {
-        let lease = ["--leader-election-namespace", own_namespace];
+        let lease = [
+            "--leader-election-namespace",
+            own_namespace,
+            "--leader-lease-duration",
+            SHORT_LEASE,
+        ];
         Launch::with(ground, kubeconfig, watched, &lease).start()
     }
 
