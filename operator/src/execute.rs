@@ -1,10 +1,12 @@
-//! Carries a plan out: the status first, which is the intent, then the effects in order. The first that fails ends the
+//! Carries a plan out: the status first, which is the intent, then the effects in order (and before it what it tells of). The first that fails ends the
 //! pass; what is half done is found again by the next one.
 //!
 //! Every write carries what it was planned on (uid, resourceVersion), so that a plan made from a stale read loses against
 //! the API server instead of undoing something.
 
 use casskop_core::call::{CallKey, NodeCall};
+mod ring_record;
+
 use casskop_core::effect::Effect;
 use casskop_core::plan::Plan;
 use casskop_types::cluster::CassandraCluster;
@@ -85,6 +87,7 @@ impl Executor<'_> {
                 self.apply::<PodDisruptionBudget>("poddisruptionbudget", budget)
                     .await
             }
+            Effect::RecordRing(record) => self.record_ring(record).await,
             Effect::CreateStatefulSet(set) => self.create_stateful_set(set).await,
             // The licence is the proof, made by core from facts of this pass; its being here is its whole use.
             Effect::UpdateStatefulSet(set) | Effect::LowerReplicas { set, licence: _ } => {
@@ -318,6 +321,7 @@ pub fn summary(effect: &Effect) -> String {
         Effect::ApplyDisruptionBudget(budget) => {
             format!("apply poddisruptionbudget {}", name_of(budget.as_ref()))
         }
+        Effect::RecordRing(_) => "record that the ring has formed".to_owned(),
         Effect::CreateStatefulSet(set) => format!("create statefulset {}", name_of(set.as_ref())),
         Effect::UpdateStatefulSet(set) => format!("update statefulset {}", name_of(set.as_ref())),
         Effect::LowerReplicas { set, licence } => {

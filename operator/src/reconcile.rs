@@ -218,6 +218,10 @@ async fn execute(
     plan: &Plan,
     executor: &mut Executor<'_>,
 ) -> Result<(), Failure> {
+    for effect in &plan.first {
+        tracing::info!(plan = summary(effect), "executing before the status is written");
+        executor.carry_out(effect, cluster).await?;
+    }
     executor.write_status(cluster, plan).await?;
     operator.metrics.cluster(&id.namespace, &id.name, &plan.status);
     for notice in &plan.notices {

@@ -45,6 +45,13 @@ pub fn readiness(answer: &Value, address: &str) -> Readiness {
     }
 }
 
+/// Whether the node that gave `answer` has seen another one: there is a ring that it can be parted from.
+pub fn sees_others(answer: &Value) -> bool {
+    answer["LiveNodes"]
+        .as_array()
+        .is_some_and(|nodes| nodes.len() > 1)
+}
+
 /// An address as JMX prints it: `/10.0.0.1` in some releases, `10.0.0.1` in others.
 fn host(node: &str) -> &str {
     node.trim_start_matches('/')

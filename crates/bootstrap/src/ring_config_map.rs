@@ -2,6 +2,7 @@
 //!
 //! The pod template is fixed, so there is no place in it for a message to one pod. Our bootstrap image therefore reads a
 //! ConfigMap through the pod's service account where that may read it. Everything works without, a little more carefully.
+//! The operator's side of it is `ring_record` in `crates/core`.
 
 use crate::seeds::History;
 use serde_json::Value;
@@ -9,7 +10,7 @@ use serde_json::Value;
 /// `true` once the ring has formed: written by the operator, never taken back.
 pub const RING_FORMED: &str = "ring-formed";
 
-/// `replace.<pod>` holds the address of the dead node whose place the pod takes.
+/// `replace.<pod>` holds the address of the dead node whose place the pod takes. Obeyed, but written by no operator yet.
 pub const REPLACE_PREFIX: &str = "replace.";
 
 /// The ConfigMap's name.

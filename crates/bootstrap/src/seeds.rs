@@ -26,6 +26,8 @@
 //! | empty | first, not replacing | silent | no | the complete list: it founds the ring |
 //! | empty | first, not replacing | nobody there, or silent for long | unknown | the complete list: it founds the ring |
 //! | empty | first, not replacing | silent | unknown | wait |
+//! | empty | first, not replacing | nobody there | could not be asked | the complete list: it founds the ring |
+//! | empty | first, not replacing | silent, however long | could not be asked | wait |
 //! | empty | first | silent | yes | wait: it lost its disk |
 //! | empty | seed or member, or replacing | silent | any | wait |
 //! | joining | any | silent | any | wait: half of its data is elsewhere |
@@ -64,9 +66,15 @@ pub fn decide_seeds(facts: Facts) -> SeedDecision {
                 Standing::First,
                 History::Unknown,
                 Silence::Long | Silence::NobodyThere,
-            ) => CompleteList,
+            )
+            | (JoiningAs::NewMember, Standing::First, History::Unreachable, Silence::NobodyThere) => {
+                CompleteList
+            }
             (JoiningAs::NewMember, Standing::First, History::Unknown, Silence::Short) => {
                 Wait(Waiting::ToBeSureNobodyAnswers)
+            }
+            (JoiningAs::NewMember, Standing::First, History::Unreachable, Silence::Short | Silence::Long) => {
+                Wait(Waiting::ForTheRecord)
             }
         },
     }
@@ -144,8 +152,10 @@ pub enum History {
     Formed,
     /// It has never formed.
     NotFormed,
-    /// The ConfigMap could not be read.
+    /// Nothing says: there is no ConfigMap yet, or the pod may not read it.
     Unknown,
+    /// The API server did not answer, as happens when all machines start at once. It may well know.
+    Unreachable,
 }
 
 /// In whose place a node joins.
@@ -183,6 +193,8 @@ pub enum Waiting {
     ToReplace,
     /// The first seed without its data is a new member like any other.
     AfterLosingTheDisk,
+    /// The first seed, other pods exist, and the API server did not say whether the ring has formed.
+    ForTheRecord,
     /// The first seed, and the other pods may just be slower.
     ToBeSureNobodyAnswers,
 }
@@ -198,6 +210,9 @@ impl fmt::Display for Waiting {
             Self::AfterLosingTheDisk => {
                 "this first seed has no data although the ring has formed before: it joins like a new node, and no other answers"
             }
+            Self::ForTheRecord => {
+                "this first seed has no data, and when its pod started the API server did not answer whether the ring has formed before; no other node answers, so delete the pod to have it asked again"
+            }
             Self::ToBeSureNobodyAnswers => "this first seed has no data, and it is not certain yet that no other node is there",
         })
     }
@@ -207,7 +222,7 @@ impl fmt::Display for Waiting {
 mod tests {
     use super::*;
     use Disk::{Empty, Joined, Joining};
-    use History::{Formed, NotFormed, Unknown};
+    use History::{Formed, NotFormed, Unknown, Unreachable};
     use Others::{Answered, NamesUnavailable, Starting};
     use SeedDecision::{CompleteList, ThroughOthers, Wait};
     use Standing::{First, Listed, Unlisted};
@@ -256,7 +271,7 @@ mod tests {
     fn every_node_of_a_ring_that_went_down_comes_back_alone() {
         for standing in [First, Listed, Unlisted] {
             for others in [Answered, Starting, NamesUnavailable, SHORT, LONG, NOBODY] {
-                for history in [Formed, NotFormed, Unknown] {
+                for history in [Formed, NotFormed, Unknown, Unreachable] {
                     assert_eq!(decide(Joined, standing, others, history), CompleteList);
                 }
             }
@@ -266,10 +281,17 @@ mod tests {
     #[test]
     fn a_seed_that_lost_its_disk_bootstraps() {
         for standing in [First, Listed] {
-            for history in [Formed, Unknown] {
+            for history in [Formed, Unknown, Unreachable] {
                 assert_eq!(decide(Empty, standing, Answered, history), ThroughOthers);
             }
         }
+        for silent in [SHORT, LONG] {
+            assert_eq!(
+                decide(Empty, First, silent, Unreachable),
+                Wait(Waiting::ForTheRecord)
+            );
+        }
+        assert_eq!(decide(Empty, First, NOBODY, Unreachable), CompleteList);
         for silent in [SHORT, LONG, NOBODY] {
             assert_eq!(
                 decide(Empty, First, silent, Formed),
@@ -294,7 +316,7 @@ mod tests {
     #[test]
     fn a_failing_name_service_founds_no_ring() {
         for disk in [Empty, Joining] {
-            for history in [Formed, NotFormed, Unknown] {
+            for history in [Formed, NotFormed, Unknown, Unreachable] {
                 assert_eq!(
                     decide(disk, First, NamesUnavailable, history),
                     Wait(Waiting::ForNames)
@@ -307,7 +329,7 @@ mod tests {
     fn a_jvm_that_starts_is_proof_of_a_ring() {
         for disk in [Empty, Joining] {
             for standing in [First, Listed, Unlisted] {
-                for history in [Formed, NotFormed, Unknown] {
+                for history in [Formed, NotFormed, Unknown, Unreachable] {
                     assert_eq!(
                         decide(disk, standing, Starting, history),
                         Wait(Waiting::ForNodesToStart)
@@ -319,7 +341,7 @@ mod tests {
 
     #[test]
     fn a_replacement_never_founds_a_ring() {
-        for history in [Formed, NotFormed, Unknown] {
+        for history in [Formed, NotFormed, Unknown, Unreachable] {
             for others in [SHORT, LONG, NOBODY] {
                 let facts = Facts {
                     disk: Empty,
@@ -331,5 +353,54 @@ mod tests {
                 assert_eq!(decide_seeds(facts), Wait(Waiting::ToReplace));
             }
         }
+    }
+
+    /// All machines restart at once, and come back in any order or not at all; any of the disks may be lost with its machine.
+    /// What comes up starts when it is allowed to, given who runs by then. In a ring that is known to have formed nobody
+    /// founds another one, and all that come up find each other once one with data does.
+    #[test]
+    fn a_full_restart_ends_in_one_ring_whatever_is_lost() {
+        const NODES: usize = 4;
+        let standings = [First, Listed, Listed, Unlisted];
+        // Each node: gone with its machine, back with an empty disk, half joined, or back with its data.
+        for case in 0..4_usize.pow(4) {
+            let fate: Vec<Option<Disk>> = (0..4_u32)
+                .map(|node| [None, Some(Empty), Some(Joining), Some(Joined)][case / 4_usize.pow(node) % 4])
+                .collect();
+            for order in orders() {
+                let mut starts: Vec<Option<SeedDecision>> = vec![None; NODES];
+                // Twice as many rounds as nodes: whoever waits looks again.
+                for node in order.iter().copied().cycle().take(2 * NODES * NODES) {
+                    let Some(disk) = fate[node].filter(|_| starts[node].is_none()) else {
+                        continue;
+                    };
+                    let others = if starts.iter().any(Option::is_some) {
+                        Answered
+                    } else {
+                        LONG
+                    };
+                    match decide(disk, standings[node], others, Formed) {
+                        Wait(_) => {}
+                        decision => starts[node] = Some(decision),
+                    }
+                }
+                let data = fate.contains(&Some(Joined));
+                for (node, start) in starts.iter().enumerate() {
+                    let expected = match fate[node] {
+                        Some(Joined) => Some(CompleteList),
+                        Some(Empty | Joining) if data => Some(ThroughOthers),
+                        _ => None,
+                    };
+                    assert_eq!(*start, expected, "{fate:?} in order {order:?}, node {node}");
+                }
+            }
+        }
+    }
+
+    /// All orders of four nodes.
+    fn orders() -> Vec<[usize; 4]> {
+        let all = (0..256).map(|code| [code & 3, code >> 2 & 3, code >> 4 & 3, code >> 6 & 3]);
+        all.filter(|order| (0..4).all(|node| order.contains(&node)))
+            .collect()
     }
 }

@@ -79,6 +79,7 @@ fn ours<'a>(
 pub fn plan(kube: &KubeState) -> Plan {
     let cluster = &kube.cluster;
     let mut plan = Plan {
+        first: Vec::new(),
         status: cluster.status.clone().unwrap_or_default(),
         effects: Vec::new(),
         notices: Vec::new(),

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use casskop_types::names::PodName;
 use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 
 use crate::call::{CallKey, NodeCall};
@@ -20,6 +20,8 @@ pub enum Effect {
     ApplyService(Box<Service>),
     /// Server-side apply of the fields given.
     ApplyDisruptionBudget(Box<PodDisruptionBudget>),
+    /// Create, unless it is there: what is there already is judged by [`crate::ring_record::whose`].
+    RecordRing(Box<ConfigMap>),
     /// Create; "already exists" means that the observation was stale, and ends the pass.
     CreateStatefulSet(Box<StatefulSet>),
     /// Whole update under the uid and resourceVersion that the object carries (those just read).

@@ -5,7 +5,7 @@
 //! ```text
 //! KubeState --questions--> what to ask which node --answers--> Observed
 //! CassandraCluster --validate--> ValidatedCluster
-//! (ValidatedCluster, Observed, now) --plan--> Plan { status, effects, notices, wake }
+//! (ValidatedCluster, Observed, now) --plan--> Plan { first, status, effects, notices, wake }
 //! ```
 //!
 //! The status of the plan is the intent: it is written first, effects follow, and whatever a crash leaves half done
@@ -34,6 +34,7 @@ mod removal;
 pub mod replication;
 mod report;
 pub mod ring;
+pub mod ring_record;
 mod steps;
 pub mod validate;
 pub mod view;

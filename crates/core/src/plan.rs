@@ -21,13 +21,17 @@ use crate::operations::{self, Scene};
 use crate::rack::{self, Rack};
 use crate::removal;
 use crate::report;
+use crate::ring_record;
 use crate::steps::Steps;
 use crate::validate::{self, Problem, ValidatedCluster};
 
 /// What one pass wants. A value: printed, compared, shown by the plugin.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// The status to write before any effect, unless it equals the stored one.
+    /// What has to be done before the status is written, which then says that it is done: nothing else would tell the next
+    /// pass. It may be done twice.
+    pub first: Vec<Effect>,
+    /// The status to write before any other effect, unless it equals the stored one.
     pub status: CassandraClusterStatus,
     /// What to do after that, in order.
     pub effects: Vec<Effect>,
@@ -77,6 +81,7 @@ pub fn plan(cluster: &ValidatedCluster, observed: &Observed, now: Timestamp) -> 
         children::apply(scene, &mut steps);
         deletion::prepare(scene, &mut steps);
         crossed_address::repair(scene, &status, &mut steps);
+        ring_record::keep(scene, &mut status, &mut steps);
         action::advance(scene, &mut status, &mut steps);
         let quiet = action::quiet(scene, &status);
         for rack in &racks {
@@ -90,6 +95,7 @@ pub fn plan(cluster: &ValidatedCluster, observed: &Observed, now: Timestamp) -> 
     report::cluster(scene, &stored, &mut status, &mut steps);
     let wake = steps.wake();
     Plan {
+        first: steps.first,
         status,
         effects: steps.effects,
         notices: steps.notices,
@@ -121,6 +127,7 @@ pub fn pause(cluster: &CassandraCluster, now: Timestamp) -> Option<Plan> {
         note: "nothing is done with this cluster until it is resumed".to_owned(),
     };
     Some(Plan {
+        first: Vec::new(),
         status,
         effects: Vec::new(),
         notices: if told { Vec::new() } else { vec![notice] },
@@ -142,6 +149,7 @@ fn put_back(stored: CassandraClusterStatus, corrections: &[Correction]) -> Plan 
     };
     let patch = corrections.iter().flat_map(|correction| correction.patch.clone());
     Plan {
+        first: Vec::new(),
         status,
         effects: vec![Effect::PutBack(patch.collect())],
         notices: corrections.iter().map(notice).collect(),
@@ -207,6 +215,7 @@ pub fn refuse(cluster: &CassandraCluster, problems: &[Problem], now: Timestamp) 
         note: message,
     };
     Plan {
+        first: Vec::new(),
         status,
         effects: Vec::new(),
         notices: if told { Vec::new() } else { vec![notice] },

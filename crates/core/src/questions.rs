@@ -15,6 +15,7 @@ use crate::deletion;
 use crate::observed::{GrowthTrial, KubeState};
 use crate::operations::{self, is_running};
 use crate::rack::{self, PodView, Rack};
+use crate::ring_record;
 use crate::validate::ValidatedCluster;
 
 /// Nodes asked for the ring, each in another rack where possible: one may be wrong, or not answer.
@@ -48,7 +49,8 @@ pub fn questions(cluster: &ValidatedCluster, kube: &KubeState, calls: &Calls) ->
     let mut questions = Questions::new();
     let ring_counts = action::anything_wanted(cluster, kube, &racks)
         || nodes_unrecorded(&racks, status)
-        || crossed_address::is_suspected(&racks);
+        || crossed_address::is_suspected(&racks)
+        || ring_record::is_due(&racks, status);
     if ring_counts {
         ask_the_ring(&racks, status, &mut questions);
     }

@@ -8,6 +8,8 @@ use crate::effect::{Effect, Notice, NoticeKind, Wake};
 /// Collected by every part of the plan in turn.
 #[derive(Debug, Clone, Default)]
 pub struct Steps {
+    /// Effects that the status tells of as done.
+    pub first: Vec<Effect>,
     /// Effects, in order.
     pub effects: Vec<Effect>,
     /// Events.

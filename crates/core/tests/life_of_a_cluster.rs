@@ -22,6 +22,8 @@ mod follow_ups;
 mod pausing;
 #[path = "life_of_a_cluster/repairs.rs"]
 mod repairs;
+#[path = "life_of_a_cluster/ring_record.rs"]
+mod ring_record;
 #[path = "life_of_a_cluster/scale_down.rs"]
 mod scale_down;
 #[path = "life_of_a_cluster/seed_lists.rs"]

@@ -36,6 +36,11 @@ impl ClusterName {
         format!("{}-exporter-jmx", self.0)
     }
 
+    /// Name of the `ConfigMap` by which the operator tells starting pods what they cannot know themselves.
+    pub fn bootstrap_config_map(&self) -> String {
+        format!("{}-bootstrap", self.0)
+    }
+
     /// Name of the `PodDisruptionBudget`.
     pub fn disruption_budget(&self) -> String {
         self.0.clone()

@@ -141,6 +141,9 @@ pub struct CassandraClusterStatus {
     /// Defaults as they were when the cluster was first seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pinned: Option<PinnedDefaults>,
+    /// Whether the ConfigMap `<cluster>-bootstrap` tells starting pods that the ring has formed. Never taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ring_recorded: Option<bool>,
 }
 
 impl CassandraClusterStatus {

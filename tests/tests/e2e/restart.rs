@@ -26,6 +26,9 @@ async fn a_restart_of_a_rack_replaces_its_pod_alone_and_loses_nothing() -> Resul
         let renewed = before.get(pod) != Some(uid);
         assert_eq!(renewed, pod == "demo-dc1-rack1-0", "{pod}");
     }
+    let told = ring.typed("kubectl logs demo-dc1-rack1-0 -c bootstrap")?;
+    let formed = "bootstrap: configmap demo-bootstrap says that the ring has formed before\n";
+    assert!(told.stdout.contains(formed), "{}", told.stdout);
     let [first, ..] = ring.pods();
     assert_eq!(ring.count_rows(&first, "restarted", "ALL")?, 100);
     Ok(())

@@ -1,11 +1,16 @@
 //! How clusters come up.
 
 use anyhow::Result;
+use casskop_bootstrap::ring_config_map::RingRecord;
+use casskop_bootstrap::seeds::History;
 use casskop_simulator::ring::Moment;
 use casskop_tests::cluster::{Cluster, spec};
 use casskop_tests::ground::Ground;
 use casskop_tests::operator::Operator;
 use casskop_types::conditions::{ConditionType, condition};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use crate::NODES;
@@ -51,6 +56,44 @@ async fn a_cluster_of_two_datacenters_forms_one_node_at_a_time() -> Result<()> {
         outcome.stdout,
         "service/demo\nservice/demo-exporter-jmx\npoddisruptionbudget.policy/demo\n"
     );
+    Ok(())
+}
+
+/// Before the second node is there, so that no crash can lose it, and for one cluster object only.
+#[tokio::test]
+async fn pods_are_told_that_the_ring_has_formed_before_a_second_one_is_made() -> Result<()> {
+    let ground = Ground::new(NODES).await?;
+    let operator = Operator::start(&ground)?;
+    let cluster = Cluster::create(&ground, "demo", spec(&[("dc1", &["rack1", "rack2"])], 1)).await?;
+    let status = cluster.settled(2).await?;
+    assert_eq!(status.ring_recorded, Some(true));
+    let object = cluster.object().await?;
+    let records: Api<ConfigMap> = Api::namespaced(ground.client.clone(), &ground.namespace);
+    let record = records.get("demo-bootstrap").await?;
+    let told = RingRecord::parse(&serde_json::to_string(&record)?, "demo-dc1-rack1-0");
+    let expected = RingRecord {
+        history: History::Formed,
+        replaces: None,
+    };
+    assert_eq!(told, Some(expected), "as the bootstrap image reads it");
+    let owners = record.metadata.owner_references.clone().unwrap_or_default();
+    assert_eq!(owners.len(), 1);
+    assert_eq!(Some(&owners[0].uid), object.metadata.uid.as_ref());
+    let pods = cluster.pods().await?;
+    let second = pods["demo-dc1-rack2-0"].metadata.creation_timestamp.clone();
+    assert!(record.metadata.creation_timestamp <= second);
+
+    // What a person changes stays, also under another operator.
+    let anew = json!({ "data": { "ring-formed": "false" } });
+    records
+        .patch("demo-bootstrap", &PatchParams::default(), &Patch::Merge(anew))
+        .await?;
+    operator.kill()?;
+    let _operator = Operator::start(&ground)?;
+    cluster.edit(json!({ "nodesPerRacks": 2 })).await?;
+    cluster.settled(4).await?;
+    let data = records.get("demo-bootstrap").await?.data.unwrap_or_default();
+    assert_eq!(data["ring-formed"], "false");
     Ok(())
 }
 

@@ -90,6 +90,12 @@ async fn live_through_everything(ground: &Ground, name: &str) -> Result<()> {
             secret[1],
         ],
     )?;
+    // A user's own of the name that the operator's would have: looked at, and left as it is.
+    let record = format!("{name}-bootstrap");
+    kubectl(
+        ground,
+        ["create", "configmap", &record, "--from-literal=ring-formed=true"],
+    )?;
     let mut wanted = spec(&[("dc1", &["rack1", "rack2"]), ("dc2", &["rack1"])], 1);
     wanted["imageJolokiaSecret"] = json!({ "name": "jolokia-auth" });
     wanted["deletePVC"] = json!(true);
@@ -151,6 +157,7 @@ async fn live_through_everything(ground: &Ground, name: &str) -> Result<()> {
         .find(|call| call.outcome == CallOutcome::Unauthorized);
     ensure!(refused.is_none(), "a node refused the credentials: {refused:?}");
     kubectl(ground, ["delete", "cassandracluster", name])?;
+    kubectl(ground, ["delete", "configmap", &record])?;
     kubectl(ground, ["delete", "secret", "jolokia-auth"])?;
     kubectl(ground, ["delete", "serviceaccount", "made-later"])?;
     kubectl(

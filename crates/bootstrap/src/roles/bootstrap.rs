@@ -9,6 +9,7 @@ use crate::config::cassandra_yaml;
 use crate::plan::{self, Jolokia, Plan};
 use crate::replace;
 use crate::ring_config_map::RingRecord;
+use crate::seeds::History;
 use crate::version::Release;
 use crate::yaml::Document;
 use anyhow::{Context as _, Result, bail};
@@ -19,8 +20,11 @@ use std::path::Path;
 pub fn run(layout: &Layout, environment: &Environment, out: &mut dyn Write) -> Result<()> {
     place_files(layout)?;
     let environment = hooks::run(&layout.hooks.join("pre_run.sh"), environment, out)?;
-    let record = kubernetes::ring_record(layout, &environment);
-    prepare(layout, &environment, &record, out)?;
+    let asked = kubernetes::ring_record(layout, &environment);
+    if let Some(note) = asked.note {
+        writeln!(out, "bootstrap: {note}")?;
+    }
+    prepare(layout, &environment, &asked.record, out)?;
     let environment = hooks::run(&layout.hooks.join("post_run.sh"), &environment, out)?;
     let seeds = environment.get("CASSANDRA_SEEDS").unwrap_or("none given");
     writeln!(out, "bootstrap: done (seeds: {seeds})")?;
@@ -86,11 +90,21 @@ fn prepare(
         address,
         seeds: environment.get("CASSANDRA_SEEDS").unwrap_or_default().to_owned(),
         written_seeds: Vec::new(),
-        history: record.history,
+        history: known_history(layout, record.history),
         replaces,
         jolokia,
     };
     write_seeds(layout, environment, &mut plan)
+}
+
+/// What this pod has seen of its ring before (the readiness probe notes it in the plan) counts where nobody else tells.
+fn known_history(layout: &Layout, told: History) -> History {
+    let former = read_file(&layout.plan()).ok();
+    let former: Option<Plan> = former.and_then(|text| serde_json::from_str(&text).ok());
+    match (told, former.map(|plan| plan.history)) {
+        (History::Unknown | History::Unreachable, Some(History::Formed)) => History::Formed,
+        (told, _) => told,
+    }
 }
 
 /// The list without the node itself, which is right for every start but a few; before each start it is decided anew.
@@ -192,7 +206,6 @@ fn write_agents(layout: &Layout, environment: &Environment, out: &mut dyn Write)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::seeds::History;
     use std::os::unix::fs::PermissionsExt as _;
 
     struct Pod {
@@ -298,6 +311,30 @@ mod tests {
         place_files(&pod.layout).unwrap();
         prepared(&pod, &[("CASSANDRA_REPLACE_NODE", "10.0.0.9")]).unwrap();
         assert_eq!(files(), first);
+    }
+
+    #[test]
+    fn what_the_pod_knows_of_its_ring_outlives_a_silent_api_server() {
+        let pod = pod();
+        let history = |told: History| {
+            let record = RingRecord {
+                history: told,
+                ..RingRecord::UNREAD
+            };
+            prepare(&pod.layout, &environment(&[]), &record, &mut Vec::new()).unwrap();
+            serde_json::from_str::<Plan>(&text(&pod, plan::FILE))
+                .unwrap()
+                .history
+        };
+        assert_eq!(history(History::Unreachable), History::Unreachable);
+        assert_eq!(history(History::Formed), History::Formed);
+        assert_eq!(history(History::Unreachable), History::Formed);
+        assert_eq!(history(History::Unknown), History::Formed);
+        assert_eq!(
+            history(History::NotFormed),
+            History::NotFormed,
+            "a person said so"
+        );
     }
 
     #[test]

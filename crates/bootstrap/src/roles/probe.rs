@@ -1,10 +1,11 @@
 //! The probes, run in the Cassandra container every few seconds.
 
-use super::{Environment, Layout, read_file};
+use super::{Environment, Layout, Readers, read_file, write_file};
 use crate::disk::{DataDirectories, Membership};
 use crate::jolokia_http;
 use crate::plan::{Jolokia, Plan};
 use crate::probe::{self, Ports, Readiness};
+use crate::seeds::History;
 use crate::yaml::Document;
 use anyhow::{Context as _, Result, bail};
 use std::io::Write;
@@ -30,7 +31,7 @@ pub enum Kind {
 pub fn run(kind: Kind, layout: &Layout, environment: &Environment, out: &mut dyn Write) -> Result<()> {
     let node = Node::read(layout, environment)?;
     match kind {
-        Kind::Readiness => readiness(&node, environment, out),
+        Kind::Readiness => readiness(&node, layout, environment, out),
         Kind::Liveness => liveness(&node, layout),
     }
 }
@@ -40,6 +41,7 @@ struct Node {
     jolokia: Jolokia,
     ports: Ports,
     data: DataDirectories,
+    plan: Option<Plan>,
 }
 
 impl Node {
@@ -56,10 +58,26 @@ impl Node {
                 .context("the environment lacks POD_IP")?
                 .parse()
                 .context("POD_IP is no address")?,
-            jolokia: plan.map_or(Jolokia::On, |plan| plan.jolokia),
+            jolokia: plan.as_ref().map_or(Jolokia::On, |plan| plan.jolokia),
             ports: Ports::of(&yaml, layout.jolokia_port),
             data: DataDirectories::of(&yaml),
+            plan,
         })
+    }
+
+    /// For the next start in this pod: the data directory may be lost by then, and with it what it says.
+    fn ring_has_formed(&self, layout: &Layout) -> Result<()> {
+        match &self.plan {
+            Some(plan) if plan.history != History::Formed => {
+                let plan = Plan {
+                    history: History::Formed,
+                    ..plan.clone()
+                };
+                let text = serde_json::to_string_pretty(&plan)?;
+                write_file(&layout.plan(), text.as_bytes(), Readers::All)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn takes_connections(&self, port: u16) -> bool {
@@ -67,7 +85,7 @@ impl Node {
     }
 }
 
-fn readiness(node: &Node, environment: &Environment, out: &mut dyn Write) -> Result<()> {
+fn readiness(node: &Node, layout: &Layout, environment: &Environment, out: &mut dyn Write) -> Result<()> {
     if node.jolokia == Jolokia::Off {
         // A node opens this port when it has joined, and closes it when it drains.
         if !node.takes_connections(node.ports.native_transport) {
@@ -81,6 +99,11 @@ fn readiness(node: &Node, environment: &Environment, out: &mut dyn Write) -> Res
         match probe::readiness(&answer, &node.address.to_string()) {
             Readiness::Ready => {}
             verdict => bail!("{verdict}"),
+        }
+        if probe::sees_others(&answer)
+            && let Err(error) = node.ring_has_formed(layout)
+        {
+            writeln!(out, "that the ring has formed could not be noted: {error:#}")?;
         }
     }
     // The next start may go by it (see crate::disk). A node that serves is ready all the same.
@@ -174,6 +197,11 @@ mod tests {
             run(kind, &self.layout, &self.environment, &mut Vec::new())
         }
 
+        fn history(&self) -> History {
+            let plan: Plan = serde_json::from_str(&read_file(&self.layout.plan()).unwrap()).unwrap();
+            plan.history
+        }
+
         fn record(&self) -> PathBuf {
             self.root.path().join("data").join(RECORD)
         }
@@ -205,6 +233,19 @@ mod tests {
         pod.probe(Kind::Readiness).unwrap();
         server.join().unwrap();
         assert_eq!(std::fs::read_to_string(pod.record()).unwrap(), "joined\n");
+        assert_eq!(
+            pod.history(),
+            History::Unknown,
+            "a ring of one can be founded anew"
+        );
+
+        let server = jolokia(
+            &mut pod,
+            r#"{"OperationMode":"NORMAL","NativeTransportRunning":true,"LiveNodes":["127.83.0.1","127.83.0.2"]}"#,
+        );
+        pod.probe(Kind::Readiness).unwrap();
+        server.join().unwrap();
+        assert_eq!(pod.history(), History::Formed);
     }
 
     #[test]

@@ -27,6 +27,7 @@ use crate::effect::Effect;
 use crate::operations::{Scene, decommission};
 use crate::rack::{PodView, Rack};
 use crate::ring;
+use crate::ring_record;
 use crate::steps::Steps;
 
 pub(crate) use new_datacenter::awaiting as awaiting_rebuild;
@@ -322,7 +323,8 @@ fn gate(scene: Scene<'_>, step: &Step<'_>, status: &CassandraClusterStatus) -> R
     for rack in scene.racks.iter().filter(|rack| rack.statefulset.is_some()) {
         rack.complete()?;
     }
-    ring::agrees_on_return(scene.racks, &scene.observed.nodes, &returning(scene))
+    ring::agrees_on_return(scene.racks, &scene.observed.nodes, &returning(scene))?;
+    ring_record::allows_another_node(scene.racks, status)
 }
 
 /// Host ids of nodes whose pods are to be made again: members still, that somebody took the pods from. Where more pods are to

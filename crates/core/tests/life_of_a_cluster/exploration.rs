@@ -205,19 +205,24 @@ impl State {
             return;
         };
         let stale = bug == Bug::StaleReads;
-        if done == 0 && self.world.status_differs(&plan) && bug != Bug::IntentForgotten {
+        let first = plan.first.len();
+        if let Some(effect) = plan.first.get(done) {
+            if self.world.execute(effect, None) == Err(Conflict) {
+                return;
+            }
+        } else if done == first && self.world.status_differs(&plan) && bug != Bug::IntentForgotten {
             if !stale && self.world.versions.get(CLUSTER) != read.get(CLUSTER) {
                 return;
             }
             self.world.write_status(&plan);
             read.insert(CLUSTER.to_owned(), self.world.versions[CLUSTER]);
-        } else if let Some(effect) = plan.effects.get(done.saturating_sub(1)).filter(|_| done > 0) {
+        } else if let Some(effect) = done.checked_sub(first + 1).and_then(|at| plan.effects.get(at)) {
             let under = (!stale).then_some(&read);
             if self.world.execute(effect, under) == Err(Conflict) && !stale {
                 return;
             }
         }
-        if done < plan.effects.len() {
+        if done < first + plan.effects.len() {
             self.carries_out = Some((plan, read, done + 1));
         }
     }
@@ -271,6 +276,7 @@ impl State {
                 &world.calls,
                 &world.in_flight,
                 &world.claims,
+                &world.ring_recorded,
                 &world.violations
             )
         )
@@ -283,7 +289,7 @@ impl State {
                 .filter(|(name, version)| read.get(*name) != Some(version))
                 .collect();
             let outdated: Vec<_> = outdated.into_iter().map(|(name, _)| name).collect();
-            format!("{:?}", (&plan.effects, outdated, done)).hash(&mut hasher);
+            format!("{:?}", (&plan.first, &plan.effects, outdated, done)).hash(&mut hasher);
             object(&mut hasher, serde_json::to_string(&plan.status));
         }
         hasher.finish()

@@ -35,7 +35,7 @@ pub(crate) struct Made {
 pub(crate) enum Death {
     /// It lives on.
     Never,
-    /// It dies after this many writes (the status is the first).
+    /// It dies after this many writes (the status is the first, or what goes before it).
     AfterWrites(usize),
 }
 
@@ -73,6 +73,8 @@ pub(crate) struct World {
     pub(crate) fixed_volumes: Option<String>,
     /// Host ids of nodes that were decommissioned: a disk that holds one of them starts no node again.
     pub(crate) decommissioned: BTreeSet<String>,
+    /// Whether pods are told that the ring has formed.
+    pub(crate) ring_recorded: bool,
     pub(crate) replication: Replication,
     pub(crate) notices: Vec<Notice>,
     /// CassKop's backups on a schedule.
@@ -120,6 +122,7 @@ impl World {
             volumes: BTreeMap::new(),
             fixed_volumes: None,
             decommissioned: BTreeSet::new(),
+            ring_recorded: false,
             replication: [(
                 "shop".to_owned(),
                 KeyspaceReplicas::of_ranges([[("dc1".to_owned(), 3)].into()]),
@@ -143,6 +146,14 @@ impl World {
         let plan = self.think();
         let mut writes = 0;
         let dies = |writes: usize| matches!(death, Death::AfterWrites(limit) if writes >= limit);
+        for effect in &plan.first {
+            if dies(writes) {
+                self.die();
+                return plan;
+            }
+            writes += 1;
+            self.execute(effect, None).unwrap();
+        }
         if self.status_differs(&plan) {
             if dies(writes) {
                 self.die();
@@ -253,10 +264,10 @@ impl World {
             }
             if !due {
                 let again = self.think();
-                if !again.effects.is_empty() {
+                if !again.effects.is_empty() || !again.first.is_empty() {
                     return Err(format!(
                         "slept while there was something to do: {:?}",
-                        again.effects
+                        (again.first, again.effects)
                     ));
                 }
                 if self.status_differs(&again) {
@@ -488,6 +499,7 @@ impl World {
             return Err(Conflict);
         }
         match effect {
+            Effect::RecordRing(_) => self.ring_recorded = true,
             Effect::CreateStatefulSet(set) => {
                 let name = set.metadata.name.clone().unwrap();
                 let mut set = (**set).clone();
@@ -743,6 +755,11 @@ impl World {
             is: size,
         });
         let host_id = self.host_id(&pod);
+        let is_alone = self.members.values().all(|(id, _)| *id == host_id);
+        self.must(
+            is_alone || self.ring_recorded,
+            "a second node was started before the ring was recorded",
+        );
         let known = self
             .members
             .iter()
