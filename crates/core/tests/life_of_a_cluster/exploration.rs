@@ -161,6 +161,11 @@ impl State {
                 state.world.control(name);
             });
         }
+        if self.world.volumes_lag() {
+            step("volumes have grown".to_owned(), &|state| {
+                state.world.volumes_grow()
+            });
+        }
         for pod in self.world.in_flight.keys() {
             step(format!("{pod} is done"), &|state| state.world.node_finishes(pod));
         }
@@ -277,6 +282,7 @@ impl State {
                 &world.in_flight,
                 &world.claims,
                 &world.ring_recorded,
+                &world.volumes,
                 &world.violations
             )
         )
@@ -379,6 +385,17 @@ fn image(world: &mut World) {
     world.edit_spec(|spec| spec["cassandraImage"] = json!("cassandra:5.0.10"));
 }
 
+fn volumes(world: &mut World) {
+    world.edit_spec(|spec| spec["dataCapacity"] = json!("2Gi"));
+}
+
+fn second_datacenter(world: &mut World) {
+    world.edit_spec(|spec| {
+        let new = json!({"name": "dc2", "rack": [{"name": "rack1"}]});
+        spec["topology"]["dc"].as_array_mut().unwrap().push(new);
+    });
+}
+
 fn fresh(racks: &[&str], nodes: i32) -> World {
     let racks: Vec<_> = racks.iter().map(|name| json!({"name": name})).collect();
     World::new(&json!({
@@ -425,6 +442,18 @@ fn scenarios() -> Vec<Scenario> {
             edits: vec![|world| nodes(world, 1), image, cleanup],
             falls: None,
         },
+        Scenario {
+            name: "larger volumes, a restart and a node more",
+            start: ring(&["rack1", "rack2"], 1),
+            edits: vec![volumes, restart, |world| nodes(world, 2)],
+            falls: None,
+        },
+        Scenario {
+            name: "another datacenter and an image, while a node falls",
+            start: ring(&["rack1"], 1),
+            edits: vec![second_datacenter, image],
+            falls: Some("ring-dc1-rack1-0"),
+        },
     ]
 }
 
@@ -440,12 +469,25 @@ fn limit() -> usize {
 
 #[test]
 fn nothing_forbidden_happens_in_any_interleaving() {
-    for scenario in scenarios() {
-        let report = explore(&scenario, Bug::None, limit());
+    let reports = std::thread::scope(|threads| {
+        let explorers: Vec<_> = scenarios()
+            .into_iter()
+            .map(|scenario| threads.spawn(move || (scenario.name, explore(&scenario, Bug::None, limit()))))
+            .collect();
+        explorers
+            .into_iter()
+            .map(|explorer| explorer.join().unwrap())
+            .collect::<Vec<_>>()
+    });
+    for (name, report) in &reports {
         println!(
-            "{}: {} states, {} of them followed to rest",
-            scenario.name, report.states, report.settled
+            "{name}: {} states, {} of them followed to rest",
+            report.states, report.settled
         );
+    }
+    let states: usize = reports.iter().map(|(_, report)| report.states).sum();
+    println!("{states} states in all");
+    for (_, report) in reports {
         assert_eq!(report.violation, None);
     }
 }

@@ -281,15 +281,8 @@ impl World {
 
     /// The StatefulSet controller and the kubelets take one step each.
     pub(crate) fn controllers(&mut self) -> bool {
-        let mut moved = false;
-        for volume in self
-            .volumes
-            .values_mut()
-            .filter(|volume| volume.asked != volume.is)
-        {
-            volume.is.clone_from(&volume.asked);
-            moved = true;
-        }
+        let mut moved = self.volumes_lag();
+        self.volumes_grow();
         for name in self.sets.keys().cloned().collect::<Vec<_>>() {
             moved |= self.control(&name);
         }
@@ -315,6 +308,18 @@ impl World {
             self.violations
         );
         moved
+    }
+
+    /// Whether some claim asks for more than its volume has.
+    pub(crate) fn volumes_lag(&self) -> bool {
+        self.volumes.values().any(|volume| volume.asked != volume.is)
+    }
+
+    /// The drivers of the volumes do what the claims ask for.
+    pub(crate) fn volumes_grow(&mut self) {
+        for volume in self.volumes.values_mut() {
+            volume.is.clone_from(&volume.asked);
+        }
     }
 
     /// Work going on in nodes ends, and whoever still listens hears of it.

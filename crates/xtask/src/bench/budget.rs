@@ -29,18 +29,13 @@ pub(crate) struct Budget {
     pub(crate) limits: Amounts,
 }
 
-/// What became of one line.
+/// What was measured for one line.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Outcome {
-    /// The operation does not exist yet.
-    NotBuilt,
-    /// It was measured.
-    Measured {
-        /// What it took.
-        amounts: Amounts,
-        /// What the control took.
-        control: Option<Duration>,
-    },
+pub(crate) struct Outcome {
+    /// What it took.
+    pub(crate) amounts: Amounts,
+    /// What the control took.
+    pub(crate) control: Option<Duration>,
 }
 
 /// Whether a budget is kept.
@@ -48,7 +43,6 @@ pub(crate) enum Outcome {
 pub(crate) enum Verdict {
     Kept,
     Exceeded,
-    NotBuilt,
 }
 
 const fn seconds(count: u64) -> Amounts {
@@ -165,7 +159,7 @@ impl Outcome {
             .time
             .zip(control)
             .map(|(time, control)| time.div_duration_f64(control));
-        Self::Measured {
+        Self {
             amounts: Amounts {
                 times_control,
                 ..amounts
@@ -176,9 +170,7 @@ impl Outcome {
 
     /// Whether it keeps to the budget. A limit on what was not measured is not kept.
     pub(crate) fn verdict(&self, budget: &Budget) -> Verdict {
-        let Self::Measured { amounts, .. } = self else {
-            return Verdict::NotBuilt;
-        };
+        let amounts = &self.amounts;
         let limits = &budget.limits;
         let kept = within(amounts.time, limits.time)
             && within(amounts.requests, limits.requests)
@@ -202,7 +194,6 @@ impl fmt::Display for Verdict {
         f.write_str(match self {
             Self::Kept => "kept",
             Self::Exceeded => "EXCEEDED",
-            Self::NotBuilt => "not built yet",
         })
     }
 }
@@ -251,7 +242,6 @@ mod tests {
     fn a_budget_is_kept_up_to_its_limit() {
         assert_eq!(took(2000, 900).verdict(&RESTART), Verdict::Kept);
         assert_eq!(took(2001, 900).verdict(&RESTART), Verdict::Exceeded);
-        assert_eq!(Outcome::NotBuilt.verdict(&RESTART), Verdict::NotBuilt);
     }
 
     #[test]

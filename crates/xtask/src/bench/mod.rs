@@ -83,12 +83,8 @@ async fn measure(
     rows.push((budget::FORM, formation::form(&stage, &control).await?));
     printer.note("measuring restarts, configuration, cleanup and growth");
     rows.extend(rack_of_two::measure(&stage, &control).await?);
-    printer.note("measuring a datacenter more");
-    rows.push((
-        budget::ADD_DATACENTER,
-        formation::add_datacenter(&stage, &control).await?,
-    ));
-    rows.push((budget::EMPTY_DATACENTER, Outcome::NotBuilt));
+    printer.note("measuring datacenters that come and go");
+    rows.extend(formation::datacenters(&stage, &control).await?);
     rows.extend(idle);
     drop(operator);
     printer.note("measuring 100 clusters");

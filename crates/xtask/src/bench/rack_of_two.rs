@@ -177,7 +177,8 @@ async fn takes_its_time(stage: &Stage<'_>, cluster: &Cluster, calls: CallPattern
     Ok(stage.simulator.add_call_rule(rule).await?)
 }
 
-fn timed(times: Vec<Duration>, control: Duration) -> Result<Outcome> {
+/// The median of what was timed, beside that of the control.
+pub(super) fn timed(times: Vec<Duration>, control: Duration) -> Result<Outcome> {
     let amounts = Amounts {
         time: Some(median(times)?),
         ..Amounts::default()

@@ -1,10 +1,8 @@
 //! The table of budgets, as text.
 
-use std::time::Duration;
-
 use comfy_table::{ContentArrangement, Table, presets};
 
-use super::budget::{Budget, Outcome, readable};
+use super::budget::{Amounts, Budget, Outcome, readable};
 
 const HEADER: [&str; 7] = [
     "WHAT",
@@ -34,36 +32,39 @@ pub(crate) fn render(rows: &[(Budget, Outcome)]) -> String {
 }
 
 fn cells(budget: &Budget, outcome: &Outcome) -> [String; 7] {
-    let (today, control, times) = match outcome {
-        Outcome::NotBuilt => (None, None, None),
-        Outcome::Measured { amounts, control } => (Some(*amounts), *control, amounts.times_control),
-    };
-    let today = today.map(|mut amounts| {
+    let today = Amounts {
         // It has a column of its own.
-        amounts.times_control = None;
-        amounts.to_string()
-    });
+        times_control: None,
+        ..outcome.amounts
+    };
     let cell = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     [
         budget.what.to_owned(),
         budget.casskop.to_owned(),
         format!("<= {}", budget.limits),
-        cell(today),
-        cell(control.map(|time: Duration| readable(time))),
-        cell(times.map(|times| format!("{times:.2}"))),
+        today.to_string(),
+        cell(outcome.control.map(readable)),
+        cell(outcome.amounts.times_control.map(|times| format!("{times:.2}"))),
         outcome.verdict(budget).to_string(),
     ]
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::bench::budget::{Amounts, EMPTY_DATACENTER, START_UP};
+    use crate::bench::budget::{IDLE, START_UP};
 
     #[test]
-    fn what_is_not_built_has_no_figures() {
+    fn what_has_no_control_has_no_ratio() {
         let start_up = Amounts {
             time: Some(Duration::from_micros(4200)),
+            ..Amounts::default()
+        };
+        let idle = Amounts {
+            requests: Some(2),
+            calls: Some(0),
             ..Amounts::default()
         };
         let rows = [
@@ -71,7 +72,7 @@ mod tests {
                 START_UP,
                 Outcome::measured(start_up, Some(Duration::from_millis(42))),
             ),
-            (EMPTY_DATACENTER, Outcome::NotBuilt),
+            (IDLE, Outcome::measured(idle, None)),
         ];
         let text = render(&rows);
         let lines: Vec<&str> = text.lines().collect();
@@ -98,7 +99,15 @@ mod tests {
         );
         assert_eq!(
             words(lines[2]),
-            ["empty a DC", "71 s", "<= 3.00 s", "-", "-", "-", "not built yet"]
+            [
+                "idle cluster, besides watches and lease",
+                "2 calls every 5 s",
+                "<= 0 requests, 0 calls",
+                "2 requests, 0 calls",
+                "-",
+                "-",
+                "EXCEEDED"
+            ]
         );
     }
 }
