@@ -3,8 +3,8 @@
 use casskop_types::operation::OperationName;
 use k8s_openapi::api::apps::v1::StatefulSet;
 
+use super::conclude::has_joined;
 use super::follow_up::{self, FollowUp};
-use super::has_joined;
 use crate::operations::Scene;
 use crate::rack::{PodView, Rack};
 use crate::steps::Steps;

@@ -163,7 +163,7 @@ impl State {
         }
         if self.world.volumes_lag() {
             step("volumes have grown".to_owned(), &|state| {
-                state.world.volumes_grow()
+                state.world.volumes_grow();
             });
         }
         for pod in self.world.in_flight.keys() {
