@@ -1,12 +1,12 @@
-//! Carries a plan out: the status first, which is the intent, then the effects in order (and before it what it tells of). The first that fails ends the
-//! pass; what is half done is found again by the next one.
+//! Carries a plan out: first what the status will tell of as done, then the status, which is the intent, then the effects in
+//! order. The first that fails ends the pass; what is half done is found again by the next one.
 //!
 //! Every write carries what it was planned on (uid, resourceVersion), so that a plan made from a stale read loses against
 //! the API server instead of undoing something.
 
-use casskop_core::call::{CallKey, NodeCall};
 mod ring_record;
 
+use casskop_core::call::{CallKey, NodeCall};
 use casskop_core::effect::Effect;
 use casskop_core::plan::Plan;
 use casskop_types::cluster::CassandraCluster;

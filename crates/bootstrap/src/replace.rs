@@ -24,9 +24,12 @@ pub fn with_flag(text: &str, address: Option<IpAddr>) -> String {
     section::with_section(text, SECTION, &lines)
 }
 
-/// `CASSANDRA_REPLACE_NODE` is no address.
+/// What is to be replaced is no address.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("CASSANDRA_REPLACE_NODE is {value:?}, which is no IP address: give the address the dead node had")]
+#[error(
+    "the node to replace is given as {value:?} (CASSANDRA_REPLACE_NODE, or replace.<pod> in the ConfigMap <cluster>-bootstrap), \
+     which is no IP address: give the address the dead node had"
+)]
 pub struct NotAnAddress {
     value: String,
 }

@@ -45,7 +45,7 @@ pub enum Effect {
         /// Its name, tested by the patch.
         rack_name: String,
     },
-    /// JSON patch of the cluster object under its uid and resourceVersion: edits are put back.
+    /// JSON patch of the cluster object's spec, under its uid and generation: edits and flags are put back.
     PutBack(Vec<serde_json::Value>),
     /// Keep the accepted spec in its annotation, under the cluster's uid.
     KeepSpec(String),

@@ -8,6 +8,7 @@ use casskop_types::labels::PAUSED;
 use casskop_types::status::{ActionStatus, CassandraClusterStatus, ClusterAction};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
+use serde_json::{Value, json};
 
 use crate::action;
 use crate::adoption;
@@ -92,6 +93,12 @@ pub fn plan(cluster: &ValidatedCluster, observed: &Observed, now: Timestamp) -> 
             operations::advance(scene, rack, rack_status, quiet.as_ref().copied(), &mut steps);
         }
     }
+    if cluster.unlock_next_operation {
+        // It unlocks nothing here, since nothing is locked; left on, it would mislead, and CassKop would act on it one day.
+        steps
+            .effects
+            .push(Effect::PutBack(switched_off("/spec/unlockNextOperation")));
+    }
     report::cluster(scene, &stored, &mut status, &mut steps);
     let wake = steps.wake();
     Plan {
@@ -133,6 +140,12 @@ pub fn pause(cluster: &CassandraCluster, now: Timestamp) -> Option<Plan> {
         notices: if told { Vec::new() } else { vec![notice] },
         wake: Wake::OnEvent,
     })
+}
+
+/// The patch that resets a flag which is on.
+fn switched_off(path: &str) -> Vec<Value> {
+    let step = |op: &str, value: bool| json!({ "op": op, "path": path, "value": value });
+    vec![step("test", true), step("replace", false)]
 }
 
 /// Puts edits back, and does nothing else.

@@ -132,7 +132,8 @@ pub struct CassandraClusterSpec {
     /// Restarts of Cassandra after which a pod whose address belongs to another host id is deleted; 0 is never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restart_count_before_pod_deletion: Option<i32>,
-    /// Asks once to go on although an action is unfinished; the operator sets it back to false.
+    /// Asked `CassKop` to go on although an action is unfinished. Nothing has to be unlocked for this operator, which sets it back
+    /// to false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unlock_next_operation: Option<bool>,
     /// Size of the data volume of each node. Without it nodes keep their data in the container.

@@ -46,7 +46,7 @@ pub const OPERATION_ARGUMENT_ANNOTATION: &str = "cassandraclusters.db.orange.com
 pub const OPERATION_REQUESTED_BY: &str = "cassandraclusters.db.orange.com/operation-requested-by";
 /// Annotation of a claim: uid of the cluster object it was made for. A claim of the same name may be left from an earlier cluster.
 pub const CLUSTER_UID: &str = "cassandraclusters.db.orange.com/cluster-uid";
-/// Annotation of a cluster: CassKop's copy of the spec it last saw.
+/// Annotation of a cluster: the spec that was accepted last, as CassKop keeps it.
 pub const LAST_APPLIED_CONFIGURATION: &str = "cassandraclusters.db.orange.com/last-applied-configuration";
 /// Annotation of a cluster: `true` (in any case) turns off bringing up the first pod of each rack first.
 pub const DISABLE_FIRST_POD_PER_RACK: &str =

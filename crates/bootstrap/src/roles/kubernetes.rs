@@ -43,7 +43,8 @@ fn ask(layout: &Layout, environment: &Environment) -> Option<Asked> {
     };
     let port = environment.get("KUBERNETES_SERVICE_PORT").unwrap_or("443");
     let name = ring_config_map::name(environment.get("CASSANDRA_CLUSTER_NAME")?);
-    // The answer matters to nobody else (see crate::seeds), so nobody else is kept waiting for it.
+    // Whether the ring has formed matters to nobody else (see crate::seeds), so nobody else is kept waiting. An entry `replace.<pod>`
+    // would be missed by any other pod that gets no answer: it must not be written before that is waited for too.
     let patience = if is_first_seed(layout, environment) {
         "retry = 5\nretry-connrefused\nretry-max-time = 30\n"
     } else {

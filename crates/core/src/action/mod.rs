@@ -1,4 +1,4 @@
-//! Actions on racks: bringing them up, growing them, rolling their pods.
+//! Actions on racks: bringing them up, growing and shrinking them, rolling their pods, enlarging their volumes.
 //!
 //! One step in a pass at most, and only when the whole cluster is well: one disrupted rack per cluster, one joining
 //! node per ring. What is wanted and may not happen yet queues up, first come, first served.

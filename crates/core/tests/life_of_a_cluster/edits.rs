@@ -17,6 +17,13 @@ fn a_setting_without_effect_writes_nothing() {
         world.settle();
         assert_eq!(world.sets, before, "{setting}");
     }
+    let spec = &world.cluster.spec;
+    assert_eq!(
+        spec.unlock_next_operation,
+        Some(false),
+        "it is reset, as CassKop does"
+    );
+    assert_eq!(spec.no_check_sts_are_equal, Some(true));
 }
 
 #[test]
