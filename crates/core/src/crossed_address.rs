@@ -68,13 +68,19 @@ fn restarts(pod: &PodView<'_>) -> i32 {
     cassandra.map_or(0, |cassandra| cassandra.restart_count)
 }
 
-/// The host id that the ring has for the pod's address is not the one the pod's node had.
+/// The ring knows the node of another pod under the pod's address. A node that joins is known by a host id that nobody has recorded
+/// yet.
 fn has_anothers_address(scene: Scene<'_>, pod: &PodView<'_>, status: &CassandraClusterStatus) -> bool {
-    let recorded = status.cassandra_node_status.get(&pod.name.to_string());
-    let (Some(own), Some(address)) = (recorded.and_then(|node| node.host_id.as_ref()), pod.address) else {
-        return false;
-    };
+    let Some(address) = pod.address else { return false };
     let views = ring::views(&scene.observed.nodes);
+    if views.iter().any(|(_, view)| view.joining.contains(&address)) {
+        return false;
+    }
     let known = views.iter().find_map(|(_, view)| view.host_ids.get(&address));
-    known.is_some_and(|known| known != own)
+    let recorded_for_another = |host_id: &String| {
+        let nodes = status.cassandra_node_status.iter();
+        let mut others = nodes.filter(|(name, _)| **name != pod.name.to_string());
+        others.any(|(_, node)| node.host_id.as_ref() == Some(host_id))
+    };
+    known.is_some_and(recorded_for_another)
 }

@@ -86,7 +86,7 @@ pub fn needs_claims(kube: &KubeState) -> bool {
 pub fn growth_trials(cluster: &ValidatedCluster, kube: &KubeState) -> Vec<GrowthTrial> {
     let empty = CassandraClusterStatus::default();
     let status = kube.cluster.status.as_ref().unwrap_or(&empty);
-    action::growth_trials(&rack::racks(cluster, kube), status)
+    action::growth_trials(&rack::racks(cluster, kube), status, &kube.claims)
 }
 
 /// Whether the cluster is seen for the first time: then it is looked what another operator left.

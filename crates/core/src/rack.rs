@@ -98,7 +98,7 @@ impl Rack<'_> {
     /// A pod that cannot start, and that the StatefulSet's controller does not replace though it is of an older revision: it
     /// waits for the pod to get ready first (kubernetes #67250).
     pub fn stuck(&self) -> Option<&PodView<'_>> {
-        self.controller_caught_up().ok()?;
+        self.seen_by_controller().ok()?;
         let newest = self.status().update_revision?;
         let spec = self.statefulset?.spec.as_ref()?;
         let strategy = spec
@@ -146,7 +146,7 @@ impl Rack<'_> {
         if self.statefulset.is_none() && self.desired.nodes == 0 {
             return Ok(());
         }
-        self.controller_caught_up()?;
+        self.seen_by_controller()?;
         if let Some(pod) = self.pods.iter().find(|pod| counts(pod) && !pod.is_ready()) {
             return Err(Blocker::new(
                 ConditionReason::NodeNotReady,
@@ -168,7 +168,7 @@ impl Rack<'_> {
     /// A template change reached every pod: the rule of `kubectl rollout status`, which looks at the generation
     /// first because every other figure may belong to the template before.
     pub fn rolled_out(&self) -> Result<(), Blocker> {
-        self.controller_caught_up()?;
+        self.seen_by_controller()?;
         let status = self.status();
         let partition = self.desired.partition;
         let updated = status.updated_replicas.unwrap_or(0);
@@ -194,7 +194,14 @@ impl Rack<'_> {
         self.complete()
     }
 
-    fn controller_caught_up(&self) -> Result<(), Blocker> {
+    /// Whether all pods are, or are to be, of one revision.
+    pub fn has_one_revision(&self) -> bool {
+        let status = self.status();
+        status.current_revision == status.update_revision
+    }
+
+    /// The StatefulSet is there, and its controller has seen the last write.
+    pub fn seen_by_controller(&self) -> Result<(), Blocker> {
         let Some(set) = self.statefulset else {
             return Err(Blocker::new(
                 ConditionReason::NodeNotReady,

@@ -28,7 +28,7 @@ pub(super) fn conclude(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &mut Rack
     let done = match action.name.map(way) {
         Some(Way::Grow) => scale_up::is_done(scene, rack, steps),
         Some(Way::Leave) => scale_down::is_done(rack, rack_status),
-        Some(Way::Upsize) => storage::is_done(scene, rack, rack_status),
+        Some(Way::Upsize) => storage::is_done(scene, rack, rack_status, steps),
         Some(Way::Roll | Way::Come) | None => {
             rolling::is_done(scene, rack, rack_status) && release::is_settled(scene, rack, rack_status, steps)
         }

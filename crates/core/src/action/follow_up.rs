@@ -1,10 +1,12 @@
 //! Work on nodes that an action leaves to be done: asked for with autoPilot, else suggested.
 
+use casskop_types::conditions::ConditionReason;
 use casskop_types::labels::{
     OPERATION_ARGUMENT, OPERATION_END, OPERATION_NAME, OPERATION_START, OPERATION_STATUS,
 };
 use casskop_types::operation::{OperationName, OperationStatus};
 
+use crate::blocker::Blocker;
 use crate::effect::Effect;
 use crate::operations::Scene;
 use crate::operations::labels::label;
@@ -20,13 +22,22 @@ pub(super) struct FollowUp<'a> {
     pub(super) argument: Option<&'a str>,
 }
 
-/// Whether every pod has the request by now. What a user has asked of a pod is not overwritten: that pod is told of instead.
-pub(super) fn is_queued<'a>(
+/// What came of queueing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Queued {
+    /// Some pods get the request only now.
+    NotYet,
+    /// Every pod has it, but for these, of which something else is asked: a line for each.
+    Yes { displaced: Vec<String> },
+}
+
+/// Gives every pod the request. What a user has asked of a pod is not overwritten.
+pub(super) fn queue<'a>(
     scene: Scene<'_>,
     pods: impl Iterator<Item = &'a PodView<'a>>,
     follow_up: FollowUp<'_>,
     steps: &mut Steps,
-) -> bool {
+) -> Queued {
     let (busy, free): (Vec<_>, Vec<_>) = pods.partition(|pod| pending(pod).is_some());
     let wanted = if scene.cluster.auto_pilot {
         OperationStatus::ToDo
@@ -37,18 +48,35 @@ pub(super) fn is_queued<'a>(
         .effects
         .extend(free.iter().map(|pod| request(pod, follow_up, wanted)));
     if !free.is_empty() {
-        return false;
+        return Queued::NotYet;
     }
-    for pod in busy {
-        if let Some(other) = pending(pod).filter(|name| *name != follow_up.name.as_str()) {
-            let note = format!(
-                "pod {} should get a {}, and has {other} asked for: ask for it afterwards",
-                pod.name, follow_up.name
-            );
-            steps.warn("OperationNotQueued", note);
+    let displaced = busy.into_iter().filter_map(|pod| {
+        let other = pending(pod).filter(|name| *name != follow_up.name.as_str())?;
+        Some(format!(
+            "pod {} should get a {}, and has {other} asked for",
+            pod.name, follow_up.name
+        ))
+    });
+    Queued::Yes {
+        displaced: displaced.collect(),
+    }
+}
+
+/// The same for work that is kept in mind until every pod has had it: what stands in its way is waited for.
+pub(super) fn queue_for_good<'a>(
+    scene: Scene<'_>,
+    pods: impl Iterator<Item = &'a PodView<'a>>,
+    follow_up: FollowUp<'_>,
+    steps: &mut Steps,
+) -> Queued {
+    let queued = queue(scene, pods, follow_up, steps);
+    if let Queued::Yes { displaced } = &queued {
+        for note in displaced {
+            let note = format!("{note}: it follows once that has ended, or was taken back");
+            steps.wait_for(Blocker::new(ConditionReason::OperationOngoing, note));
         }
     }
-    true
+    queued
 }
 
 /// The operation that is asked for on a pod and has not ended.

@@ -63,6 +63,7 @@ pub fn advance(scene: Scene<'_>, status: &mut CassandraClusterStatus, steps: &mu
     }
     let Some(step) = step::next(scene, status) else {
         await_nodes(scene, status, steps);
+        release::follow_up(scene, status, steps);
         return new_datacenter::follow_up(scene, status, steps);
     };
     if step.kind == StepKind::Leave {
@@ -176,6 +177,15 @@ pub fn quiet(scene: Scene<'_>, status: &CassandraClusterStatus) -> Result<(), Bl
         }
     }
     Ok(())
+}
+
+/// Whether no rack comes up, or has an action that has not ended.
+fn all_settled(racks: &[Rack<'_>], status: &CassandraClusterStatus) -> bool {
+    let settled =
+        |rack_status: &RackStatus| !is_initializing(rack_status) && unfinished(rack_status).is_none();
+    racks
+        .iter()
+        .all(|rack| status.rack(&rack.desired.id).is_some_and(settled))
 }
 
 /// The rack's action, if it has not ended.

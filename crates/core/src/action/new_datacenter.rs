@@ -2,13 +2,13 @@
 //! which only users can say, and then each node streams what it holds from another datacenter (`rebuild`).
 
 use casskop_types::conditions::ConditionReason;
-use casskop_types::labels::OPERATION_NAME;
-use casskop_types::operation::OperationName;
+use casskop_types::labels::{OPERATION_NAME, OPERATION_STATUS};
+use casskop_types::operation::{OperationName, OperationRecord, OperationStatus, RecordState};
 use casskop_types::status::{CassandraClusterStatus, RackStatus};
 use jiff::SignedDuration;
 
-use super::follow_up::{self, FollowUp};
-use super::{is_initializing, unfinished};
+use super::all_settled;
+use super::follow_up::{self, FollowUp, Queued};
 use crate::blocker::Blocker;
 use crate::operations::Scene;
 use crate::rack::{PodView, Rack};
@@ -18,27 +18,30 @@ use crate::steps::Steps;
 /// How soon the replication is read again: no watch tells of an ALTER KEYSPACE.
 const REPLICATION_AGAIN: SignedDuration = SignedDuration::from_secs(30);
 
-/// Whether a rack is of a datacenter without nodes while another one has some.
+/// Whether a rack is of a datacenter without nodes, or without data yet, while another one has some.
 pub(super) fn is_new(scene: Scene<'_>, rack: &Rack<'_>) -> bool {
     let (own, others): (Vec<_>, Vec<_>) = scene
         .racks
         .iter()
         .partition(|other| other.desired.id.dc == rack.desired.id.dc);
-    own.iter().all(|rack| rack.replicas() == 0) && others.iter().any(|rack| rack.replicas() > 0)
+    let stored = scene.observed.kube.cluster.status.as_ref();
+    let awaits = |rack: &&&Rack<'_>| {
+        let rack_status = stored.and_then(|stored| stored.rack(&rack.desired.id));
+        rack_status.is_some_and(|rack_status| rack_status.awaits_rebuild == Some(true))
+    };
+    let holds_nothing = own.iter().all(|rack| rack.replicas() == 0) || own.iter().any(|rack| awaits(&rack));
+    holds_nothing && others.iter().any(|rack| rack.replicas() > 0)
 }
 
 /// The racks that wait for their data and could get it.
 pub(crate) fn awaiting<'a>(racks: &'a [Rack<'a>], status: &CassandraClusterStatus) -> Vec<&'a Rack<'a>> {
-    let of = |rack: &Rack<'_>| status.rack(&rack.desired.id);
-    let settled =
-        |rack_status: &RackStatus| !is_initializing(rack_status) && unfinished(rack_status).is_none();
-    if !racks.iter().all(|rack| of(rack).is_some_and(settled)) {
+    if !all_settled(racks, status) {
         return Vec::new();
     }
     let awaits = |rack_status: &RackStatus| rack_status.awaits_rebuild == Some(true);
     racks
         .iter()
-        .filter(|rack| rack.replicas() > 0 && of(rack).is_some_and(awaits))
+        .filter(|rack| rack.replicas() > 0 && status.rack(&rack.desired.id).is_some_and(awaits))
         .collect()
 }
 
@@ -64,15 +67,15 @@ pub(super) fn follow_up(scene: Scene<'_>, status: &mut CassandraClusterStatus, s
             name: OperationName::Rebuild,
             argument: Some(source.datacenter),
         };
-        let without = rack.pods.iter().filter(|pod| !was_asked(pod));
-        if !follow_up::is_queued(scene, without, rebuild, steps) {
+        let rack_status = status.cassandra_rack_status.get_mut(&rack.desired.id.to_string());
+        let Some(rack_status) = rack_status else { continue };
+        if rack.pods.iter().all(|pod| was_rebuilt(pod, rack_status)) {
+            rack_status.awaits_rebuild = None;
             continue;
         }
-        let rack_status = status.cassandra_rack_status.get_mut(&rack.desired.id.to_string());
-        if let Some(rack_status) = rack_status {
-            rack_status.awaits_rebuild = None;
-        }
-        if !source.left_out.is_empty() {
+        let due = |pod: &&PodView<'_>| label(pod).is_none() && !was_rebuilt(pod, rack_status);
+        let queued = follow_up::queue_for_good(scene, rack.pods.iter().filter(due), rebuild, steps);
+        if queued == Queued::NotYet && !source.left_out.is_empty() {
             let note = format!(
                 "rack {} is rebuilt without {}, which do not replicate there: after an ALTER KEYSPACE ask for a rebuild again",
                 rack.desired.id,
@@ -83,11 +86,22 @@ pub(super) fn follow_up(scene: Scene<'_>, status: &mut CassandraClusterStatus, s
     }
 }
 
-/// Whether somebody has asked for the rebuild already, also if it has ended since.
-fn was_asked(pod: &PodView<'_>) -> bool {
-    let labels = pod.object.metadata.labels.as_ref();
-    let name = labels.and_then(|labels| labels.get(OPERATION_NAME));
-    name.is_some_and(|name| name == OperationName::Rebuild.as_str())
+/// Where the rebuild of a pod's node stands; `None` if it has not been asked for, or not since the pod was made.
+fn label<'a>(pod: &PodView<'a>) -> Option<&'a str> {
+    let labels = pod.object.metadata.labels.as_ref()?;
+    let name = labels.get(OPERATION_NAME)?;
+    let is_rebuild = name == OperationName::Rebuild.as_str();
+    is_rebuild.then(|| labels.get(OPERATION_STATUS).map_or("", String::as_str))
+}
+
+/// Whether the node has got its data, also if its pod was made anew since.
+fn was_rebuilt(pod: &PodView<'_>, rack_status: &RackStatus) -> bool {
+    let done = |record: &OperationRecord| {
+        record.name == OperationName::Rebuild
+            && record.state == RecordState::Done
+            && record.pod == pod.name.to_string()
+    };
+    label(pod) == Some(OperationStatus::Done.as_str()) || rack_status.operations.iter().any(done)
 }
 
 /// Where a rack's nodes get their data.

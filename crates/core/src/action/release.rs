@@ -1,15 +1,19 @@
 //! The Cassandra release that a rack's nodes run. After a new major one they have data files in the old format, which
 //! `upgradesstables` rewrites.
 
-use casskop_types::operation::OperationName;
-use casskop_types::status::RackStatus;
+use casskop_types::conditions::ConditionReason;
+use casskop_types::labels::{OPERATION_NAME, OPERATION_STATUS};
+use casskop_types::operation::{OperationName, OperationStatus};
+use casskop_types::status::{CassandraClusterStatus, RackStatus};
 
 use super::follow_up::{self, FollowUp};
+use super::{ASK_AGAIN, all_settled};
+use crate::blocker::Blocker;
 use crate::operations::Scene;
-use crate::rack::Rack;
+use crate::rack::{PodView, Rack};
 use crate::steps::Steps;
 
-/// Whether nothing is left to be done for the release that a rolled rack runs now, which is recorded then.
+/// Whether the release that a rolled rack runs now is known; it is recorded then, and that sstables are to be upgraded.
 ///
 /// While a canary runs another release than the rest, the rack has none.
 pub(super) fn is_settled(
@@ -18,27 +22,54 @@ pub(super) fn is_settled(
     rack_status: &mut RackStatus,
     steps: &mut Steps,
 ) -> bool {
-    if rack.desired.partition > 0 {
+    if rack.desired.partition > 0 || rack.pods.is_empty() {
         return true;
     }
     let Some(now) = of(scene, rack) else {
-        return true;
-    };
-    let is_newer = rack_status
-        .release_version
-        .as_deref()
-        .and_then(major)
-        .zip(major(now))
-        .is_some_and(|(before, now)| before < now);
-    let upgrade = FollowUp {
-        name: OperationName::UpgradeSstables,
-        argument: None,
-    };
-    if is_newer && !follow_up::is_queued(scene, rack.pods.iter(), upgrade, steps) {
+        let note = format!("no node of rack {} tells its release yet", rack.desired.id);
+        steps.wait_for(Blocker::new(ConditionReason::NodesUnreachable, note));
+        steps.look_again_after(ASK_AGAIN);
         return false;
+    };
+    let before = rack_status.release_version.as_deref().and_then(major);
+    if before.zip(major(now)).is_some_and(|(before, now)| before < now) {
+        rack_status.awaits_upgradesstables = Some(true);
     }
     rack_status.release_version = Some(now.to_owned());
     true
+}
+
+/// Queues the upgrade of sstables once every rack runs its release, again for pods that were made anew since, until all have had it.
+pub(super) fn follow_up(scene: Scene<'_>, status: &mut CassandraClusterStatus, steps: &mut Steps) {
+    if !all_settled(scene.racks, status) {
+        return;
+    }
+    for rack in scene.racks {
+        let Some(rack_status) = status.cassandra_rack_status.get_mut(&rack.desired.id.to_string()) else {
+            continue;
+        };
+        if rack_status.awaits_upgradesstables != Some(true) {
+            continue;
+        }
+        let upgrade = FollowUp {
+            name: OperationName::UpgradeSstables,
+            argument: None,
+        };
+        let due = rack.pods.iter().filter(|pod| label(pod).is_none());
+        follow_up::queue_for_good(scene, due, upgrade, steps);
+        let had_it = |pod: &PodView<'_>| label(pod) == Some(OperationStatus::Done.as_str());
+        if rack.pods.iter().all(had_it) {
+            rack_status.awaits_upgradesstables = None;
+        }
+    }
+}
+
+/// Where a pod's upgrade of sstables stands; `None` if it has not been asked for.
+fn label<'a>(pod: &PodView<'a>) -> Option<&'a str> {
+    let labels = pod.object.metadata.labels.as_ref()?;
+    let name = labels.get(OPERATION_NAME)?;
+    let is_upgrade = name == OperationName::UpgradeSstables.as_str();
+    is_upgrade.then(|| labels.get(OPERATION_STATUS).map_or("", String::as_str))
 }
 
 /// Records the release of a rack that has none recorded, as its nodes say it.

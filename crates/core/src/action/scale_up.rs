@@ -4,7 +4,7 @@ use casskop_types::operation::OperationName;
 use k8s_openapi::api::apps::v1::StatefulSet;
 
 use super::conclude::has_joined;
-use super::follow_up::{self, FollowUp};
+use super::follow_up::{self, FollowUp, Queued};
 use crate::operations::Scene;
 use crate::rack::{PodView, Rack};
 use crate::steps::Steps;
@@ -33,7 +33,13 @@ pub(super) fn is_done(scene: Scene<'_>, rack: &Rack<'_>, steps: &mut Steps) -> b
         name: OperationName::Cleanup,
         argument: None,
     };
-    follow_up::is_queued(scene, older_nodes(scene, rack), cleanup, steps)
+    let Queued::Yes { displaced } = follow_up::queue(scene, older_nodes(scene, rack), cleanup, steps) else {
+        return false;
+    };
+    for note in displaced {
+        steps.warn("OperationNotQueued", format!("{note}: ask for it afterwards"));
+    }
+    true
 }
 
 fn older_nodes<'a>(scene: Scene<'a>, rack: &Rack<'_>) -> impl Iterator<Item = &'a PodView<'a>> {

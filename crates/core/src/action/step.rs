@@ -151,8 +151,8 @@ pub(super) fn gate(
         let rack_status = status.rack(&step.rack.desired.id).unwrap_or(&none);
         return rolling::gate(scene, step.rack, rack_status);
     }
-    let begun = |rack_status| step.kind == StepKind::Upsize && storage::is_ongoing_in(rack_status);
-    if status.rack(&step.rack.desired.id).is_some_and(begun) {
+    // No node goes down by it, and a full disk is what keeps nodes from being ready.
+    if step.kind == StepKind::Upsize {
         return Ok(());
     }
     for rack in scene.racks.iter().filter(|rack| rack.statefulset.is_some()) {

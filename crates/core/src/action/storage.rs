@@ -10,7 +10,9 @@ use casskop_types::names::{DATA_VOLUME, PodName};
 use casskop_types::status::{CassandraClusterStatus, ClusterAction, RackStatus};
 use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec};
+use k8s_openapi::api::core::v1::{
+    PersistentVolumeClaim, PersistentVolumeClaimCondition, PersistentVolumeClaimSpec,
+};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -41,24 +43,41 @@ pub(super) fn is_under_way(rack_status: &RackStatus) -> bool {
     unfinished(rack_status).is_some_and(|action| action.name == Some(ClusterAction::StorageUpsize))
 }
 
-/// Claims for which it has to be tried whether they may grow, before that is accepted: one of each rack.
-pub(crate) fn trials(racks: &[Rack<'_>], status: &CassandraClusterStatus) -> Vec<GrowthTrial> {
-    let asked_for = racks.iter().filter(|rack| {
-        let accepted = status.rack(&rack.desired.id).is_some_and(is_under_way);
-        is_wanted(rack) && !accepted
-    });
-    asked_for
-        .filter_map(|rack| {
-            Some(GrowthTrial {
-                claim: claim_of(&rack.pods.first()?.name),
-                capacity: wanted_by(rack)?.to_owned(),
-            })
-        })
-        .collect()
+/// Claims for which it has to be tried whether they may grow: one of each rack before that is accepted, and then all that are
+/// to be asked for more.
+pub(crate) fn trials(
+    racks: &[Rack<'_>],
+    status: &CassandraClusterStatus,
+    claims: &Fact<Vec<PersistentVolumeClaim>>,
+) -> Vec<GrowthTrial> {
+    let mut trials = Vec::new();
+    for rack in racks {
+        let Some(wanted) = wanted_by(rack) else { continue };
+        let trial = |claim: String| GrowthTrial {
+            claim,
+            capacity: wanted.to_owned(),
+        };
+        if status.rack(&rack.desired.id).is_some_and(is_under_way) {
+            // A quota may have room for some only.
+            let known = claims.known().map_or(&[][..], Vec::as_slice);
+            trials.extend(small_claims(rack, known, wanted).map(name_of).map(trial));
+        } else if is_wanted(rack) {
+            trials.extend(rack.pods.first().map(|pod| claim_of(&pod.name)).map(trial));
+        }
+    }
+    trials
 }
 
 /// Whether the volumes of a rack may grow, as the API server says it.
 pub(super) fn may_begin(scene: Scene<'_>, rack: &Rack<'_>) -> Result<(), Blocker> {
+    if rack.desired.partition > 0 && !rack.has_one_revision() {
+        let note = format!(
+            "the volumes of rack {} grow once its pods are of one revision: its StatefulSet is made anew for it, which would end the \
+             canary; lower rollingPartition first",
+            rack.desired.id
+        );
+        return Err(Blocker::new(ConditionReason::ActionOngoing, note));
+    }
     let Some(pod) = rack.pods.first() else {
         return Ok(());
     };
@@ -112,16 +131,21 @@ pub(super) fn advance(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &mut RackS
     let (Fact::Known(claims), Some(wanted)) = (&scene.observed.kube.claims, wanted_by(rack)) else {
         return;
     };
-    let small = claims_of(rack, claims).filter(|claim| {
-        claim
-            .spec
-            .as_ref()
-            .and_then(requested)
-            .is_some_and(|has| is_less(has, wanted))
-    });
-    let growing: Vec<_> = small.map(|claim| grow(claim, wanted)).collect();
-    if !growing.is_empty() {
-        return steps.effects.extend(growing);
+    let mut complete = true;
+    for claim in small_claims(rack, claims, wanted) {
+        complete = false;
+        match scene.observed.kube.growth.get(&name_of(claim)) {
+            Some(Ok(())) => steps.effects.push(grow(claim, wanted)),
+            Some(Err(why)) => {
+                let note = format!("claim {} cannot grow to {wanted}: {why}", name_of(claim));
+                steps.wait_for(Blocker::new(ConditionReason::ObjectRefused, note));
+            }
+            // The action begins in this pass: from the next one on all claims are tried.
+            None => {}
+        }
+    }
+    if !complete {
+        return;
     }
     match rack.statefulset {
         Some(stored) if stored.metadata.deletion_timestamp.is_some() => {}
@@ -149,20 +173,42 @@ pub(super) fn advance(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &mut RackS
     }
 }
 
-/// Every volume has grown, and the StatefulSet is there again with all its pods.
-pub(super) fn is_done(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &mut RackStatus) -> bool {
+/// Every volume has grown, as far as it can while its pod runs, and the StatefulSet is there again.
+pub(super) fn is_done(
+    scene: Scene<'_>,
+    rack: &Rack<'_>,
+    rack_status: &mut RackStatus,
+    steps: &mut Steps,
+) -> bool {
     let Fact::Known(claims) = &scene.observed.kube.claims else {
         return false;
     };
-    let grown = |wanted| claims_of(rack, claims).all(|claim| has_grown(claim, wanted));
-    let done = rack.statefulset.is_some()
-        && !is_wanted(rack)
-        && wanted_by(rack).is_none_or(grown)
-        && rack.complete().is_ok();
+    let grown =
+        |wanted| claims_of(rack, claims).all(|claim| has_grown(claim, wanted) || waits_for_restart(claim));
+    let done = rack.seen_by_controller().is_ok() && !is_wanted(rack) && wanted_by(rack).is_none_or(grown);
     if done {
         rack_status.stateful_set_snapshot_before_storage_resize = None;
+        if claims_of(rack, claims).any(waits_for_restart) {
+            let note = format!(
+                "volumes of rack {} have their new size once its pods restart",
+                rack.desired.id
+            );
+            steps.warn("RestartToGrow", note);
+        }
     }
     done
+}
+
+/// The volume is larger, and its file system grows when it is next mounted (`FileSystemResizePending`).
+fn waits_for_restart(claim: &PersistentVolumeClaim) -> bool {
+    let conditions = claim
+        .status
+        .iter()
+        .flat_map(|status| status.conditions.iter().flatten());
+    let is_pending = |condition: &PersistentVolumeClaimCondition| {
+        condition.type_ == "FileSystemResizePending" && condition.status == "True"
+    };
+    conditions.into_iter().any(is_pending)
 }
 
 /// The rack that has to have its StatefulSet back before anything else.
@@ -244,6 +290,22 @@ fn claims_of<'a>(
     claims
         .iter()
         .filter(move |claim| claim.metadata.name.as_deref().is_some_and(of_pod))
+}
+
+/// The claims that ask for less than is wanted.
+fn small_claims<'a>(
+    rack: &'a Rack<'_>,
+    claims: &'a [PersistentVolumeClaim],
+    wanted: &'a str,
+) -> impl Iterator<Item = &'a PersistentVolumeClaim> {
+    claims_of(rack, claims).filter(move |claim| {
+        let asks = claim.spec.as_ref().and_then(requested);
+        asks.is_some_and(|asks| is_less(asks, wanted))
+    })
+}
+
+fn name_of(claim: &PersistentVolumeClaim) -> String {
+    claim.metadata.name.clone().unwrap_or_default()
 }
 
 fn grow(claim: &PersistentVolumeClaim, capacity: &str) -> Effect {

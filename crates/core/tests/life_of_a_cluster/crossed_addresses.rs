@@ -79,3 +79,16 @@ fn unasked_they_are_left_alone_and_the_reason_is_said() {
     );
     assert!(waiting(&world).contains("restartCountBeforePodDeletion"));
 }
+
+#[test]
+fn a_node_that_joins_anew_under_a_pods_name_is_left_alone() {
+    let mut world = crossed(Some(1), 5);
+    let pod = CROSSED[0];
+    let address = address_of(&world.pods[pod]);
+    world
+        .members
+        .insert(address, ("a-host-id-nobody-has-recorded".to_owned(), true));
+    let before = world.uid(pod);
+    world.pass(Death::Never);
+    assert_eq!(world.uid(pod), before);
+}

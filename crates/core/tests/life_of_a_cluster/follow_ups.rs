@@ -179,3 +179,85 @@ fn a_request_of_a_users_is_not_overwritten_and_what_it_displaces_is_told() {
         ]
     );
 }
+
+#[test]
+fn a_pod_made_anew_before_its_turn_gets_its_request_again() {
+    let mut world = with_a_new_datacenter(false);
+    replicates(&mut world, "shop", &["dc1", "dc2"]);
+    world.settle();
+    let restart = |world: &mut World| {
+        world.edit_spec(|spec| spec["topology"]["dc"][1]["rack"][0]["rollingRestart"] = json!(true));
+        world.settle();
+    };
+    restart(&mut world);
+    for pod in NEW {
+        assert_eq!(
+            request(&world, pod),
+            asked("rebuild", "Manual", Some("dc1")),
+            "after the restart"
+        );
+        world.label(pod, &[(OPERATION_STATUS, "ToDo")]);
+    }
+    world.settle();
+    assert_eq!(world.made.len(), 2);
+    // What has got its data keeps it.
+    restart(&mut world);
+    assert_eq!(NEW.map(|pod| world.label_of(pod, OPERATION_NAME)), [None, None]);
+    assert_eq!(world.made.len(), 2);
+}
+
+#[test]
+fn an_upgrade_of_sstables_that_a_restart_overtook_is_asked_for_again() {
+    let mut world = World::new(&two_racks(false));
+    world.settle();
+    world.edit_spec(|spec| spec["cassandraImage"] = json!("cassandra:5.0.9"));
+    world.settle();
+    world
+        .edit_spec(|spec| spec["config"] = json!({"cassandra-yaml": {"storage_compatibility_mode": "NONE"}}));
+    world.settle();
+    for pod in ["ring-dc1-rack1-0", "ring-dc1-rack2-0"] {
+        assert_eq!(request(&world, pod), asked("upgradesstables", "Manual", None));
+        world.label(pod, &[(OPERATION_STATUS, "ToDo")]);
+    }
+    world.settle();
+    assert_eq!(world.made.len(), 2);
+    let racks = &world.cluster.status.as_ref().unwrap().cassandra_rack_status;
+    assert!(racks.values().all(|rack| rack.awaits_upgradesstables.is_none()));
+}
+
+#[test]
+fn a_rack_added_to_a_datacenter_that_waits_for_its_data_gets_its_own() {
+    let mut world = with_a_new_datacenter(true);
+    world.edit_spec(|spec| {
+        spec["topology"]["dc"][1]["rack"]
+            .as_array_mut()
+            .unwrap()
+            .push(json!({"name": "rack2"}));
+    });
+    world.settle();
+    replicates(&mut world, "shop", &["dc1", "dc2"]);
+    world.settle();
+    assert_eq!(world.made.len(), 4, "{:?}", world.made);
+}
+
+#[test]
+fn a_rebuild_that_something_else_stands_in_the_way_of_is_waited_for_and_follows() {
+    let mut world = with_a_new_datacenter(true);
+    world.label(
+        NEW[0],
+        &[(OPERATION_NAME, "cleanup"), (OPERATION_STATUS, "Manual")],
+    );
+    replicates(&mut world, "shop", &["dc1", "dc2"]);
+    world.settle();
+    assert_eq!(world.made.len(), 1, "the other one");
+    let (_, message) = waits_for(&world).expect("it waits");
+    assert!(
+        message.contains("ring-dc2-rack1-0 should get a rebuild, and has cleanup asked for"),
+        "{message}"
+    );
+    world.label(NEW[0], &[(OPERATION_STATUS, "ToDo")]);
+    world.settle();
+    assert_eq!(world.made.len(), 3);
+    assert_eq!(request(&world, NEW[0]), asked("rebuild", "Done", Some("dc1")));
+    assert_eq!(waits_for(&world), None);
+}

@@ -146,3 +146,63 @@ fn what_casskop_left_in_the_middle_is_brought_to_its_end() {
     assert_eq!(sizes(&world), vec!["2Gi"; 9]);
     assert_eq!((uids(&world), templates(&world)), (pods, before));
 }
+
+#[test]
+fn volumes_grow_while_a_node_is_down_whose_disk_is_full() {
+    let mut world = formed(1);
+    let full = "ring-dc1-rack2-0";
+    world.node_is(full, false);
+    ask_for(&mut world, "2Gi");
+    for _ in 0..60 {
+        world.pass(Death::Never);
+        world.controllers();
+    }
+    assert_eq!(sizes(&world), vec!["2Gi"; 6]);
+    world.node_is(full, true);
+    world.settle();
+}
+
+#[test]
+fn a_claim_that_is_refused_later_is_waited_for() {
+    let mut world = formed(1);
+    ask_for(&mut world, "2Gi");
+    while !world.volumes_lag() {
+        world.pass(Death::Never);
+    }
+    world.fixed_volumes = Some("exceeded quota".to_owned());
+    for _ in 0..60 {
+        world.pass(Death::Never);
+        world.controllers();
+    }
+    let waiting = |world: &World| {
+        let conditions = &world.cluster.status.as_ref().unwrap().conditions;
+        condition(conditions, ConditionType::Waiting)
+            .unwrap()
+            .message
+            .clone()
+    };
+    assert!(waiting(&world).contains("exceeded quota"), "{}", waiting(&world));
+    world.fixed_volumes = None;
+    world.settle();
+    assert_eq!(sizes(&world), vec!["2Gi"; 6]);
+}
+
+#[test]
+fn a_canary_is_not_ended_by_larger_volumes() {
+    let mut world = formed(2);
+    world.edit_spec(|spec| {
+        spec["topology"]["dc"][0]["rack"][0]["rollingPartition"] = json!(1);
+        spec["cassandraImage"] = json!("cassandra:5.0.10");
+    });
+    world.settle();
+    let first = "ring-dc1-rack1-0";
+    let before = world.uid(first);
+    ask_for(&mut world, "2Gi");
+    world.settle();
+    assert_eq!(data_size(&world.sets[RACKS[0]]), "1Gi");
+    assert_eq!(data_size(&world.sets[RACKS[1]]), "2Gi");
+    assert_eq!(world.uid(first), before);
+    world.edit_spec(|spec| spec["topology"]["dc"][0]["rack"][0]["rollingPartition"] = json!(0));
+    world.settle();
+    assert_eq!(sizes(&world), vec!["2Gi"; 9]);
+}
