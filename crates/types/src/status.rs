@@ -211,9 +211,9 @@ pub struct RackStatus {
     /// Cassandra release that the nodes of the rack run, as they say, for example `5.0.9`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release_version: Option<String>,
-    /// Whether the rack runs a new major release, and its sstables have to be upgraded.
+    /// Since when the rack runs a new major release, if its sstables have to be upgraded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub awaits_upgradesstables: Option<bool>,
+    pub awaits_upgradesstables: Option<Time>,
     /// Whether the rack's datacenter was added to a ring that holds data, and its nodes have to be rebuilt once keyspaces
     /// replicate there.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,8 +3,9 @@
 
 use casskop_types::conditions::ConditionReason;
 use casskop_types::labels::{OPERATION_NAME, OPERATION_STATUS};
-use casskop_types::operation::{OperationName, OperationStatus};
+use casskop_types::operation::{OperationName, OperationRecord, OperationStatus, RecordState};
 use casskop_types::status::{CassandraClusterStatus, RackStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::follow_up::{self, FollowUp};
 use super::{ASK_AGAIN, all_settled};
@@ -33,7 +34,7 @@ pub(super) fn is_settled(
     };
     let before = rack_status.release_version.as_deref().and_then(major);
     if before.zip(major(now)).is_some_and(|(before, now)| before < now) {
-        rack_status.awaits_upgradesstables = Some(true);
+        rack_status.awaits_upgradesstables = Some(Time(scene.now));
     }
     rack_status.release_version = Some(now.to_owned());
     true
@@ -48,20 +49,31 @@ pub(super) fn follow_up(scene: Scene<'_>, status: &mut CassandraClusterStatus, s
         let Some(rack_status) = status.cassandra_rack_status.get_mut(&rack.desired.id.to_string()) else {
             continue;
         };
-        if rack_status.awaits_upgradesstables != Some(true) {
+        let Some(since) = rack_status.awaits_upgradesstables.clone() else {
             continue;
-        }
+        };
         let upgrade = FollowUp {
             name: OperationName::UpgradeSstables,
             argument: None,
         };
-        let due = rack.pods.iter().filter(|pod| label(pod).is_none());
-        follow_up::queue_for_good(scene, due, upgrade, steps);
-        let had_it = |pod: &PodView<'_>| label(pod) == Some(OperationStatus::Done.as_str());
+        let had_it = |pod: &PodView<'_>| was_upgraded(pod, rack_status, &since);
+        let due = |pod: &&PodView<'_>| label(pod).is_none() && !had_it(pod);
+        follow_up::queue_for_good(scene, rack.pods.iter().filter(due), upgrade, steps);
         if rack.pods.iter().all(had_it) {
             rack_status.awaits_upgradesstables = None;
         }
     }
+}
+
+/// Whether the node's sstables were upgraded since, also if its pod was made anew afterwards.
+fn was_upgraded(pod: &PodView<'_>, rack_status: &RackStatus, since: &Time) -> bool {
+    let done = |record: &OperationRecord| {
+        record.name == OperationName::UpgradeSstables
+            && record.state == RecordState::Done
+            && record.pod == pod.name.to_string()
+            && record.start_time >= *since
+    };
+    label(pod) == Some(OperationStatus::Done.as_str()) || rack_status.operations.iter().any(done)
 }
 
 /// Where a pod's upgrade of sstables stands; `None` if it has not been asked for.

@@ -6,7 +6,7 @@ use casskop_types::conditions::{ConditionReason, ConditionType, condition};
 use casskop_types::labels::{OPERATION_ARGUMENT, OPERATION_NAME, OPERATION_STATUS};
 use serde_json::{Value, json};
 
-use super::world::{Made, World};
+use super::world::{Death, Made, World};
 
 fn two_racks(auto_pilot: bool) -> Value {
     json!({
@@ -260,4 +260,29 @@ fn a_rebuild_that_something_else_stands_in_the_way_of_is_waited_for_and_follows(
     assert_eq!(world.made.len(), 3);
     assert_eq!(request(&world, NEW[0]), asked("rebuild", "Done", Some("dc1")));
     assert_eq!(waits_for(&world), None);
+}
+
+/// The end is recorded, and the pod goes before its label has been looked at.
+#[test]
+fn sstables_that_were_upgraded_are_not_upgraded_again_when_the_pod_is_made_anew() {
+    let mut world = World::new(&two_racks(true));
+    world.settle();
+    world.edit_spec(|spec| spec["cassandraImage"] = json!("cassandra:5.0.9"));
+    let pods = ["ring-dc1-rack1-0", "ring-dc1-rack2-0"];
+    let is_done = |world: &World, pod: &str| {
+        world.pods.contains_key(pod) && world.label_of(pod, OPERATION_STATUS).as_deref() == Some("Done")
+    };
+    let done = |world: &World| pods.iter().all(|pod| is_done(world, pod));
+    for _ in 0..200 {
+        world.pass(Death::Never);
+        if done(&world) {
+            break;
+        }
+        world.controllers();
+        world.nodes_finish();
+    }
+    assert!(done(&world));
+    world.edit_spec(|spec| spec["config"] = json!({"cassandra-yaml": {"num_tokens": 8}}));
+    world.settle();
+    assert_eq!(world.made.len(), 2, "{:?}", world.made);
 }
