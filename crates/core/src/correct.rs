@@ -11,7 +11,7 @@ use casskop_types::topology::Datacenter;
 use serde_json::{Value, json};
 
 use crate::desired::defaults;
-use crate::quantity::Amount;
+use crate::quantity::is_less;
 
 /// One edit and how it is undone.
 #[derive(Debug, Clone, PartialEq)]
@@ -238,9 +238,7 @@ fn volume_change(was: &(String, String), is: &(String, String)) -> Option<(&'sta
         let why = "nodes that run cannot be given a data volume, or lose theirs".to_owned();
         return Some(("dataCapacity", why));
     }
-    if let (Ok(before), Ok(now)) = (was.0.parse::<Amount>(), is.0.parse::<Amount>())
-        && now < before
-    {
+    if is_less(&is.0, &was.0) {
         return Some((
             "dataCapacity",
             format!("a volume of {} does not shrink to {}", was.0, is.0),

@@ -27,12 +27,8 @@ enum Ground {
 
 /// The licence for a node that left the ring, as another node says: its host id is no member any more.
 pub fn left_the_ring(host_id: &str, witness: &PodName, view: &RingView) -> Option<Licence> {
-    let member = view
-        .host_ids
-        .values()
-        .any(|known| known.eq_ignore_ascii_case(host_id));
     // A view without a single member is no testimony: every node knows at least itself.
-    let testimony = !view.host_ids.is_empty() && !member;
+    let testimony = !view.host_ids.is_empty() && !view.has_member(host_id);
     testimony.then(|| Licence {
         ground: Ground::LeftTheRing {
             host_id: host_id.to_owned(),

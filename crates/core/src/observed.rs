@@ -142,6 +142,14 @@ pub struct RingView {
     pub host_ids: BTreeMap<IpAddr, String>,
 }
 
+impl RingView {
+    /// Whether a node with this host id is a member, up or down.
+    pub fn has_member(&self, host_id: &str) -> bool {
+        let mut members = self.host_ids.values();
+        members.any(|known| known.eq_ignore_ascii_case(host_id))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -97,6 +97,11 @@ pub fn same_amount(one: &str, other: &str) -> bool {
     }
 }
 
+/// Whether both texts are quantities, and the first is the smaller one.
+pub fn is_less(one: &str, other: &str) -> bool {
+    matches!((one.parse::<Amount>(), other.parse::<Amount>()), (Ok(one), Ok(other)) if one < other)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -196,13 +196,8 @@ fn ask_for_requests(rack: &Rack<'_>, questions: &mut Questions) {
 }
 
 fn waiting_request(pod: &PodView<'_>) -> Option<OperationRequest> {
-    let metadata = &pod.object.metadata;
-    let request =
-        OperationRequest::from_pod_metadata(metadata.labels.as_ref(), metadata.annotations.as_ref());
-    request
-        .ok()
-        .flatten()
-        .filter(|request| request.status == OperationStatus::ToDo)
+    let request = operations::request_of(pod).ok().flatten();
+    request.filter(|request| request.status == OperationStatus::ToDo)
 }
 
 /// Whether a ready pod's node is not yet recorded under its present address.

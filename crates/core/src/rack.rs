@@ -94,18 +94,20 @@ pub fn lacks_pods(set: &StatefulSet) -> bool {
     caught_up && status.replicas < spec.replicas.unwrap_or(1)
 }
 
+/// Pods with a lower ordinal keep their revision.
+pub fn partition_of(set: &StatefulSet) -> i32 {
+    let strategy = set.spec.as_ref().and_then(|spec| spec.update_strategy.as_ref());
+    let rolling = strategy.and_then(|strategy| strategy.rolling_update.as_ref());
+    rolling.and_then(|rolling| rolling.partition).unwrap_or(0)
+}
+
 impl Rack<'_> {
     /// A pod that cannot start, and that the StatefulSet's controller does not replace though it is of an older revision: it
     /// waits for the pod to get ready first (kubernetes #67250).
     pub fn stuck(&self) -> Option<&PodView<'_>> {
         self.seen_by_controller().ok()?;
         let newest = self.status().update_revision?;
-        let spec = self.statefulset?.spec.as_ref()?;
-        let strategy = spec
-            .update_strategy
-            .as_ref()
-            .and_then(|strategy| strategy.rolling_update.as_ref());
-        let partition = strategy.and_then(|rolling| rolling.partition).unwrap_or(0);
+        let partition = partition_of(self.statefulset?);
         let is_old = |pod: &PodView<'_>| {
             let labels = pod.object.metadata.labels.as_ref();
             let revision = labels.and_then(|labels| labels.get(CONTROLLER_REVISION));
@@ -172,11 +174,10 @@ impl Rack<'_> {
         let status = self.status();
         let partition = self.desired.partition;
         let updated = status.updated_replicas.unwrap_or(0);
-        let revisions_agree = status.current_revision == status.update_revision;
         // Below the partition pods keep the revision they have, and the revisions never agree.
         let due = (self.replicas() - partition).max(0);
         let lags = partition == 0 && status.replicas > 0;
-        if !revisions_agree && (updated < due || lags) {
+        if !self.has_one_revision() && (updated < due || lags) {
             let (rack, replicas) = (&self.desired.id, self.replicas());
             let note = format!("rack {rack} has {updated} of {replicas} pods on the new revision");
             let down = self

@@ -114,11 +114,8 @@ fn nodes(scene: Scene<'_>, status: &mut CassandraClusterStatus) {
     };
     let views = ring::views(&scene.observed.nodes);
     let may_be_member = |node: &NodeStatus| {
-        let is = |known: &String| {
-            let host_id = node.host_id.as_ref();
-            host_id.is_some_and(|host_id| known.eq_ignore_ascii_case(host_id))
-        };
-        views.is_empty() || views.iter().any(|(_, view)| view.host_ids.values().any(is))
+        let is_member = |host_id: &String| views.iter().any(|(_, view)| view.has_member(host_id));
+        views.is_empty() || node.host_id.as_ref().is_some_and(is_member)
     };
     // Whose pod somebody took away comes back under its name.
     status

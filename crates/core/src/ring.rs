@@ -16,12 +16,9 @@ pub type Nodes = BTreeMap<PodName, NodeFacts>;
 /// Every node is NORMAL and seen UP by another node, none is joining, leaving or moving, and no member is down.
 ///
 /// A ring without pods agrees. A ring of one node has no other witness than itself.
-pub fn agrees(racks: &[Rack<'_>], nodes: &Nodes) -> Result<(), Blocker> {
-    agrees_on_return(racks, nodes, &[])
-}
-
-/// The same, where members with these host ids may be down: what waits for the agreement brings them back.
-pub fn agrees_on_return(racks: &[Rack<'_>], nodes: &Nodes, returning: &[String]) -> Result<(), Blocker> {
+///
+/// Members with the host ids of `returning` may be down: what waits for the agreement brings them back.
+pub fn agrees(racks: &[Rack<'_>], nodes: &Nodes, returning: &[String]) -> Result<(), Blocker> {
     let pods: Vec<_> = racks.iter().flat_map(|rack| &rack.pods).collect();
     if pods.is_empty() {
         return Ok(());

@@ -4,13 +4,15 @@ use casskop_types::conditions::ConditionReason;
 use casskop_types::labels::{
     OPERATION_ARGUMENT, OPERATION_END, OPERATION_NAME, OPERATION_START, OPERATION_STATUS,
 };
-use casskop_types::operation::{OperationName, OperationStatus};
+use casskop_types::operation::{OperationName, OperationRecord, OperationStatus, RecordState};
+use casskop_types::status::RackStatus;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::blocker::Blocker;
 use crate::effect::Effect;
 use crate::operations::Scene;
 use crate::operations::labels::label;
-use crate::rack::PodView;
+use crate::rack::{PodView, Rack};
 use crate::steps::Steps;
 
 /// An operation that pods are to get.
@@ -62,21 +64,57 @@ pub(super) fn queue<'a>(
     }
 }
 
-/// The same for work that is kept in mind until every pod has had it: what stands in its way is waited for.
-pub(super) fn queue_for_good<'a>(
-    scene: Scene<'_>,
-    pods: impl Iterator<Item = &'a PodView<'a>>,
-    follow_up: FollowUp<'_>,
-    steps: &mut Steps,
-) -> Queued {
-    let queued = queue(scene, pods, follow_up, steps);
-    if let Queued::Yes { displaced } = &queued {
-        for note in displaced {
-            let note = format!("{note}: it follows once that has ended, or was taken back");
-            steps.wait_for(Blocker::new(ConditionReason::OperationOngoing, note));
-        }
+/// Work that is kept in mind until every pod of a rack has had it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pursuit<'a> {
+    /// The work.
+    pub(super) follow_up: FollowUp<'a>,
+    /// What was done before is other work.
+    pub(super) since: Option<&'a Time>,
+}
+
+impl Pursuit<'_> {
+    /// Whether every pod has had it.
+    pub(super) fn is_over(&self, rack: &Rack<'_>, rack_status: &RackStatus) -> bool {
+        rack.pods.iter().all(|pod| self.was_had(pod, rack_status))
     }
-    queued
+
+    /// Gives the request to pods that lack it, also to those that were made anew since; what stands in its way is waited for.
+    pub(super) fn queue(
+        &self,
+        scene: Scene<'_>,
+        rack: &Rack<'_>,
+        rack_status: &RackStatus,
+        steps: &mut Steps,
+    ) -> Queued {
+        let due = |pod: &&PodView<'_>| self.status(pod).is_none() && !self.was_had(pod, rack_status);
+        let queued = queue(scene, rack.pods.iter().filter(due), self.follow_up, steps);
+        if let Queued::Yes { displaced } = &queued {
+            for note in displaced {
+                let note = format!("{note}: it follows once that has ended, or was taken back");
+                steps.wait_for(Blocker::new(ConditionReason::OperationOngoing, note));
+            }
+        }
+        queued
+    }
+
+    /// Whether the node has had it, also if its pod was made anew afterwards.
+    fn was_had(&self, pod: &PodView<'_>, rack_status: &RackStatus) -> bool {
+        let done = |record: &OperationRecord| {
+            record.name == self.follow_up.name
+                && record.state == RecordState::Done
+                && record.pod == pod.name.to_string()
+                && self.since.is_none_or(|since| record.start_time >= *since)
+        };
+        self.status(pod) == Some(OperationStatus::Done.as_str()) || rack_status.operations.iter().any(done)
+    }
+
+    /// Where the request stands by the pod's labels; `None` if it has not been made, or not since the pod was made.
+    fn status<'p>(&self, pod: &PodView<'p>) -> Option<&'p str> {
+        let labels = pod.object.metadata.labels.as_ref()?;
+        let is_it = labels.get(OPERATION_NAME)? == self.follow_up.name.as_str();
+        is_it.then(|| labels.get(OPERATION_STATUS).map_or("", String::as_str))
+    }
 }
 
 /// The operation that is asked for on a pod and has not ended.

@@ -2,16 +2,15 @@
 //! which only users can say, and then each node streams what it holds from another datacenter (`rebuild`).
 
 use casskop_types::conditions::ConditionReason;
-use casskop_types::labels::{OPERATION_NAME, OPERATION_STATUS};
-use casskop_types::operation::{OperationName, OperationRecord, OperationStatus, RecordState};
-use casskop_types::status::{CassandraClusterStatus, RackStatus};
+use casskop_types::operation::OperationName;
+use casskop_types::status::CassandraClusterStatus;
 use jiff::SignedDuration;
 
 use super::all_settled;
-use super::follow_up::{self, FollowUp, Queued};
+use super::follow_up::{FollowUp, Pursuit, Queued};
 use crate::blocker::Blocker;
 use crate::operations::Scene;
-use crate::rack::{PodView, Rack};
+use crate::rack::Rack;
 use crate::replication::Replication;
 use crate::steps::Steps;
 
@@ -25,11 +24,9 @@ pub(super) fn is_new(scene: Scene<'_>, rack: &Rack<'_>) -> bool {
         .iter()
         .partition(|other| other.desired.id.dc == rack.desired.id.dc);
     let stored = scene.observed.kube.cluster.status.as_ref();
-    let awaits = |rack: &&&Rack<'_>| {
-        let rack_status = stored.and_then(|stored| stored.rack(&rack.desired.id));
-        rack_status.is_some_and(|rack_status| rack_status.awaits_rebuild == Some(true))
-    };
-    let holds_nothing = own.iter().all(|rack| rack.replicas() == 0) || own.iter().any(|rack| awaits(&rack));
+    let awaits_data = |rack: &Rack<'_>| stored.is_some_and(|stored| awaits(rack, stored));
+    let holds_nothing =
+        own.iter().all(|rack| rack.replicas() == 0) || own.iter().any(|rack| awaits_data(rack));
     holds_nothing && others.iter().any(|rack| rack.replicas() > 0)
 }
 
@@ -38,11 +35,15 @@ pub(crate) fn awaiting<'a>(racks: &'a [Rack<'a>], status: &CassandraClusterStatu
     if !all_settled(racks, status) {
         return Vec::new();
     }
-    let awaits = |rack_status: &RackStatus| rack_status.awaits_rebuild == Some(true);
     racks
         .iter()
-        .filter(|rack| rack.replicas() > 0 && status.rack(&rack.desired.id).is_some_and(awaits))
+        .filter(|rack| rack.replicas() > 0 && awaits(rack, status))
         .collect()
+}
+
+fn awaits(rack: &Rack<'_>, status: &CassandraClusterStatus) -> bool {
+    let rack_status = status.rack(&rack.desired.id);
+    rack_status.is_some_and(|rack_status| rack_status.awaits_rebuild == Some(true))
 }
 
 /// Queues the rebuild of nodes whose datacenter has got replicas, and says of the others what they wait for.
@@ -63,18 +64,20 @@ pub(super) fn follow_up(scene: Scene<'_>, status: &mut CassandraClusterStatus, s
                 continue;
             }
         };
-        let rebuild = FollowUp {
-            name: OperationName::Rebuild,
-            argument: Some(source.datacenter),
+        let rebuild = Pursuit {
+            follow_up: FollowUp {
+                name: OperationName::Rebuild,
+                argument: Some(source.datacenter),
+            },
+            since: None,
         };
         let rack_status = status.cassandra_rack_status.get_mut(&rack.desired.id.to_string());
         let Some(rack_status) = rack_status else { continue };
-        if rack.pods.iter().all(|pod| was_rebuilt(pod, rack_status)) {
+        if rebuild.is_over(rack, rack_status) {
             rack_status.awaits_rebuild = None;
             continue;
         }
-        let due = |pod: &&PodView<'_>| label(pod).is_none() && !was_rebuilt(pod, rack_status);
-        let queued = follow_up::queue_for_good(scene, rack.pods.iter().filter(due), rebuild, steps);
+        let queued = rebuild.queue(scene, rack, rack_status, steps);
         if queued == Queued::NotYet && !source.left_out.is_empty() {
             let note = format!(
                 "rack {} is rebuilt without {}, which do not replicate there: after an ALTER KEYSPACE ask for a rebuild again",
@@ -84,24 +87,6 @@ pub(super) fn follow_up(scene: Scene<'_>, status: &mut CassandraClusterStatus, s
             steps.warn("KeyspacesLeftOut", note);
         }
     }
-}
-
-/// Where the rebuild of a pod's node stands; `None` if it has not been asked for, or not since the pod was made.
-fn label<'a>(pod: &PodView<'a>) -> Option<&'a str> {
-    let labels = pod.object.metadata.labels.as_ref()?;
-    let name = labels.get(OPERATION_NAME)?;
-    let is_rebuild = name == OperationName::Rebuild.as_str();
-    is_rebuild.then(|| labels.get(OPERATION_STATUS).map_or("", String::as_str))
-}
-
-/// Whether the node has got its data, also if its pod was made anew since.
-fn was_rebuilt(pod: &PodView<'_>, rack_status: &RackStatus) -> bool {
-    let done = |record: &OperationRecord| {
-        record.name == OperationName::Rebuild
-            && record.state == RecordState::Done
-            && record.pod == pod.name.to_string()
-    };
-    label(pod) == Some(OperationStatus::Done.as_str()) || rack_status.operations.iter().any(done)
 }
 
 /// Where a rack's nodes get their data.

@@ -2,16 +2,15 @@
 //! `upgradesstables` rewrites.
 
 use casskop_types::conditions::ConditionReason;
-use casskop_types::labels::{OPERATION_NAME, OPERATION_STATUS};
-use casskop_types::operation::{OperationName, OperationRecord, OperationStatus, RecordState};
+use casskop_types::operation::OperationName;
 use casskop_types::status::{CassandraClusterStatus, RackStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::follow_up::{self, FollowUp};
+use super::follow_up::{FollowUp, Pursuit};
 use super::{ASK_AGAIN, all_settled};
 use crate::blocker::Blocker;
 use crate::operations::Scene;
-use crate::rack::{PodView, Rack};
+use crate::rack::Rack;
 use crate::steps::Steps;
 
 /// Whether the release that a rolled rack runs now is known; it is recorded then, and that sstables are to be upgraded.
@@ -52,36 +51,18 @@ pub(super) fn follow_up(scene: Scene<'_>, status: &mut CassandraClusterStatus, s
         let Some(since) = rack_status.awaits_upgradesstables.clone() else {
             continue;
         };
-        let upgrade = FollowUp {
-            name: OperationName::UpgradeSstables,
-            argument: None,
+        let upgrade = Pursuit {
+            follow_up: FollowUp {
+                name: OperationName::UpgradeSstables,
+                argument: None,
+            },
+            since: Some(&since),
         };
-        let had_it = |pod: &PodView<'_>| was_upgraded(pod, rack_status, &since);
-        let due = |pod: &&PodView<'_>| label(pod).is_none() && !had_it(pod);
-        follow_up::queue_for_good(scene, rack.pods.iter().filter(due), upgrade, steps);
-        if rack.pods.iter().all(had_it) {
+        upgrade.queue(scene, rack, rack_status, steps);
+        if upgrade.is_over(rack, rack_status) {
             rack_status.awaits_upgradesstables = None;
         }
     }
-}
-
-/// Whether the node's sstables were upgraded since, also if its pod was made anew afterwards.
-fn was_upgraded(pod: &PodView<'_>, rack_status: &RackStatus, since: &Time) -> bool {
-    let done = |record: &OperationRecord| {
-        record.name == OperationName::UpgradeSstables
-            && record.state == RecordState::Done
-            && record.pod == pod.name.to_string()
-            && record.start_time >= *since
-    };
-    label(pod) == Some(OperationStatus::Done.as_str()) || rack_status.operations.iter().any(done)
-}
-
-/// Where a pod's upgrade of sstables stands; `None` if it has not been asked for.
-fn label<'a>(pod: &PodView<'a>) -> Option<&'a str> {
-    let labels = pod.object.metadata.labels.as_ref()?;
-    let name = labels.get(OPERATION_NAME)?;
-    let is_upgrade = name == OperationName::UpgradeSstables.as_str();
-    is_upgrade.then(|| labels.get(OPERATION_STATUS).map_or("", String::as_str))
 }
 
 /// Records the release of a rack that has none recorded, as its nodes say it.

@@ -10,7 +10,7 @@ use crate::blocker::Blocker;
 use crate::desired::{self, TemplateInputs, diff};
 use crate::effect::Effect;
 use crate::operations::{Scene, is_running};
-use crate::rack::Rack;
+use crate::rack::{Rack, partition_of};
 use crate::ring;
 use crate::steps::Steps;
 use crate::validate::ValidatedCluster;
@@ -157,13 +157,6 @@ fn template(
         stored: Some(stored),
     };
     desired::statefulset(cluster, rack.desired, &inputs)
-}
-
-/// Ordinals below it keep their revision.
-fn partition_of(set: &StatefulSet) -> i32 {
-    let strategy = set.spec.as_ref().and_then(|spec| spec.update_strategy.as_ref());
-    let rolling = strategy.and_then(|strategy| strategy.rolling_update.as_ref());
-    rolling.and_then(|rolling| rolling.partition).unwrap_or(0)
 }
 
 /// The label that makes the template of a restart new. It is derived from the recorded start, so that writing it

@@ -57,7 +57,7 @@ pub(super) fn next<'a>(scene: Scene<'a>, status: &CassandraClusterStatus) -> Opt
     if racks().any(|(_, rack_status)| decommission::under_way(rack_status).is_some()) {
         return None;
     }
-    let upsizing = || racks().find(|(_, rack_status)| storage::is_ongoing_in(rack_status));
+    let upsizing = || racks().find(|(_, rack_status)| is_ongoing(rack_status, ClusterAction::StorageUpsize));
     let upsize = |rack| Step {
         rack,
         kind: StepKind::Upsize,
@@ -158,7 +158,7 @@ pub(super) fn gate(
     for rack in scene.racks.iter().filter(|rack| rack.statefulset.is_some()) {
         rack.complete()?;
     }
-    ring::agrees_on_return(scene.racks, &scene.observed.nodes, &returning(scene))?;
+    ring::agrees(scene.racks, &scene.observed.nodes, &returning(scene))?;
     ring_record::allows_another_node(scene.racks, status)
 }
 

@@ -6,7 +6,7 @@
 //! is that of the same template.
 
 use casskop_types::conditions::ConditionReason;
-use casskop_types::names::{DATA_VOLUME, PodName};
+use casskop_types::names::DATA_VOLUME;
 use casskop_types::status::{CassandraClusterStatus, ClusterAction, RackStatus};
 use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -16,14 +16,14 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::{is_ongoing, unfinished, wanted};
+use super::{unfinished, wanted};
 use crate::blocker::Blocker;
 use crate::correct::{self, Correction};
 use crate::effect::Effect;
 use crate::fact::Fact;
 use crate::observed::{GrowthTrial, KubeState};
 use crate::operations::Scene;
-use crate::quantity::Amount;
+use crate::quantity::is_less;
 use crate::rack::Rack;
 use crate::steps::Steps;
 
@@ -62,7 +62,7 @@ pub(crate) fn trials(
             let known = claims.known().map_or(&[][..], Vec::as_slice);
             trials.extend(small_claims(rack, known, wanted).map(name_of).map(trial));
         } else if is_wanted(rack) {
-            trials.extend(rack.pods.first().map(|pod| claim_of(&pod.name)).map(trial));
+            trials.extend(rack.pods.first().map(|pod| pod.name.data_claim()).map(trial));
         }
     }
     trials
@@ -81,7 +81,7 @@ pub(super) fn may_begin(scene: Scene<'_>, rack: &Rack<'_>) -> Result<(), Blocker
     let Some(pod) = rack.pods.first() else {
         return Ok(());
     };
-    let claim = claim_of(&pod.name);
+    let claim = pod.name.data_claim();
     let refused = |why: &str| {
         let note = format!("the volumes of rack {} cannot grow: {why}", rack.desired.id);
         Err(Blocker::new(ConditionReason::ObjectRefused, note))
@@ -97,7 +97,7 @@ pub(super) fn may_begin(scene: Scene<'_>, rack: &Rack<'_>) -> Result<(), Blocker
 pub(crate) fn refused(scene: Scene<'_>) -> Option<Correction> {
     let racks = scene.racks.iter().filter(|rack| is_wanted(rack));
     racks.into_iter().find_map(|rack| {
-        let claim = claim_of(&rack.pods.first()?.name);
+        let claim = rack.pods.first()?.name.data_claim();
         let why = scene.observed.kube.growth.get(&claim)?.as_ref().err()?;
         let why = format!("claim {claim} cannot grow: {why}");
         correct::keep_capacity(&scene.observed.kube.cluster, rack.desired.id.dc.as_str(), &why)
@@ -211,11 +211,6 @@ fn waits_for_restart(claim: &PersistentVolumeClaim) -> bool {
     conditions.into_iter().any(is_pending)
 }
 
-/// The rack that has to have its StatefulSet back before anything else.
-pub(super) fn is_ongoing_in(rack_status: &RackStatus) -> bool {
-    is_ongoing(rack_status, ClusterAction::StorageUpsize)
-}
-
 /// The StatefulSet that was copied before it was deleted, here or by CassKop.
 pub(crate) fn snapshot(rack_status: &RackStatus) -> Option<StatefulSet> {
     let kept = rack_status.stateful_set_snapshot_before_storage_resize.as_ref()?;
@@ -278,15 +273,11 @@ fn request(set: &mut StatefulSet, capacity: &str) {
     }
 }
 
-fn claim_of(pod: &PodName) -> String {
-    format!("{DATA_VOLUME}-{pod}")
-}
-
 fn claims_of<'a>(
     rack: &'a Rack<'_>,
     claims: &'a [PersistentVolumeClaim],
 ) -> impl Iterator<Item = &'a PersistentVolumeClaim> {
-    let of_pod = |name: &str| rack.pods.iter().any(|pod| claim_of(&pod.name) == name);
+    let of_pod = |name: &str| rack.pods.iter().any(|pod| pod.name.data_claim() == name);
     claims
         .iter()
         .filter(move |claim| claim.metadata.name.as_deref().is_some_and(of_pod))
@@ -341,8 +332,4 @@ fn grows(claim: &PersistentVolumeClaim, wanted: &str) -> Blocker {
         .collect();
     let note = format!("claim {name} has {has} of {wanted} {}", said.join(", "));
     Blocker::new(ConditionReason::ActionOngoing, note.trim_end())
-}
-
-fn is_less(one: &str, other: &str) -> bool {
-    matches!((one.parse::<Amount>(), other.parse::<Amount>()), (Ok(one), Ok(other)) if one < other)
 }

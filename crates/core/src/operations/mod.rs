@@ -25,6 +25,7 @@ use crate::rack::{PodView, Rack};
 use crate::steps::Steps;
 use crate::validate::ValidatedCluster;
 
+pub(crate) use queue::request_of;
 pub use run::call_key;
 
 /// Operations that run at once in one rack.

@@ -96,7 +96,7 @@ fn still_asked_for(rack: &Rack<'_>, record: &OperationRecord) -> bool {
 }
 
 /// The request on a pod's labels.
-pub(super) fn request_of(pod: &PodView<'_>) -> Result<Option<OperationRequest>, String> {
+pub(crate) fn request_of(pod: &PodView<'_>) -> Result<Option<OperationRequest>, String> {
     let metadata = &pod.object.metadata;
     OperationRequest::from_pod_metadata(metadata.labels.as_ref(), metadata.annotations.as_ref())
         .map_err(|error| error.to_string())

@@ -321,14 +321,7 @@ fn scheduled_backups_of_casskops_are_told_of_once() {
     world.settle();
     world.die();
     world.settle();
-    let told: Vec<_> = world
-        .notices
-        .iter()
-        .filter(|notice| notice.reason == "BackupsNotScheduled")
-        .collect();
+    let told = world.notes("BackupsNotScheduled");
     assert_eq!(told.len(), 1, "{told:?}");
-    assert!(
-        told[0].note.ends_with("CassandraBackup nightly, weekly"),
-        "{told:?}"
-    );
+    assert!(told[0].ends_with("CassandraBackup nightly, weekly"), "{told:?}");
 }

@@ -1,6 +1,5 @@
 //! Pods that came back under each other's addresses.
 
-use casskop_types::conditions::{ConditionType, condition};
 use serde_json::json;
 
 use super::formed;
@@ -31,14 +30,6 @@ fn crossed(restarts_allowed: Option<i32>, restarts: i32) -> World {
     world
 }
 
-fn waiting(world: &World) -> String {
-    let conditions = &world.cluster.status.as_ref().unwrap().conditions;
-    condition(conditions, ConditionType::Waiting)
-        .unwrap()
-        .message
-        .clone()
-}
-
 #[test]
 fn one_is_made_anew_and_the_other_has_its_address_to_itself_then() {
     let mut world = crossed(Some(4), 5);
@@ -51,11 +42,7 @@ fn one_is_made_anew_and_the_other_has_its_address_to_itself_then() {
         "nobody else has its address any more: it starts by itself"
     );
     assert!(!world.members.contains_key(&address_of(&world.pods[CROSSED[1]])));
-    let told = world
-        .notices
-        .iter()
-        .filter(|notice| notice.reason == "PodReplaced");
-    assert_eq!(told.count(), 1);
+    assert_eq!(world.notes("PodReplaced").len(), 1);
 }
 
 #[test]
@@ -73,11 +60,14 @@ fn unasked_they_are_left_alone_and_the_reason_is_said() {
     world.pass(Death::Never);
     assert_eq!(CROSSED.map(|pod| world.uid(pod)), uids);
     assert!(
-        waiting(&world).contains("where the ring knows another node"),
+        world
+            .waiting()
+            .message
+            .contains("where the ring knows another node"),
         "{}",
-        waiting(&world)
+        world.waiting().message
     );
-    assert!(waiting(&world).contains("restartCountBeforePodDeletion"));
+    assert!(world.waiting().message.contains("restartCountBeforePodDeletion"));
 }
 
 #[test]

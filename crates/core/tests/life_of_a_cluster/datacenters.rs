@@ -23,11 +23,6 @@ fn formed() -> World {
     world
 }
 
-fn notes(world: &World, reason: &str) -> Vec<String> {
-    let notices = world.notices.iter().filter(|notice| notice.reason == reason);
-    notices.map(|notice| notice.note.clone()).collect()
-}
-
 fn spec(world: &World) -> Value {
     serde_json::to_value(&world.cluster.spec).unwrap()
 }
@@ -74,7 +69,7 @@ fn a_datacenter_that_holds_replicas_is_not_emptied_and_the_size_is_put_back() {
     world.settle();
     assert_eq!((world.pods.len(), world.made.len()), (6, 0));
     assert_eq!(spec(&world), two_datacenters());
-    let told = notes(&world, "CorrectCRDConfig");
+    let told = world.notes("CorrectCRDConfig");
     assert_eq!(told.len(), 1);
     assert!(
         told[0].contains("spec.topology.dc[1].nodesPerRacks was put back"),
@@ -133,7 +128,7 @@ fn what_cannot_go_is_put_back_and_no_pod_is_touched() {
             world.pods.keys().map(|pod| world.uid(pod)).collect::<Vec<_>>(),
             before
         );
-        let told = notes(&world, "CorrectCRDConfig");
+        let told = world.notes("CorrectCRDConfig");
         assert!(told.len() == 1 && told[0].contains(why), "{told:?}");
     }
 }

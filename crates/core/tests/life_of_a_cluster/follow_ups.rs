@@ -2,7 +2,7 @@
 
 use casskop_core::call::NodeCall;
 use casskop_core::replication::KeyspaceReplicas;
-use casskop_types::conditions::{ConditionReason, ConditionType, condition};
+use casskop_types::conditions::ConditionReason;
 use casskop_types::labels::{OPERATION_ARGUMENT, OPERATION_NAME, OPERATION_STATUS};
 use serde_json::{Value, json};
 
@@ -48,9 +48,8 @@ fn with_a_new_datacenter(auto_pilot: bool) -> World {
 const NEW: [&str; 2] = ["ring-dc2-rack1-0", "ring-dc2-rack1-1"];
 
 fn waits_for(world: &World) -> Option<(String, String)> {
-    let status = world.cluster.status.as_ref().unwrap();
-    let waiting = condition(&status.conditions, ConditionType::Waiting).unwrap();
-    (waiting.status == "True").then(|| (waiting.reason.clone(), waiting.message.clone()))
+    let waiting = world.waiting();
+    (waiting.status == "True").then_some((waiting.reason, waiting.message))
 }
 
 #[test]
@@ -104,11 +103,8 @@ fn a_new_datacenter_says_that_it_holds_no_data_until_a_keyspace_replicates_there
         from_dc: source.to_owned(),
     };
     assert_eq!(rebuilds.collect::<Vec<_>>(), NEW.map(|pod| (pod, from("dc1"))));
-    let left_out = world
-        .notices
-        .iter()
-        .find(|notice| notice.reason == "KeyspacesLeftOut");
-    assert!(left_out.is_some_and(|notice| notice.note.contains("archive")));
+    let left_out = world.notes("KeyspacesLeftOut");
+    assert!(left_out[0].contains("archive"));
 }
 
 #[test]
@@ -167,11 +163,7 @@ fn a_request_of_a_users_is_not_overwritten_and_what_it_displaces_is_told() {
     world.edit_spec(|spec| spec["nodesPerRacks"] = json!(3));
     world.settle();
     assert_eq!(request(&world, pod), asked("upgradesstables", "Paused", None));
-    let told = world
-        .notices
-        .iter()
-        .filter(|notice| notice.reason == "OperationNotQueued");
-    let told: Vec<_> = told.map(|notice| notice.note.as_str()).collect();
+    let told = world.notes("OperationNotQueued");
     assert_eq!(
         told,
         [

@@ -1,11 +1,9 @@
 //! A paused cluster.
 
-use casskop_types::conditions::{ConditionType, condition};
 use casskop_types::labels::PAUSED;
 use serde_json::json;
 
 use super::formed;
-use super::world::World;
 
 #[test]
 fn a_paused_cluster_is_left_alone_and_goes_on_when_it_is_resumed() {
@@ -22,24 +20,13 @@ fn a_paused_cluster_is_left_alone_and_goes_on_when_it_is_resumed() {
     world.settle();
     assert_eq!(world.sets, before);
     assert_eq!(world.made, []);
-    let waiting = |world: &World| {
-        let conditions = &world.cluster.status.as_ref().unwrap().conditions;
-        condition(conditions, ConditionType::Waiting).unwrap().clone()
-    };
-    assert_eq!(waiting(&world).reason, "Paused");
-    assert!(waiting(&world).message.contains(PAUSED));
-    assert_eq!(
-        world
-            .notices
-            .iter()
-            .filter(|notice| notice.reason == "Paused")
-            .count(),
-        1
-    );
+    assert_eq!(world.waiting().reason, "Paused");
+    assert!(world.waiting().message.contains(PAUSED));
+    assert_eq!(world.notes("Paused").len(), 1);
 
     world.cluster.metadata.annotations = None;
     world.settle();
     assert_ne!(world.sets, before);
     assert_eq!(world.made.len(), 1);
-    assert_eq!(waiting(&world).status, "False");
+    assert_eq!(world.waiting().status, "False");
 }

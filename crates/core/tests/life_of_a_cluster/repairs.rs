@@ -41,16 +41,6 @@ fn image_of(world: &World, pod: &str) -> String {
     }
 }
 
-fn waiting(world: &World) -> String {
-    let status = world.cluster.status.as_ref().unwrap();
-    let mut conditions = status.conditions.iter();
-    conditions
-        .find(|condition| condition.type_ == "Waiting")
-        .unwrap()
-        .message
-        .clone()
-}
-
 #[test]
 fn a_bad_image_stops_at_its_first_pod_and_a_good_one_gets_through() {
     let mut world = formed(2);
@@ -69,9 +59,9 @@ fn a_bad_image_stops_at_its_first_pod_and_a_good_one_gets_through() {
     assert_eq!(changed.len(), 1, "{changed:?}");
     assert_eq!(changed[0].1, "ring-dc1-rack1-1");
     assert!(
-        waiting(&world).contains("ring-dc1-rack1-1"),
+        world.waiting().message.contains("ring-dc1-rack1-1"),
         "{}",
-        waiting(&world)
+        world.waiting().message
     );
     image(&mut world, GOOD);
     world.settle();
@@ -116,9 +106,9 @@ fn a_cluster_that_never_came_up_is_repaired_by_a_good_image() {
     run(&mut world);
     assert_eq!(world.pods.len(), 1);
     assert!(
-        waiting(&world).contains("ring-dc1-rack1-0"),
+        world.waiting().message.contains("ring-dc1-rack1-0"),
         "{}",
-        waiting(&world)
+        world.waiting().message
     );
     image(&mut world, GOOD);
     world.settle();

@@ -4,6 +4,7 @@ use casskop_core::call::{NodeCall, Replicas};
 use casskop_core::replication::KeyspaceReplicas;
 use casskop_types::operation::{OperationStatus, RecordState};
 use casskop_types::status::{ActionStatus, ClusterAction};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -12,13 +13,6 @@ use super::{RACKS, action, formed};
 
 fn shrink(world: &mut World, nodes: i32) {
     world.edit_spec(|spec| spec["nodesPerRacks"] = json!(nodes));
-}
-
-fn waiting(world: &World) -> (String, String) {
-    let status = world.cluster.status.as_ref().unwrap();
-    let mut conditions = status.conditions.iter();
-    let waiting = conditions.find(|condition| condition.type_ == "Waiting").unwrap();
-    (waiting.reason.clone(), waiting.message.clone())
 }
 
 fn replicated(world: &mut World, keyspace: &str, replicas: usize) {
@@ -94,7 +88,7 @@ fn a_keyspace_that_needs_the_node_keeps_it_and_the_statement_that_helps_is_told(
         world.controllers();
     }
     assert_eq!((world.pods.len(), world.made.len()), (6, 0));
-    let (reason, message) = waiting(&world);
+    let Condition { reason, message, .. } = world.waiting();
     assert_eq!(reason, "DataAtRisk");
     assert!(
         message.ends_with(
@@ -195,7 +189,7 @@ fn a_member_that_is_down_is_not_taken_for_a_node_that_left() {
         (world.pods.len(), world.claims.len(), world.made.len()),
         (6, 6, 0)
     );
-    assert_eq!(waiting(&world).0, "NodeNotReady");
+    assert_eq!(world.waiting().reason, "NodeNotReady");
 }
 
 #[test]
@@ -290,7 +284,7 @@ fn a_failed_decommission_is_told_and_tried_again() {
     for _ in 0..20 {
         world.pass(Death::Never);
     }
-    let (reason, message) = waiting(&world);
+    let Condition { reason, message, .. } = world.waiting();
     assert_eq!(reason, "DataAtRisk");
     assert!(
         message.contains("Stream failed") && message.contains("nodesPerRacks"),

@@ -1,6 +1,5 @@
 //! Data volumes grow without a pod being restarted, rack after rack.
 
-use casskop_types::conditions::{ConditionType, condition};
 use casskop_types::labels::LAST_APPLIED_CONFIGURATION;
 use casskop_types::status::{ActionStatus, ClusterAction};
 use serde_json::json;
@@ -86,20 +85,14 @@ fn a_size_that_the_storage_class_refuses_is_put_back_with_its_words() {
     world.settle();
     assert_eq!(world.cluster.spec.data_capacity.as_deref(), Some("1Gi"));
     assert_eq!(world.sets, before);
-    let told: Vec<_> = world
-        .notices
-        .iter()
-        .filter(|notice| notice.reason == "CorrectCRDConfig")
-        .collect();
+    let told = world.notes("CorrectCRDConfig");
     assert_eq!(told.len(), 1);
     assert!(
-        told[0]
-            .note
-            .contains("dataCapacity of datacenter dc1 was put back"),
+        told[0].contains("dataCapacity of datacenter dc1 was put back"),
         "{}",
-        told[0].note
+        told[0]
     );
-    assert!(told[0].note.contains("must support resize"), "{}", told[0].note);
+    assert!(told[0].contains("must support resize"), "{}", told[0]);
 }
 
 #[test]
@@ -115,7 +108,7 @@ fn where_nothing_can_be_put_back_the_refusal_is_waited_for_and_other_changes_go_
         world.controllers();
     }
     let status = world.cluster.status.as_ref().unwrap();
-    let waiting = condition(&status.conditions, ConditionType::Waiting).unwrap();
+    let waiting = world.waiting();
     assert!(
         waiting.message.contains("not with this class"),
         "{}",
@@ -174,14 +167,11 @@ fn a_claim_that_is_refused_later_is_waited_for() {
         world.pass(Death::Never);
         world.controllers();
     }
-    let waiting = |world: &World| {
-        let conditions = &world.cluster.status.as_ref().unwrap().conditions;
-        condition(conditions, ConditionType::Waiting)
-            .unwrap()
-            .message
-            .clone()
-    };
-    assert!(waiting(&world).contains("exceeded quota"), "{}", waiting(&world));
+    assert!(
+        world.waiting().message.contains("exceeded quota"),
+        "{}",
+        world.waiting().message
+    );
     world.fixed_volumes = None;
     world.settle();
     assert_eq!(sizes(&world), vec!["2Gi"; 6]);

@@ -13,12 +13,13 @@ use casskop_core::questions::{Question, growth_trials, questions};
 use casskop_core::replication::{KeyspaceReplicas, Replication};
 use casskop_core::validate::{ValidatedCluster, validate};
 use casskop_types::cluster::CassandraCluster;
-use casskop_types::conditions::say_the_same;
+use casskop_types::conditions::{ConditionType, condition, say_the_same};
 use casskop_types::labels::LAST_APPLIED_CONFIGURATION;
 use casskop_types::names::PodName;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::json;
 
 /// A call that was really made to a node.
@@ -320,6 +321,18 @@ impl World {
         for volume in self.volumes.values_mut() {
             volume.is.clone_from(&volume.asked);
         }
+    }
+
+    /// What the condition `Waiting` says.
+    pub(crate) fn waiting(&self) -> Condition {
+        let conditions = &self.cluster.status.as_ref().unwrap().conditions;
+        condition(conditions, ConditionType::Waiting).unwrap().clone()
+    }
+
+    /// The notes of all events with a reason.
+    pub(crate) fn notes(&self, reason: &str) -> Vec<String> {
+        let notices = self.notices.iter().filter(|notice| notice.reason == reason);
+        notices.map(|notice| notice.note.clone()).collect()
     }
 
     /// Work going on in nodes ends, and whoever still listens hears of it.

@@ -94,13 +94,9 @@ fn a_claim_that_casskop_forgot_is_told_of_and_kept() {
     leave_rack(&mut world, FIRST_RACK, leaving("Ongoing", "Finalizing", &[pod]));
     world.settle();
     assert!(world.claims.contains_key(pod));
-    let told: Vec<_> = world
-        .notices
-        .iter()
-        .filter(|notice| notice.reason == "ClaimLeft")
-        .collect();
+    let told = world.notes("ClaimLeft");
     assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].note.contains("data-ring-dc1-rack1-1"), "{told:?}");
+    assert!(told[0].contains("data-ring-dc1-rack1-1"), "{told:?}");
 }
 
 /// CassKop's quirk Q1: a datacenter was added, and the racks that were there lost all their pods but the first, without a
