@@ -14,6 +14,9 @@ pub enum Failure {
     /// The API server refuses the content.
     #[error("{0}")]
     Invalid(String),
+    /// The API server does not let the ring be recorded. The rest of a plan can do without.
+    #[error("{0}")]
+    RecordRefused(String),
     /// The object is not there.
     #[error("{0}")]
     NotFound(String),
@@ -55,6 +58,7 @@ impl Failure {
             Self::Conflict(_) => "conflict",
             Self::Forbidden(_) => "forbidden",
             Self::Invalid(_) => "invalid",
+            Self::RecordRefused(_) => "record_refused",
             Self::NotFound(_) => "not_found",
             Self::Timeout(_) => "timeout",
             Self::ApiServer(_) => "api_server",

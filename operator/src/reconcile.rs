@@ -155,15 +155,25 @@ async fn pass(operator: &Operator, id: &ClusterId) -> Result<Wake, Failure> {
         execute(operator, id, &cluster, &plan, &mut executor).await?;
         return Ok(plan.wake);
     }
-    let plan = match validate(&cluster) {
-        Err(problems) => plan::refuse(&cluster, &problems, Timestamp::now()),
-        Ok(validated) => {
-            let observed = observe(operator, id, &cluster, &validated, &mut executor).await?;
-            plan::plan(&validated, &observed, Timestamp::now())
+    let validated = match validate(&cluster) {
+        Err(problems) => {
+            let plan = plan::refuse(&cluster, &problems, Timestamp::now());
+            execute(operator, id, &cluster, &plan, &mut executor).await?;
+            return Ok(plan.wake);
         }
+        Ok(validated) => validated,
     };
-    execute(operator, id, &cluster, &plan, &mut executor).await?;
-    Ok(plan.wake)
+    let mut observed = observe(operator, id, &cluster, &validated, &mut executor).await?;
+    let mut plan = plan::plan(&validated, &observed, Timestamp::now());
+    let mut executed = execute(operator, id, &cluster, &plan, &mut executor).await;
+    if let Err(Failure::RecordRefused(why)) = executed {
+        // It was to be done before anything else was, so nothing is half done. What can go on without it does.
+        tracing::warn!("the ring cannot be recorded: {why}");
+        observed.refused_record = Some(why);
+        plan = plan::plan(&validated, &observed, Timestamp::now());
+        executed = execute(operator, id, &cluster, &plan, &mut executor).await;
+    }
+    executed.map(|()| plan.wake)
 }
 
 async fn observe(
@@ -207,6 +217,7 @@ async fn observe(
         kube,
         nodes,
         calls,
+        refused_record: None,
         operator: operator.name.clone(),
     })
 }

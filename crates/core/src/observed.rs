@@ -60,6 +60,9 @@ pub struct Observed {
     pub nodes: BTreeMap<PodName, NodeFacts>,
     /// Long calls that this operator process started and has not forgotten yet.
     pub calls: BTreeMap<CallKey, CallState>,
+    /// Why the API server does not let the record be made that [`crate::effect::Effect::RecordRing`] makes, if it was tried in this
+    /// pass and refused.
+    pub refused_record: Option<String>,
     /// Name of the running operator pod (`POD_NAME`), written into `podLastOperation.operatorName`.
     pub operator: String,
 }

@@ -92,6 +92,10 @@ pub fn plan(cluster: &ValidatedCluster, observed: &Observed, now: Timestamp) -> 
                 .or_default();
             operations::advance(scene, rack, rack_status, quiet.as_ref().copied(), &mut steps);
         }
+        // Told also where no node is to come: pods that start know less than they should. What holds up a step is told first.
+        if let Some(refusal) = ring_record::refusal(scene) {
+            steps.wait_for(refusal);
+        }
     }
     if cluster.unlock_next_operation {
         // It unlocks nothing here, since nothing is locked; left on, it would mislead, and CassKop would act on it one day.

@@ -7,11 +7,14 @@
 //!
 //! It is written once and never taken back as long as the cluster object lives, with which it goes. The status says that it
 //! is written, and is written after it: there is no pass in between that would have to know.
+//!
+//! Where the API server refuses it, no further node is started, and everything else goes on.
 
 use std::collections::BTreeMap;
 
 use casskop_types::conditions::ConditionReason;
 use casskop_types::status::CassandraClusterStatus;
+use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -31,8 +34,14 @@ use crate::validate::ValidatedCluster;
 /// the pod takes.
 pub const RING_FORMED: &str = "ring-formed";
 
-/// Makes the record when it is due and a node says that it is a member.
+/// How soon a record that was refused is tried again: no watch tells of a Role or a quota that changed.
+const TRY_AGAIN: SignedDuration = SignedDuration::from_secs(30);
+
+/// Makes the record when it is due and a node says that it is a member, unless this pass has tried already.
 pub(crate) fn keep(scene: Scene<'_>, status: &mut CassandraClusterStatus, steps: &mut Steps) {
+    if refusal(scene).is_some() {
+        return steps.look_again_after(TRY_AGAIN);
+    }
     let mut nodes = scene.observed.nodes.values();
     if is_due(scene.racks, status) && nodes.any(|node| node.mode.is_known_and(OperationMode::serves)) {
         let record = config_map(scene.cluster);
@@ -48,14 +57,25 @@ pub(crate) fn is_due(racks: &[Rack<'_>], status: &CassandraClusterStatus) -> boo
     status.ring_recorded != Some(true) && (wanted > 1 || there > 1)
 }
 
+/// Why the record cannot be made, and what helps.
+pub(crate) fn refusal(scene: Scene<'_>) -> Option<Blocker> {
+    let why = scene.observed.refused_record.as_ref()?;
+    let note = format!(
+        "no further node is started before the ring is recorded in configmap {}, which the API server refuses: {why}; renew the \
+         operator's Role from operator/deploy/, raise the quota, or let whatever else refuses it let it pass",
+        scene.cluster.name.bootstrap_config_map()
+    );
+    Some(Blocker::new(ConditionReason::ObjectRefused, note))
+}
+
 /// No node joins a ring that is not recorded.
-pub(crate) fn allows_another_node(
-    racks: &[Rack<'_>],
-    status: &CassandraClusterStatus,
-) -> Result<(), Blocker> {
-    let pod = racks.iter().flat_map(|rack| &rack.pods).next();
+pub(crate) fn allows_another_node(scene: Scene<'_>, status: &CassandraClusterStatus) -> Result<(), Blocker> {
+    if let Some(refusal) = refusal(scene) {
+        return Err(refusal);
+    }
+    let pod = scene.racks.iter().flat_map(|rack| &rack.pods).next();
     match pod {
-        Some(pod) if is_due(racks, status) => Err(Blocker::new(
+        Some(pod) if is_due(scene.racks, status) => Err(Blocker::new(
             ConditionReason::NodeNotReady,
             format!("node {} has not said yet that it is NORMAL", pod.name),
         )),

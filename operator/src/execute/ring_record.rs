@@ -9,7 +9,18 @@ use crate::failure::Failure;
 
 impl Executor<'_> {
     /// Created and never changed: a user's object of that name would be changed otherwise, or would go with the cluster.
+    ///
+    /// A refusal is a failure of its own kind: it lasts until somebody does something about it, and nothing but further
+    /// nodes has to wait for that.
     pub(super) async fn record_ring(&self, record: &ConfigMap) -> Result<(), Failure> {
+        let recorded = self.create_record(record).await;
+        recorded.map_err(|failure| match failure {
+            Failure::Forbidden(text) | Failure::Invalid(text) => Failure::RecordRefused(text),
+            failure => failure,
+        })
+    }
+
+    async fn create_record(&self, record: &ConfigMap) -> Result<(), Failure> {
         let name = name_of(record);
         let records: Api<ConfigMap> = self.api();
         let created = records.create(&written(), record).await;

@@ -72,14 +72,17 @@ pub fn advance(scene: Scene<'_>, status: &mut CassandraClusterStatus, steps: &mu
     match step::gate(scene, &step, status) {
         Ok(()) => step::take(scene, &step, status, steps),
         Err(blocker) => {
-            if matches!(
-                blocker.reason,
-                ConditionReason::NodeJoining | ConditionReason::NodesUnreachable
-            ) || scene
-                .racks
-                .iter()
-                .all(|rack| rack.statefulset.is_none() || rack.complete().is_ok())
-            {
+            let all_complete = || {
+                let mut racks = scene.racks.iter();
+                racks.all(|rack| rack.statefulset.is_none() || rack.complete().is_ok())
+            };
+            let ask_again = match blocker.reason {
+                ConditionReason::NodeJoining | ConditionReason::NodesUnreachable => true,
+                // What was refused has a delay of its own.
+                ConditionReason::ObjectRefused => false,
+                _ => all_complete(),
+            };
+            if ask_again {
                 steps.look_again_after(ASK_AGAIN);
             }
             look_for_a_reason(scene, steps);

@@ -159,7 +159,7 @@ pub(super) fn gate(
         rack.complete()?;
     }
     ring::agrees(scene.racks, &scene.observed.nodes, &returning(scene))?;
-    ring_record::allows_another_node(scene.racks, status)
+    ring_record::allows_another_node(scene, status)
 }
 
 /// Host ids of nodes whose pods are to be made again: members still, that somebody took the pods from. Where more pods are to

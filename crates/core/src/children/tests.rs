@@ -58,6 +58,7 @@ fn applied(labels: &Value, spec: &Value) -> Vec<Effect> {
     let object = cluster(labels, spec);
     let validated = validate(&object).unwrap();
     let observed = Observed {
+        refused_record: None,
         kube: KubeState {
             cluster: object,
             statefulsets: vec![set],
