@@ -112,22 +112,24 @@ pub(super) async fn live_through(faults: Faults) -> Result<String> {
         .await?;
     let deletion = operation("deletion with deletePVC", 2, &[]);
     stage
-        .end_with(deletion, async || {
-            let clusters: Api<CassandraCluster> = Api::namespaced(ground.client.clone(), &ground.namespace);
-            clusters.delete("demo", &DeleteParams::default()).await?;
-            until("the cluster and its claims are gone", PATIENCE, async || {
-                let left = claims(&ground).await?;
-                let gone = clusters.get_opt("demo").await?.is_none() && left.is_empty();
-                Ok(if gone {
-                    Answer::Yes(())
-                } else {
-                    Answer::not_yet(json!(left))
-                })
-            })
-            .await
-        })
+        .end_with(deletion, async || delete_with_claims(&ground).await)
         .await?;
     stage.conclude(15)
+}
+
+async fn delete_with_claims(ground: &Ground) -> Result<()> {
+    let clusters: Api<CassandraCluster> = Api::namespaced(ground.client.clone(), &ground.namespace);
+    clusters.delete("demo", &DeleteParams::default()).await?;
+    until("the cluster and its claims are gone", PATIENCE, async || {
+        let left = claims(ground).await?;
+        let gone = clusters.get_opt("demo").await?.is_none() && left.is_empty();
+        Ok(if gone {
+            Answer::Yes(())
+        } else {
+            Answer::not_yet(json!(left))
+        })
+    })
+    .await
 }
 
 async fn claims(ground: &Ground) -> Result<Vec<String>> {
