@@ -59,6 +59,34 @@ async fn a_cluster_of_two_datacenters_forms_one_node_at_a_time() -> Result<()> {
     Ok(())
 }
 
+/// Here by a quota; a Role of an earlier release does the same.
+#[tokio::test]
+async fn a_ring_that_may_not_be_recorded_goes_on_with_the_node_it_has_and_says_so() -> Result<()> {
+    let ground = Ground::new(NODES).await?;
+    ground.typed("kubectl create quota full-up --hard=count/configmaps=0")?;
+    let _operator = Operator::start(&ground)?;
+    let cluster = Cluster::create(&ground, "demo", spec(&[("dc1", &["rack1", "rack2"])], 1)).await?;
+    let status = cluster
+        .status_is("the quota is named", |status| {
+            let waiting = condition(&status.conditions, ConditionType::Waiting);
+            waiting.is_some_and(|waiting| waiting.message.contains("full-up"))
+        })
+        .await?;
+    assert_eq!(status.ring_recorded, None);
+    assert_eq!(
+        status.nodes_ready.as_deref(),
+        Some("1/2"),
+        "the rest of the status is written"
+    );
+    assert_eq!(cluster.pods().await?.len(), 1);
+    ground.typed("kubectl delete quota full-up")?;
+    // Any event makes it try again at once.
+    ground.typed("kubectl annotate cassandracluster demo quota=raised")?;
+    let status = cluster.settled(2).await?;
+    assert_eq!(status.ring_recorded, Some(true));
+    Ok(())
+}
+
 /// Before the second node is there, so that no crash can lose it, and for one cluster object only.
 #[tokio::test]
 async fn pods_are_told_that_the_ring_has_formed_before_a_second_one_is_made() -> Result<()> {
