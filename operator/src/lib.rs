@@ -13,6 +13,7 @@ pub mod events;
 pub mod execute;
 pub mod failure;
 pub mod fingerprint;
+pub mod hooks;
 pub mod http;
 pub mod keyring;
 pub mod lease;

@@ -103,6 +103,7 @@ pub async fn children(
         disruption_budget,
         failed_creations: BTreeMap::new(),
         growth: BTreeMap::new(),
+        hooks: Fact::default(),
         claims: Fact::default(),
         scheduled_backups,
     };

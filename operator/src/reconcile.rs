@@ -25,6 +25,7 @@ use crate::cluster_id::ClusterId;
 use crate::events::Events;
 use crate::execute::{Executor, summary};
 use crate::failure::Failure;
+use crate::hooks::Hooks;
 use crate::keyring::Keyring;
 use crate::lease::Term;
 use crate::memory::Memory;
@@ -50,6 +51,8 @@ pub struct Operator {
     pub calls: Calls,
     /// What is remembered between passes.
     pub memory: Memory,
+    /// Which cluster's hooks are in which ConfigMap.
+    pub hooks: Hooks,
     /// Kubernetes events.
     pub events: Events,
     /// For `/metrics`.
@@ -77,7 +80,7 @@ pub async fn reconcile(operator: &Operator, id: &ClusterId) -> Result<Action, Fa
         Err(_) => Failure::Timeout(format!("cluster {id}: no end after {} s", LONGEST_PASS.as_secs())),
     };
     operator.metrics.pass_failed(failure.category());
-    operator.memory.services_changed(id);
+    doubt(operator, id);
     span.in_scope(|| tracing::warn!(category = failure.category(), "pass failed: {failure}"));
     Err(failure)
 }
@@ -117,12 +120,18 @@ async fn look_again_on_conflict(operator: &Operator, id: &ClusterId) -> Result<W
         match pass(operator, id).await {
             Err(Failure::Conflict(what)) if looks < LOOKS => {
                 tracing::debug!("looking again: {what}");
-                operator.memory.services_changed(id);
+                doubt(operator, id);
                 looks += 1;
             }
             ended => return ended,
         }
     }
+}
+
+/// What was read in a pass that came to nothing has to be read again.
+fn doubt(operator: &Operator, id: &ClusterId) {
+    operator.memory.services_changed(id);
+    operator.hooks.uncertain(id);
 }
 
 async fn pass(operator: &Operator, id: &ClusterId) -> Result<Wake, Failure> {
@@ -191,6 +200,7 @@ async fn observe(
         ServicesRead::NotDue
     };
     let mut kube = observe::children(&operator.client, id, cluster, services).await?;
+    kube.hooks = operator.hooks.content(&operator.client, id, validated).await?;
     let trials = growth_trials(validated, &kube);
     kube.growth = observe::growth(&operator.client, id, trials).await?;
     let calls = operator.calls.states(id);

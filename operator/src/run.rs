@@ -24,6 +24,7 @@ use crate::cluster_id::{ClusterId, Guarded};
 use crate::events::Events;
 use crate::failure::Failure;
 use crate::fingerprint::Fingerprint as _;
+use crate::hooks::Hooks;
 use crate::http::{self, Pages};
 use crate::lease::{Candidate, Leadership, Term};
 use crate::legacy_lock::LegacyLock;
@@ -103,6 +104,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<Ending> {
         nodes: nodes(&args, &client, &metrics),
         calls: Calls::new(wake, &metrics),
         memory: Memory::default(),
+        hooks: Hooks::default(),
         events: Events::start(client.clone(), &name, &metrics),
         term: leadership
             .as_ref()
@@ -170,7 +172,7 @@ async fn passes(
 ) {
     let to_look_at = {
         let operator = Arc::clone(&operator);
-        sightings.filter_map(move |sighting| std::future::ready(cluster_to_look_at(&operator, sighting)))
+        sightings.flat_map(move |sighting| futures::stream::iter(clusters_to_look_at(&operator, sighting)))
     };
     let queue = futures::stream::select(
         to_look_at,
@@ -213,18 +215,20 @@ async fn passes(
     .await;
 }
 
-fn cluster_to_look_at(operator: &Operator, sighting: Sighting) -> Option<ClusterId> {
+fn clusters_to_look_at(operator: &Operator, sighting: Sighting) -> Vec<ClusterId> {
     match sighting {
-        Sighting::Look(cluster) => Some(cluster),
+        Sighting::Look(cluster) => vec![cluster],
         Sighting::LookAtServices(cluster) => {
             operator.memory.services_changed(&cluster);
-            Some(cluster)
+            vec![cluster]
         }
+        Sighting::ConfigMaps(news) => operator.hooks.hear(&news),
         Sighting::Gone(cluster) => {
             operator.calls.abandon(&cluster);
             operator.memory.forget(&cluster);
+            operator.hooks.forget(&cluster);
             operator.metrics.cluster_gone(&cluster.namespace, &cluster.name);
-            None
+            Vec::new()
         }
     }
 }

@@ -4,6 +4,8 @@
 //! operator's own status write. Each object is therefore reduced to a fingerprint of what matters, and only a
 //! fingerprint that changed wakes its cluster.
 
+mod config_maps;
+
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -24,6 +26,7 @@ use crate::cli::Scope;
 use crate::cluster_id::{ClusterId, Guarded};
 use crate::failure::Failure;
 use crate::fingerprint::Fingerprint;
+use crate::hooks::ConfigMapNews;
 use crate::readiness::Readiness;
 
 /// What a watch has seen.
@@ -33,11 +36,13 @@ pub enum Sighting {
     Look(ClusterId),
     /// A Service or the disruption budget is new, different or gone: these are read only then.
     LookAtServices(ClusterId),
+    /// Something is new of ConfigMaps, whoever reads them.
+    ConfigMaps(ConfigMapNews),
     /// The cluster object is gone.
     Gone(ClusterId),
 }
 
-/// The number of watches [`start`] opens.
+/// The number of watches that [`start`] opens and that the operator is of no use without.
 pub const WATCHES: usize = 5;
 
 /// Opens the watches. The store holds the clusters' names only: passes read the objects themselves.
@@ -70,7 +75,11 @@ pub fn start(
             Sighting::LookAtServices,
         ),
     ];
-    (store, stream::select_all(sightings).boxed())
+    let config_maps = config_maps::news(client, scope).map(Sighting::ConfigMaps);
+    (
+        store,
+        stream::select(stream::select_all(sightings), config_maps).boxed(),
+    )
 }
 
 fn children<K>(

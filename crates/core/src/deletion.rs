@@ -136,6 +136,7 @@ mod tests {
         }
         let object = |value: Value| serde_json::from_value(value).unwrap();
         KubeState {
+            hooks: Fact::default(),
             cluster: serde_json::from_value(json!({
                 "apiVersion": "db.orange.com/v2", "kind": "CassandraCluster", "metadata": meta, "spec": spec,
             }))

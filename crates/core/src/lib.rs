@@ -23,6 +23,7 @@ pub mod desired;
 pub mod effect;
 pub mod fact;
 pub mod guard;
+pub mod hooks;
 pub mod licence;
 pub mod observed;
 pub mod operations;

@@ -37,6 +37,9 @@ pub struct KubeState {
     pub growth: BTreeMap<String, Result<(), String>>,
     /// Claims that carry the cluster's labels. `Unknown` unless [`crate::questions::needs_claims`] asked for them.
     pub claims: Fact<Vec<PersistentVolumeClaim>>,
+    /// Digest of the content of the ConfigMap that the spec names, see [`crate::hooks::digest`]; none if there is no such ConfigMap.
+    /// `Unknown` when this pass had no reason to read it.
+    pub hooks: Fact<Option<String>>,
     /// Names of CassKop's backups of this cluster that have a schedule. Read only of a cluster that is
     /// [new](crate::questions::is_new).
     pub scheduled_backups: Vec<String>,

@@ -17,6 +17,7 @@ use crate::correct::{self, Correction, Emptiness};
 use crate::crossed_address;
 use crate::deletion;
 use crate::effect::{Effect, Notice, NoticeKind, Wake};
+use crate::hooks;
 use crate::observed::Observed;
 use crate::operations::{self, Scene};
 use crate::rack::{self, Rack};
@@ -51,6 +52,8 @@ pub fn plan(cluster: &ValidatedCluster, observed: &Observed, now: Timestamp) -> 
     let mut corrections = correct::corrections(&kube.cluster, |dc| removal::emptiness(kube, dc));
     let as_found = as_found(cluster, observed);
     let cluster = as_found.as_ref().unwrap_or(cluster);
+    let as_seen = hooks::as_seen(cluster, kube);
+    let cluster = as_seen.as_ref().unwrap_or(cluster);
     let racks = rack::racks(cluster, kube);
     let scene = Scene {
         cluster,
@@ -69,6 +72,7 @@ pub fn plan(cluster: &ValidatedCluster, observed: &Observed, now: Timestamp) -> 
     }
     adoption::take_over(scene, &mut status, &mut steps);
     report::first_sight(scene, &mut status);
+    hooks::record(cluster, &mut status);
     if let Some(stranger) = racks.iter().find_map(|rack| strangers_object(rack, cluster)) {
         steps.wait_for(stranger);
     } else {
@@ -82,6 +86,10 @@ pub fn plan(cluster: &ValidatedCluster, observed: &Observed, now: Timestamp) -> 
         children::apply(scene, &mut steps);
         deletion::prepare(scene, &mut steps);
         crossed_address::repair(scene, &status, &mut steps);
+        // Before anything that waits for a pod that cannot start for that.
+        if let Some(missing) = hooks::missing(scene) {
+            steps.wait_for(missing);
+        }
         ring_record::keep(scene, &mut status, &mut steps);
         action::advance(scene, &mut status, &mut steps);
         let quiet = action::quiet(scene, &status);

@@ -12,6 +12,7 @@ use crate::action;
 use crate::call::{CallKey, CallState};
 use crate::crossed_address;
 use crate::deletion;
+use crate::hooks;
 use crate::observed::{GrowthTrial, KubeState};
 use crate::operations::{self, is_running};
 use crate::rack::{self, PodView, Rack};
@@ -43,6 +44,8 @@ pub type Calls = BTreeMap<CallKey, CallState>;
 
 /// What to ask whom.
 pub fn questions(cluster: &ValidatedCluster, kube: &KubeState, calls: &Calls) -> Questions {
+    let as_seen = hooks::as_seen(cluster, kube);
+    let cluster = as_seen.as_ref().unwrap_or(cluster);
     let racks = rack::racks(cluster, kube);
     let empty = CassandraClusterStatus::default();
     let status = kube.cluster.status.as_ref().unwrap_or(&empty);

@@ -101,6 +101,9 @@ pub fn validate(cluster: &CassandraCluster) -> Result<ValidatedCluster, Vec<Prob
         pinned: status
             .and_then(|status| status.pinned.clone())
             .unwrap_or_else(|| defaults::pin(cluster, None)),
+        config_map_content: status
+            .and_then(|status| status.config_map_content.clone())
+            .filter(|content| pod.hooks.as_ref() == Some(&content.name)),
         pod,
     })
 }

@@ -18,6 +18,8 @@ mod edits;
 mod exploration;
 #[path = "life_of_a_cluster/follow_ups.rs"]
 mod follow_ups;
+#[path = "life_of_a_cluster/hooks.rs"]
+mod hooks;
 #[path = "life_of_a_cluster/pausing.rs"]
 mod pausing;
 #[path = "life_of_a_cluster/repairs.rs"]

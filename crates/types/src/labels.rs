@@ -53,6 +53,8 @@ pub const DISABLE_FIRST_POD_PER_RACK: &str =
     "cassandraclusters.db.orange.com/disable-first-pod-per-rack-init-flow";
 /// Annotation of a cluster: `true` (in any case) keeps the operator from doing anything with it, except to let it be deleted.
 pub const PAUSED: &str = "cassandraclusters.db.orange.com/paused";
+/// Annotation of a pod template: digest of the content of the ConfigMap that `spec.configMapName` names, once it has changed.
+pub const CONFIG_MAP_CONTENT: &str = "cassandraclusters.db.orange.com/config-map-content";
 /// Annotation of a StatefulSet: CassKop's copy of what it generated.
 pub const STATEFUL_SET_LAST_APPLIED: &str = "banzaicloud.com/last-applied";
 

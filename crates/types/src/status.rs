@@ -37,7 +37,7 @@ vocabulary! {
     ClusterAction {
         /// The rack comes up.
         Initializing = "Initializing",
-        /// `configMapName` has changed.
+        /// `configMapName` has changed, or the content of the ConfigMap it names.
         UpdateConfigMap = "UpdateConfigMap",
         /// Cassandra's image has changed.
         UpdateDockerImage = "UpdateDockerImage",
@@ -144,6 +144,9 @@ pub struct CassandraClusterStatus {
     /// Whether the ConfigMap `<cluster>-bootstrap` tells starting pods that the ring has formed. Never taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ring_recorded: Option<bool>,
+    /// Content of the ConfigMap that `spec.configMapName` names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_map_content: Option<ConfigMapContent>,
 }
 
 impl CassandraClusterStatus {
@@ -151,6 +154,18 @@ impl CassandraClusterStatus {
     pub fn rack(&self, rack: &RackId) -> Option<&RackStatus> {
         self.cassandra_rack_status.get(&rack.to_string())
     }
+}
+
+/// What a ConfigMap held, as digests. A pod template says in an annotation what its pods run with, but only once it has changed.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConfigMapContent {
+    /// Name of the ConfigMap.
+    pub name: String,
+    /// When it was first looked at: what pods whose template has no annotation run with.
+    pub first_seen: String,
+    /// When it was last looked at: what pods are to run with.
+    pub last_seen: String,
 }
 
 /// Images a cluster uses where its spec names none. They are pinned, so that a new operator with newer defaults rolls nothing.

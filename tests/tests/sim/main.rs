@@ -7,6 +7,7 @@ mod credentials;
 mod datacenters;
 mod faults;
 mod formation;
+mod hooks;
 mod operations;
 mod permissions;
 mod removal;

@@ -9,6 +9,7 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use crate::blocker::Blocker;
 use crate::desired::{self, TemplateInputs, diff};
 use crate::effect::Effect;
+use crate::hooks;
 use crate::operations::{Scene, is_running};
 use crate::rack::{Rack, partition_of};
 use crate::ring;
@@ -23,7 +24,12 @@ const GRACE_SECONDS: u32 = 30;
 /// Pods of the rack itself that cannot start keep nobody from repairing it, by another image or configuration: the controller
 /// of the StatefulSet touches no further pod until they are ready. A rack none of whose pods can start can only get better,
 /// whatever is wrong elsewhere. A pod that merely is not ready just now is no such pod: its node may well serve.
+///
+/// Without the ConfigMap it mounts no pod starts, so none is taken down then.
 pub(super) fn gate(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &RackStatus) -> Result<(), Blocker> {
+    if let Some(missing) = hooks::missing(scene) {
+        return Err(missing);
+    }
     let failing: Vec<_> = rack.pods.iter().filter(|pod| pod.cannot_start()).collect();
     let all_fail = failing.len() == rack.pods.len() && !failing.is_empty();
     if !all_fail {
@@ -132,7 +138,10 @@ pub(super) fn template_change(
         return moved.then_some(ClusterAction::UpdateStatefulSet);
     };
     let touches = |what: &str| paths.iter().any(|path| path.contains(what));
-    Some(if touches("configMap") || touches("cassandra-config") {
+    let other_hooks = touches("configMap")
+        || touches("cassandra-config")
+        || hooks::annotation_of(&wanted) != hooks::annotation_of(stored);
+    Some(if other_hooks {
         ClusterAction::UpdateConfigMap
     } else if touches("containers[cassandra].image") {
         ClusterAction::UpdateDockerImage

@@ -60,6 +60,7 @@ fn applied(labels: &Value, spec: &Value) -> Vec<Effect> {
     let observed = Observed {
         refused_record: None,
         kube: KubeState {
+            hooks: Fact::default(),
             cluster: object,
             statefulsets: vec![set],
             pods: Vec::new(),

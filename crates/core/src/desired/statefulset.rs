@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use casskop_types::labels::{self, Labels, ROLLING_RESTART};
+use casskop_types::labels::{self, CONFIG_MAP_CONTENT, Labels, ROLLING_RESTART};
 use k8s_openapi::api::apps::v1::{
     RollingUpdateStatefulSetStrategy, StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy,
 };
@@ -11,6 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
 use super::pod::{pod_spec, repelled};
 use super::volumes::{DataMount, claim_templates};
+use crate::hooks;
 use crate::validate::{ValidatedCluster, ValidatedRack};
 
 /// Template annotations that are not the operator's: `kubectl rollout restart` writes its time there.
@@ -130,6 +131,8 @@ fn template_annotations(
         .filter(|(key, _)| key.starts_with(KUBECTL_DOMAIN));
     let mut annotations: BTreeMap<String, String> = foreign.collect();
     annotations.extend(cluster.pod.annotations.clone());
+    let content = hooks::annotation(cluster, stored);
+    annotations.extend(content.map(|content| (CONFIG_MAP_CONTENT.to_owned(), content)));
     annotations
 }
 

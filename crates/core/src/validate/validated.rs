@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use casskop_types::cluster::{FreeForm, JmxConfiguration, StorageConfig};
 use casskop_types::labels::{self, Labels};
 use casskop_types::names::{ClusterName, PodName, RackId};
-use casskop_types::status::PinnedDefaults;
+use casskop_types::status::{ConfigMapContent, PinnedDefaults};
 use k8s_openapi::api::core::v1::{Container, EnvVar, ResourceRequirements, Toleration, VolumeMount};
 
 /// A cluster object that can work, with every default filled in.
@@ -45,6 +45,8 @@ pub struct ValidatedCluster {
     pub service_annotations: BTreeMap<String, String>,
     /// What stands for images that the spec leaves out: as pinned, else what is to be pinned now.
     pub pinned: PinnedDefaults,
+    /// Content of the ConfigMap with the hooks as far as it is recorded, if it is of the one the spec names.
+    pub config_map_content: Option<ConfigMapContent>,
     /// What all pods have in common.
     pub pod: PodSettings,
 }

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::hash::{Hash, Hasher};
 
 use casskop_core::effect::Effect;
+use casskop_core::fact::Fact;
 use casskop_core::plan::Plan;
 use casskop_core::validate::validate;
 use casskop_types::status::ActionStatus;
@@ -282,6 +283,7 @@ impl State {
                 &world.in_flight,
                 &world.claims,
                 &world.ring_recorded,
+                &world.hooks,
                 &world.volumes,
                 &world.violations
             )
@@ -389,6 +391,18 @@ fn volumes(world: &mut World) {
     world.edit_spec(|spec| spec["dataCapacity"] = json!("2Gi"));
 }
 
+fn with_hooks(racks: &[&str]) -> World {
+    let mut world = ring(racks, 1);
+    world.edit_spec(|spec| spec["configMapName"] = json!("hooks"));
+    hold(&mut world, "one");
+    world.settle();
+    world
+}
+
+fn hold(world: &mut World, digest: &str) {
+    world.hooks = Fact::Known(Some(digest.to_owned()));
+}
+
 fn second_datacenter(world: &mut World) {
     world.edit_spec(|spec| {
         let new = json!({"name": "dc2", "rack": [{"name": "rack1"}]});
@@ -446,6 +460,12 @@ fn scenarios() -> Vec<Scenario> {
             name: "larger volumes, a restart and a node more",
             start: ring(&["rack1", "rack2"], 1),
             edits: vec![volumes, restart, |world| nodes(world, 2)],
+            falls: None,
+        },
+        Scenario {
+            name: "new content of the hooks, and thought better of, and an image",
+            start: with_hooks(&["rack1", "rack2"]),
+            edits: vec![|world| hold(world, "two"), |world| hold(world, "one"), image],
             falls: None,
         },
         Scenario {

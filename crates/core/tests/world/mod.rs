@@ -78,6 +78,8 @@ pub(crate) struct World {
     pub(crate) ring_recorded: bool,
     /// Why the API server does not let that be recorded, if it does not.
     pub(crate) refused_record: Option<String>,
+    /// The digest of the ConfigMap with the hooks, as far as it is read.
+    pub(crate) hooks: Fact<Option<String>>,
     pub(crate) replication: Replication,
     pub(crate) notices: Vec<Notice>,
     /// CassKop's backups on a schedule.
@@ -127,6 +129,7 @@ impl World {
             decommissioned: BTreeSet::new(),
             ring_recorded: false,
             refused_record: None,
+            hooks: Fact::default(),
             replication: [(
                 "shop".to_owned(),
                 KeyspaceReplicas::of_ranges([[("dc1".to_owned(), 3)].into()]),
@@ -469,6 +472,7 @@ impl World {
             disruption_budget: Fact::default(),
             failed_creations: std::collections::BTreeMap::default(),
             growth: std::collections::BTreeMap::default(),
+            hooks: self.hooks.clone(),
             scheduled_backups: self.scheduled_backups.clone(),
             claims: Fact::Known(
                 self.claims
