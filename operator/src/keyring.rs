@@ -74,7 +74,10 @@ impl Keyring {
         for secret in secrets {
             match read(client, id, &secret).await {
                 Ok(credentials) => drop(self.read.insert(secret, credentials)),
-                Err(failure) => drop(missing.insert(secret, failure.to_string())),
+                Err(failure) => {
+                    let why = format!("{failure}; put it back as it was when the pod started");
+                    missing.insert(secret, why);
+                }
             }
         }
         let of = |pod: &PodName| match self.secret(pod) {

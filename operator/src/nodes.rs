@@ -16,8 +16,8 @@ use casskop_core::questions::{Question, Questions};
 use casskop_core::replication::{KeyspaceReplicas, Replication};
 use casskop_jolokia::storage_service as storage;
 use casskop_jolokia::{
-    Answers, Bulk, ByteStream, Call, CallError, Credentials, Dial, Dialling, JolokiaClient, NodeOperation,
-    TimeLimits, TokenRange, diagnostics,
+    Answers, Bulk, ByteStream, Call, CallError, Category, Credentials, Dial, Dialling, JolokiaClient,
+    NodeOperation, TimeLimits, TokenRange, diagnostics,
 };
 use casskop_types::names::PodName;
 use futures::stream::{self, StreamExt as _};
@@ -195,7 +195,7 @@ impl Node {
                 facts.host_id = match answers.to(&storage::local_host_id()) {
                     Ok(Some(host_id)) => Fact::Known(host_id.to_string()),
                     Ok(None) => Fact::Unknown("the node has no host id yet".to_owned()),
-                    Err(error) => Fact::Unknown(error.to_string()),
+                    Err(error) => Fact::Unknown(told(&error)),
                 };
                 facts.ring = fact(ring_view(&answers));
             }
@@ -206,7 +206,7 @@ impl Node {
                     host_id,
                     ring,
                     ..
-                } = unknown(&error.to_string());
+                } = unknown(&told(&error));
                 *facts = NodeFacts {
                     mode,
                     release_version,
@@ -270,7 +270,21 @@ fn unknown(why: &str) -> NodeFacts {
 fn fact<T>(answer: Result<T, CallError>) -> Fact<T> {
     match answer {
         Ok(value) => Fact::Known(value),
-        Err(error) => Fact::Unknown(error.to_string()),
+        Err(error) => Fact::Unknown(told(&error)),
+    }
+}
+
+/// Why a node does not tell, and what helps where the error does not say that itself.
+fn told(error: &CallError) -> String {
+    match error.category() {
+        Category::Unreachable | Category::Timeout | Category::Lost | Category::HttpStatus => {
+            format!("{error}; if it stays so, see the pod's log, or delete the pod, which restarts the node")
+        }
+        Category::Missing
+        | Category::Unauthorized
+        | Category::Refused
+        | Category::NotDone
+        | Category::Malformed => error.to_string(),
     }
 }
 

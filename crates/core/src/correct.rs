@@ -157,7 +157,8 @@ fn volumes(
     if before.storage_configs != now.storage_configs {
         found.push(Correction {
             field: "spec.storageConfigs".to_owned(),
-            why: "the volumes of a StatefulSet that exists cannot be changed".to_owned(),
+            why: "the volumes of a StatefulSet that exists cannot be changed; a new cluster may have others"
+                .to_owned(),
             patch: back(
                 "storageConfigs",
                 "/spec",
@@ -233,20 +234,23 @@ fn volume(spec: &CassandraClusterSpec, dc: &Datacenter) -> (String, String) {
     }
 }
 
+/// How nodes get other volumes than the ones they have.
+const ELSEWHERE: &str = "add a datacenter with dataCapacity and dataStorageClass of its own, and remove this one once it has the data";
+
 fn volume_change(was: &(String, String), is: &(String, String)) -> Option<(&'static str, String)> {
     if was.0.is_empty() != is.0.is_empty() {
-        let why = "nodes that run cannot be given a data volume, or lose theirs".to_owned();
+        let why = format!("nodes that run cannot be given a data volume, or lose theirs; {ELSEWHERE}");
         return Some(("dataCapacity", why));
     }
     if is_less(&is.0, &was.0) {
         return Some((
             "dataCapacity",
-            format!("a volume of {} does not shrink to {}", was.0, is.0),
+            format!("a volume of {} does not shrink to {}; {ELSEWHERE}", was.0, is.0),
         ));
     }
     (was.1 != is.1).then(|| {
         let why = format!(
-            "a volume stays in its storage class ({})",
+            "a volume stays in its storage class ({}); {ELSEWHERE}",
             if was.1.is_empty() {
                 "the default one"
             } else {

@@ -136,7 +136,10 @@ pub fn pause(cluster: &CassandraCluster, now: Timestamp) -> Option<Plan> {
         kind: ConditionType::Waiting,
         status: ConditionStatus::True,
         reason: ConditionReason::Paused,
-        message: format!("the cluster is paused: take the annotation {PAUSED} away to let work go on"),
+        message: format!(
+            "the cluster is paused: `kubectl annotate cassandracluster {} {PAUSED}-` lets work go on",
+            cluster.metadata.name.as_deref().unwrap_or_default()
+        ),
     };
     set_condition(&mut status.conditions, fact, cluster.metadata.generation, now);
     let told = casskop_types::conditions::say_the_same(&stored, &status);
@@ -226,13 +229,19 @@ pub fn refuse(cluster: &CassandraCluster, problems: &[Problem], now: Timestamp) 
         .join("; ");
     let mut status = stored.clone();
     status.observed_generation = cluster.metadata.generation;
-    let fact = ConditionFact {
-        kind: ConditionType::Valid,
-        status: ConditionStatus::False,
-        reason: ConditionReason::InvalidSpec,
-        message: message.clone(),
-    };
-    set_condition(&mut status.conditions, fact, cluster.metadata.generation, now);
+    let waits = format!("the spec has to be corrected: {message}");
+    for (kind, holds, message) in [
+        (ConditionType::Valid, ConditionStatus::False, message.clone()),
+        (ConditionType::Waiting, ConditionStatus::True, waits),
+    ] {
+        let fact = ConditionFact {
+            kind,
+            status: holds,
+            reason: ConditionReason::InvalidSpec,
+            message,
+        };
+        set_condition(&mut status.conditions, fact, cluster.metadata.generation, now);
+    }
     let told = casskop_types::conditions::say_the_same(&stored, &status);
     let notice = Notice {
         kind: NoticeKind::Warning,

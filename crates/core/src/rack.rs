@@ -1,15 +1,19 @@
 //! One rack as desired and as observed: a StatefulSet and its pods.
 
+mod readiness;
+
 use std::net::IpAddr;
 
 use casskop_types::names::PodName;
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetStatus};
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::Pod;
 
 use crate::blocker::Blocker;
 use crate::observed::KubeState;
 use crate::validate::{ValidatedCluster, ValidatedRack};
 use casskop_types::conditions::ConditionReason;
+
+pub use readiness::{Readiness, Trouble};
 
 /// Label by which the StatefulSet's controller marks the revision a pod was made from.
 const CONTROLLER_REVISION: &str = "controller-revision-hash";
@@ -42,20 +46,6 @@ pub struct PodView<'a> {
     pub readiness: Readiness,
     /// The object itself.
     pub object: &'a Pod,
-}
-
-/// Whether a pod serves.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Readiness {
-    /// The Ready condition is true and the pod is not being deleted.
-    Ready,
-    /// It does not, and may at any moment: it starts, joins, or missed a probe.
-    NotReady(String),
-    /// It cannot: no node takes it, its image cannot be pulled, a container ends again and again. The reason is a fragment such
-    /// as `ImagePullBackOff`.
-    Failing(String),
-    /// It is being deleted.
-    Terminating,
 }
 
 /// Pairs every rack of the spec, in order, with its StatefulSet and pods.
@@ -150,10 +140,7 @@ impl Rack<'_> {
         }
         self.seen_by_controller()?;
         if let Some(pod) = self.pods.iter().find(|pod| counts(pod) && !pod.is_ready()) {
-            return Err(Blocker::new(
-                ConditionReason::NodeNotReady,
-                format!("pod {} is {}", pod.name, pod.readiness),
-            ));
+            return Err(pod.blocker());
         }
         let (have, want) = (self.pods.len(), self.replicas());
         if i32::try_from(have) == Ok(want) {
@@ -161,7 +148,10 @@ impl Rack<'_> {
         } else {
             let note = format!("rack {} has {have} of {want} pods", self.desired.id);
             Err(match self.not_created {
-                Some(why) => Blocker::new(ConditionReason::PodBlocked, format!("{note}: {why}")),
+                Some(why) => {
+                    let note = format!("{note}: {why}; the next one is made once that is put right");
+                    Blocker::new(ConditionReason::PodBlocked, note)
+                }
                 None => Blocker::new(ConditionReason::NodeNotReady, note),
             })
         }
@@ -183,11 +173,11 @@ impl Rack<'_> {
             let down = self
                 .pods
                 .iter()
-                .find(|pod| matches!(pod.readiness, Readiness::NotReady(_) | Readiness::Failing(_)));
+                .find(|pod| matches!(pod.readiness, Readiness::NotReady | Readiness::Failing(_)));
             return Err(match down {
                 Some(pod) => {
-                    let note = format!("{note}, pod {} is {}", pod.name, pod.readiness);
-                    Blocker::new(ConditionReason::NodeNotReady, note)
+                    let Blocker { reason, note: why } = pod.blocker();
+                    Blocker::new(reason, format!("{note}, {why}"))
                 }
                 None => Blocker::new(ConditionReason::ActionOngoing, note),
             });
@@ -240,7 +230,7 @@ impl<'a> PodView<'a> {
                 .status
                 .as_ref()
                 .and_then(|status| status.pod_ip.as_deref()?.parse().ok()),
-            readiness: readiness(object),
+            readiness: readiness::of(object),
             object,
         })
     }
@@ -250,76 +240,22 @@ impl<'a> PodView<'a> {
         matches!(self.readiness, Readiness::Failing(_))
     }
 
+    /// What is waited for while the pod is not ready, and what helps.
+    pub fn blocker(&self) -> Blocker {
+        let reason = if self.cannot_start() && !self.readiness.passes() {
+            ConditionReason::PodBlocked
+        } else {
+            ConditionReason::NodeNotReady
+        };
+        let remedy = self.readiness.remedy(&self.name);
+        Blocker::new(
+            reason,
+            format!("pod {} is {}: {remedy}", self.name, self.readiness),
+        )
+    }
+
     /// Whether the pod is ready and stays.
     pub fn is_ready(&self) -> bool {
         self.readiness == Readiness::Ready
-    }
-}
-
-fn readiness(pod: &Pod) -> Readiness {
-    if pod.metadata.deletion_timestamp.is_some() {
-        return Readiness::Terminating;
-    }
-    let Some(status) = &pod.status else {
-        return Readiness::NotReady("not started".to_owned());
-    };
-    let condition = |kind: &str| {
-        status
-            .conditions
-            .iter()
-            .flatten()
-            .find(|condition| condition.type_ == kind)
-    };
-    if condition("Ready").is_some_and(|ready| ready.status == "True") {
-        return Readiness::Ready;
-    }
-    if let Some(unscheduled) = condition("PodScheduled").filter(|scheduled| scheduled.status == "False") {
-        let message = unscheduled.message.as_deref().unwrap_or("no node fits");
-        return Readiness::Failing(format!("unschedulable ({message})"));
-    }
-    let containers = status
-        .init_container_statuses
-        .iter()
-        .flatten()
-        .chain(status.container_statuses.iter().flatten());
-    let why = containers.filter(|container| !container.ready).find_map(trouble);
-    why.map_or_else(|| Readiness::NotReady("not ready".to_owned()), Readiness::Failing)
-}
-
-/// The trouble a container reports, if it reports any: a reason to wait, or a failed run.
-fn trouble(container: &ContainerStatus) -> Option<String> {
-    let current = container
-        .state
-        .as_ref()
-        .and_then(|state| trouble_of(state, &container.name));
-    current.or_else(|| {
-        let last = container.last_state.as_ref()?;
-        trouble_of(last, &container.name)
-    })
-}
-
-fn trouble_of(state: &ContainerState, container: &str) -> Option<String> {
-    if let Some(reason) = state
-        .waiting
-        .as_ref()
-        .and_then(|waiting| waiting.reason.as_deref())
-    {
-        let normal = matches!(reason, "PodInitializing" | "ContainerCreating");
-        return (!normal).then(|| format!("not ready: {reason} in container {container}"));
-    }
-    let ended = state.terminated.as_ref().filter(|ended| ended.exit_code != 0)?;
-    Some(format!(
-        "not ready: container {container} ended with exit code {}",
-        ended.exit_code
-    ))
-}
-
-impl std::fmt::Display for Readiness {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Ready => f.write_str("ready"),
-            Self::NotReady(why) | Self::Failing(why) => f.write_str(why),
-            Self::Terminating => f.write_str("terminating"),
-        }
     }
 }

@@ -85,8 +85,10 @@ pub(crate) fn remove_datacenters(scene: Scene<'_>, status: &mut CassandraCluster
             continue;
         }
         let Some(licence) = licence::empty(set, &kube.pods, &scene.cluster.uid) else {
-            let note =
-                format!("statefulset {name} is not in the topology any more and has nodes: it is left alone");
+            let note = format!(
+                "statefulset {name} is not in the topology any more and has nodes: it is left alone; put its datacenter back, \
+                 and set its nodesPerRacks to 0 first"
+            );
             steps.wait_for(Blocker::new(ConditionReason::DataAtRisk, note));
             continue;
         };

@@ -217,6 +217,7 @@ fn is_worth_an_event(reason: ConditionReason) -> bool {
             | ConditionReason::ObjectRefused
             | ConditionReason::PodBlocked
             | ConditionReason::NodesUnreachable
+            | ConditionReason::RequestIncomplete
     )
 }
 

@@ -89,7 +89,11 @@ pub fn has(rack: &Rack<'_>, nodes: &Nodes) -> Result<(), Blocker> {
                 .any(|moving| moving.contains(&address))
         };
         if let Some((witness, _)) = views.iter().find(|(_, view)| changes(view)) {
-            let note = format!("node {} has not joined yet, as pod {witness} sees it", pod.name);
+            let note = format!(
+                "node {} has not joined yet, as pod {witness} sees it: {}",
+                pod.name,
+                how_far(&pod.name.to_string())
+            );
             return Err(Blocker::new(ConditionReason::NodeJoining, note));
         }
     }
@@ -109,24 +113,34 @@ fn no_answer(pods: &[&PodView<'_>], nodes: &Nodes) -> Blocker {
         crate::fact::Fact::Unknown(why) => Some(format!("pod {pod}: {why}")),
         crate::fact::Fact::Known(_) => None,
     });
-    let first = pods.first().map(|pod| pod.name.to_string()).unwrap_or_default();
+    let unready = pods.iter().find(|pod| !pod.is_ready());
+    let note = why.or_else(|| Some(unready?.blocker().note));
     Blocker::new(
         ConditionReason::NodesUnreachable,
-        why.unwrap_or_else(|| format!("no node was ready to be asked, pod {first} is not")),
+        note.unwrap_or_else(|| "no node was asked yet".to_owned()),
+    )
+}
+
+/// Where somebody sees how far a node is that streams data.
+pub fn how_far(pod: &str) -> String {
+    format!(
+        "it goes on when that has ended, `kubectl exec {pod} --container cassandra -- nodetool netstats` tells how far it is"
     )
 }
 
 fn membership_is_stable(witness: &PodName, view: &RingView, pods: &[&PodView<'_>]) -> Result<(), Blocker> {
-    let named = |address: &IpAddr| name_of(*address, pods);
     for (moving, what) in [
         (&view.joining, "joining"),
         (&view.leaving, "leaving"),
         (&view.moving, "moving"),
     ] {
         if let Some(address) = moving.iter().next() {
+            let known = pods.iter().find(|pod| pod.address == Some(*address));
+            let name = known.map_or_else(|| address.to_string(), |pod| pod.name.to_string());
+            let who = known.map_or(witness, |pod| &pod.name);
             let note = format!(
-                "node {} is {what} the ring, as pod {witness} sees it",
-                named(address)
+                "node {name} is {what} the ring, as pod {witness} sees it: {}",
+                how_far(&who.to_string())
             );
             return Err(Blocker::new(ConditionReason::NodeJoining, note));
         }
@@ -136,9 +150,12 @@ fn membership_is_stable(witness: &PodName, view: &RingView, pods: &[&PodView<'_>
     });
     lost.map_or(Ok(()), |address| {
         let host_id = view.host_ids.get(address).map_or("unknown", String::as_str);
-        Err(Blocker::new(ConditionReason::DataAtRisk,
-            format!("member {host_id} at {address} is down and no pod runs it: bring it back, or remove it from the ring"),
-        ))
+        let note = format!(
+            "member {host_id} at {address} is down and no pod runs it: bring it back, or take it out of the ring with \
+             `kubectl casskop removenode --host-id {host_id} --crd {}`",
+            witness.cluster
+        );
+        Err(Blocker::new(ConditionReason::DataAtRisk, note))
     })
 }
 
@@ -153,7 +170,7 @@ fn is_up(pod: &PodView<'_>, views: &[(&PodName, &RingView)], nodes: &Nodes) -> R
     if let Some(mode) = own_mode.filter(|mode| !mode.serves()) {
         return Err(Blocker::new(
             ConditionReason::NodeNotReady,
-            format!("node {} is {mode}", pod.name),
+            format!("node {} is {mode}: {}", pod.name, remedy(mode)),
         ));
     }
     let mut others = views
@@ -169,7 +186,10 @@ fn is_up(pod: &PodView<'_>, views: &[(&PodName, &RingView)], nodes: &Nodes) -> R
         if view.unreachable.contains(&address) {
             return Err(Blocker::new(
                 ConditionReason::NodeNotReady,
-                format!("node {} is down, as pod {witness} sees it", pod.name),
+                format!(
+                    "node {name} is down, as pod {witness} sees it: if it stays so, see `kubectl logs {name} --container cassandra`",
+                    name = pod.name
+                ),
             ));
         }
         seen_up |= view.live.contains(&address) && view.host_ids.contains_key(&address);
@@ -184,10 +204,17 @@ fn unseen(pod: &PodView<'_>) -> Blocker {
     )
 }
 
-fn name_of(address: IpAddr, pods: &[&PodView<'_>]) -> String {
-    pods.iter()
-        .find(|pod| pod.address == Some(address))
-        .map_or_else(|| address.to_string(), |pod| pod.name.to_string())
+/// What helps a node that does not serve.
+fn remedy(mode: &OperationMode) -> &'static str {
+    match mode {
+        OperationMode::Starting | OperationMode::Joining => "it goes on when that has ended",
+        OperationMode::Leaving | OperationMode::Decommissioned | OperationMode::DecommissionFailed => {
+            "somebody has it leave the ring; lower nodesPerRacks, and its pod goes too"
+        }
+        OperationMode::Normal | OperationMode::Other(_) => {
+            "if it stays so, delete its pod, which restarts it"
+        }
+    }
 }
 
 impl std::fmt::Display for OperationMode {

@@ -241,7 +241,10 @@ fn nothing_goes_down_while_a_node_is_down_and_the_reason_is_said() {
         .unwrap();
     assert_eq!(
         (waiting.status.as_str(), waiting.message.as_str()),
-        ("True", "pod ring-dc1-rack3-0 is not ready")
+        (
+            "True",
+            "pod ring-dc1-rack3-0 is not ready: if it stays so, see `kubectl logs ring-dc1-rack3-0 --container cassandra`"
+        )
     );
 }
 

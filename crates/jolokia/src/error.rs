@@ -34,7 +34,9 @@ pub enum CallError {
         reason: String,
     },
     /// HTTP 401 or 403: the agent wants other credentials.
-    #[error("jolokia at {target} refused the credentials (http {status}); check the jolokia secret")]
+    #[error(
+        "jolokia at {target} refused the credentials (http {status}): put back what the secret had when the pod started; new ones take a secret of another name"
+    )]
     Unauthorized {
         /// What was dialled.
         target: String,

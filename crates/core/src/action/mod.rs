@@ -120,10 +120,13 @@ fn await_nodes(scene: Scene<'_>, status: &CassandraClusterStatus, steps: &mut St
             })
     };
     for rack in scene.racks.iter().filter(comes_up) {
-        if let Err(blocker) = rack
-            .complete()
-            .and_then(|()| ring::has(rack, &scene.observed.nodes))
-        {
+        // That its node joins says more of a pod than that it is not ready.
+        let in_ring = ring::has(rack, &scene.observed.nodes);
+        let waits = match in_ring {
+            Err(joins) if joins.reason == ConditionReason::NodeJoining => Err(joins),
+            in_ring => rack.complete().and(in_ring),
+        };
+        if let Err(blocker) = waits {
             look_for_a_reason(scene, steps);
             steps.wait_for(blocker);
         }

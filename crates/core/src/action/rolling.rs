@@ -47,8 +47,7 @@ pub(super) fn gate(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &RackStatus) 
             .iter()
             .find(|pod| !pod.is_ready() && !pod.cannot_start())
         {
-            let note = format!("pod {} is {}", pod.name, pod.readiness);
-            return Err(Blocker::new(ConditionReason::NodeNotReady, note));
+            return Err(pod.blocker());
         }
         ring::agrees_but(scene.racks, &scene.observed.nodes, &failing)?;
     }

@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use super::unfinished;
 use crate::blocker::Blocker;
 use crate::call::Replicas;
+use crate::fact::Fact;
 use crate::licence;
 use crate::operations::{Scene, decommission, is_running};
 use crate::rack::{PodView, Rack};
@@ -81,7 +82,7 @@ pub(super) fn gate<'a>(
         .flat_map(|rack| &rack.operations);
     if let Some(record) = busy.into_iter().find(|record| is_running(record)) {
         let note = format!(
-            "{} runs on pod {}, and no node may leave meanwhile",
+            "{} runs on pod {}, and no node may leave meanwhile: it goes on when that has ended",
             record.name, record.pod
         );
         return Err(Blocker::new(ConditionReason::OperationOngoing, note));
@@ -144,7 +145,8 @@ fn judge(
         .first()
         .map(|(_, view)| view.host_ids.len());
     let (Some(known), Some(members)) = (known, members) else {
-        let note = format!("no node tells the replication of its keyspaces, so none may leave {dc}");
+        let silent = unanswered(scene).unwrap_or_default();
+        let note = format!("no node tells the replication of its keyspaces, so none may leave {dc}{silent}");
         return Err(Blocker::new(ConditionReason::NodesUnreachable, note));
     };
     let count = |number: i32| usize::try_from(number).unwrap_or(0);
@@ -167,6 +169,15 @@ fn judge(
             Err(Blocker::new(ConditionReason::DataAtRisk, note))
         }
     }
+}
+
+/// The node that was asked for the replication and did not tell, and why.
+fn unanswered(scene: Scene<'_>) -> Option<String> {
+    let mut asked = scene.observed.nodes.iter();
+    asked.find_map(|(pod, facts)| match &facts.replication {
+        Fact::Unknown(why) if facts.replication != Fact::default() => Some(format!(": pod {pod}: {why}")),
+        _ => None,
+    })
 }
 
 fn failed_lately(scene: Scene<'_>, pod: &PodView<'_>, rack_status: Option<&RackStatus>) -> Option<Blocker> {

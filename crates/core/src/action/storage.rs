@@ -99,7 +99,7 @@ pub(crate) fn refused(scene: Scene<'_>) -> Option<Correction> {
     racks.into_iter().find_map(|rack| {
         let claim = rack.pods.first()?.name.data_claim();
         let why = scene.observed.kube.growth.get(&claim)?.as_ref().err()?;
-        let why = format!("claim {claim} cannot grow: {why}");
+        let why = format!("claim {claim} cannot grow: {why}; put that right, and raise it again");
         correct::keep_capacity(&scene.observed.kube.cluster, rack.desired.id.dc.as_str(), &why)
     })
 }
@@ -137,7 +137,10 @@ pub(super) fn advance(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &mut RackS
         match scene.observed.kube.growth.get(&name_of(claim)) {
             Some(Ok(())) => steps.effects.push(grow(claim, wanted)),
             Some(Err(why)) => {
-                let note = format!("claim {} cannot grow to {wanted}: {why}", name_of(claim));
+                let note = format!(
+                    "claim {} cannot grow to {wanted}: {why}; it is tried again once that is put right",
+                    name_of(claim)
+                );
                 steps.wait_for(Blocker::new(ConditionReason::ObjectRefused, note));
             }
             // The action begins in this pass: from the next one on all claims are tried.
@@ -330,6 +333,15 @@ fn grows(claim: &PersistentVolumeClaim, wanted: &str) -> Blocker {
             _ => condition.type_.clone(),
         })
         .collect();
-    let note = format!("claim {name} has {has} of {wanted} {}", said.join(", "));
-    Blocker::new(ConditionReason::ActionOngoing, note.trim_end())
+    let said = said.join(", ");
+    let said = said.trim_end();
+    let so_far = if said.is_empty() {
+        String::new()
+    } else {
+        format!(" ({said})")
+    };
+    let note = format!(
+        "claim {name} has {has} of {wanted}{so_far}: if it stays so, see `kubectl describe persistentvolumeclaim {name}`"
+    );
+    Blocker::new(ConditionReason::ActionOngoing, note)
 }

@@ -102,7 +102,8 @@ fn a_datacenters_own_volume_counts_and_is_put_back_at_its_new_place() {
     );
     assert_eq!(
         found[0].to_string(),
-        "dataCapacity of datacenter dc1 was put back: a volume of 4Gi does not shrink to 3Gi"
+        "dataCapacity of datacenter dc1 was put back: a volume of 4Gi does not shrink to 3Gi; \
+         add a datacenter with dataCapacity and dataStorageClass of its own, and remove this one once it has the data"
     );
 }
 

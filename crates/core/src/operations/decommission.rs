@@ -21,7 +21,7 @@ use crate::effect::Effect;
 use crate::fact::Fact;
 use crate::licence::{self, Licence};
 use crate::observed::NodeFacts;
-use crate::rack::{PodView, Rack};
+use crate::rack::{PodView, Rack, Readiness};
 use crate::ring;
 use crate::steps::Steps;
 use casskop_types::conditions::ConditionReason;
@@ -159,7 +159,7 @@ fn standing(scene: Scene<'_>, pod: Option<&PodView<'_>>, record: &OperationRecor
         .filter(|(witness, _)| witness.to_string() != record.pod);
     let Some((witness, view)) = others.next() else {
         let note = format!(
-            "no other node tells whether the node of pod {} left the ring",
+            "no other node tells whether the node of pod {} left the ring: it goes on once another one is ready and answers",
             record.pod
         );
         return Standing::Unclear(Blocker::new(ConditionReason::NodesUnreachable, note));
@@ -216,24 +216,27 @@ fn still_member(scene: Scene<'_>, pod: Option<&PodView<'_>>, record: &OperationR
     if let Some(CallState::Running { keyspaces_done }) = known {
         return Transition::GoOn {
             keyspaces_done: keyspaces_done.clone(),
+            waits: Some(leaving(record)),
         };
     }
     let Some(pod) = pod else {
-        let note = format!("pod {} is not there while its node leaves the ring", record.pod);
+        let note = format!(
+            "pod {} is not there while its node leaves the ring: it goes on once the pod is back; if its node is lost, take it out \
+             of the ring with `kubectl casskop removenode`",
+            record.pod
+        );
         return Transition::AskAgain(Blocker::new(ConditionReason::NodeNotReady, note));
     };
     let nobody = NodeFacts::default();
     let node = scene.observed.nodes.get(&pod.name).unwrap_or(&nobody);
-    let leaving = || {
-        let note = format!("the node of pod {} is leaving the ring", pod.name);
-        Transition::AskAgain(Blocker::new(ConditionReason::OperationOngoing, note))
-    };
     match &node.in_flight {
         Fact::Unknown(why) => {
             let note = format!("pod {} cannot tell whether its node is leaving: {why}", pod.name);
             return Transition::AskAgain(Blocker::new(ConditionReason::NodesUnreachable, note));
         }
-        Fact::Known(operations) if operations.contains("decommission") => return leaving(),
+        Fact::Known(operations) if operations.contains("decommission") => {
+            return Transition::AskAgain(leaving(record));
+        }
         Fact::Known(_) => {}
     }
     match known {
@@ -242,7 +245,7 @@ fn still_member(scene: Scene<'_>, pod: Option<&PodView<'_>>, record: &OperationR
         Some(CallState::Succeeded { .. })
             if !node.mode.is_known_and(crate::observed::OperationMode::serves) =>
         {
-            leaving()
+            Transition::AskAgain(leaving(record))
         }
         _ if record.attempt >= ATTEMPTS => Transition::End(Err(format!(
             "the node is a member still after {} tries",
@@ -252,6 +255,16 @@ fn still_member(scene: Scene<'_>, pod: Option<&PodView<'_>>, record: &OperationR
             keyspaces_done: Vec::new(),
         },
     }
+}
+
+/// A large node takes its time to leave.
+fn leaving(record: &OperationRecord) -> Blocker {
+    let note = format!(
+        "the node of pod {} is leaving the ring: {}",
+        record.pod,
+        ring::how_far(&record.pod)
+    );
+    Blocker::new(ConditionReason::OperationOngoing, note)
 }
 
 /// The node is out. What belongs to it is recorded, to go next.
@@ -285,25 +298,20 @@ fn take_down(
         let note = format!("the claims of cluster {} were not read", scene.cluster.name);
         return Transition::AskAgain(Blocker::new(ConditionReason::ObjectRefused, note));
     };
-    let waits = |what: &str| {
-        Blocker::new(
-            ConditionReason::OperationOngoing,
-            format!("{what} of pod {} goes away", record.pod),
-        )
-    };
+    let waits = |note: String| Blocker::new(ConditionReason::OperationOngoing, note);
     if let Some(set) = one_less(rack, record) {
         return Transition::CleanUp {
             effects: vec![Effect::LowerReplicas {
                 set: Box::new(set),
                 licence,
             }],
-            waits: waits("the replica"),
+            waits: waits(format!("the replica of pod {} goes away", record.pod)),
         };
     }
-    if pod.is_some() {
+    if let Some(pod) = pod {
         return Transition::CleanUp {
             effects: Vec::new(),
-            waits: waits("the container"),
+            waits: goes_away(rack, pod),
         };
     }
     let claim = record
@@ -312,8 +320,32 @@ fn take_down(
         .and_then(|lost| claims::recorded(lost, stored));
     claim.map_or(Transition::End(Ok(())), |claim| Transition::CleanUp {
         effects: claims::delete(claim, licence).into_iter().collect(),
-        waits: waits("the claim"),
+        waits: waits(format!(
+            "claim {claim} goes away: if it stays, see `kubectl describe persistentvolumeclaim {claim}`",
+            claim = claim.metadata.name.as_deref().unwrap_or_default()
+        )),
     })
+}
+
+/// The pod of a node that left. The controller of its StatefulSet takes no pod away while one with a lower ordinal is not ready.
+fn goes_away(rack: &Rack<'_>, pod: &PodView<'_>) -> Blocker {
+    let left = format!("the node of pod {} left the ring", pod.name);
+    if pod.readiness == Readiness::Terminating {
+        let Blocker { note, .. } = pod.blocker();
+        return Blocker::new(ConditionReason::OperationOngoing, format!("{left}, and {note}"));
+    }
+    let mut others = rack.pods.iter().filter(|other| other.ordinal < pod.ordinal);
+    match others.find(|other| !other.is_ready()) {
+        Some(other) => {
+            let Blocker { reason, note } = other.blocker();
+            let note = format!("{left}, and the pod goes once the others of its rack are ready: {note}");
+            Blocker::new(reason, note)
+        }
+        None => Blocker::new(
+            ConditionReason::OperationOngoing,
+            format!("{left}, and the pod goes away"),
+        ),
+    }
 }
 
 /// The StatefulSet without its last replica, if that is the pod of the record.

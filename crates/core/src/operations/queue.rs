@@ -197,11 +197,8 @@ fn prepare(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord) -> Prepa
         return Prepared::Refused(format!("pod {} went away", record.pod));
     };
     let (true, Some(address)) = (pod.is_ready(), pod.address) else {
-        let note = format!(
-            "{} on pod {} waits: the pod is {}",
-            record.name, pod.name, pod.readiness
-        );
-        return Prepared::Waits(Blocker::new(ConditionReason::NodeNotReady, note));
+        let Blocker { reason, note } = pod.blocker();
+        return Prepared::Waits(Blocker::new(reason, format!("{} waits: {note}", record.name)));
     };
     let nobody = NodeFacts::default();
     let node = scene.observed.nodes.get(&pod.name).unwrap_or(&nobody);

@@ -21,7 +21,11 @@ pub(super) const ATTEMPTS: i32 = 20;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Transition {
     /// It goes on, with the keyspaces done so far.
-    GoOn { keyspaces_done: Vec<String> },
+    GoOn {
+        keyspaces_done: Vec<String>,
+        /// What an action waits for meanwhile.
+        waits: Option<Blocker>,
+    },
     /// It goes on, and the node has to be asked again.
     AskAgain(Blocker),
     /// Nothing of it runs any more and its outcome got lost: run it once more.
@@ -56,6 +60,7 @@ pub(super) fn step(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord) 
     }
     match scene.observed.calls.get(&call_key(record)) {
         Some(CallState::Running { keyspaces_done }) => Transition::GoOn {
+            waits: None,
             keyspaces_done: keyspaces_done.clone(),
         },
         Some(CallState::Succeeded { .. }) => succeeded(scene, record, pod, node),
@@ -151,7 +156,13 @@ pub(super) fn enter(
 ) {
     let record = &mut status.operations[index];
     match transition {
-        Transition::GoOn { keyspaces_done } => {
+        Transition::GoOn {
+            keyspaces_done,
+            waits,
+        } => {
+            if let Some(blocker) = waits {
+                steps.wait_for(blocker);
+            }
             if !keyspaces_done.is_empty() {
                 record.progress = Some(OperationProgress { keyspaces_done });
             }

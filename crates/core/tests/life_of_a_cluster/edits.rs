@@ -27,6 +27,23 @@ fn a_setting_without_effect_writes_nothing() {
 }
 
 #[test]
+fn a_spec_that_cannot_work_is_waited_for_until_it_is_corrected() {
+    let mut world = formed(1);
+    world.edit_spec(|spec| spec["sidecarConfigs"] = json!([{ "name": "cassandra", "image": "other" }]));
+    world.settle();
+    let waiting = world.waiting();
+    assert_eq!(
+        (waiting.status.as_str(), waiting.reason.as_str()),
+        ("True", "InvalidSpec")
+    );
+    let expected = "the spec has to be corrected: spec.sidecarConfigs[0].name";
+    assert!(waiting.message.starts_with(expected), "{}", waiting.message);
+    world.edit_spec(|spec| spec["sidecarConfigs"] = json!([]));
+    world.settle();
+    assert_eq!(world.waiting().status, "False");
+}
+
+#[test]
 fn a_datacenter_without_nodes_is_added_and_filled_later() {
     let mut world = formed(1);
     world.edit_spec(|spec| {

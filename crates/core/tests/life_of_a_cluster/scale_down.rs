@@ -280,6 +280,11 @@ fn a_failed_decommission_is_told_and_tried_again() {
         world.pass(Death::Never);
         world.controllers();
     }
+    world.pass(Death::Never);
+    let Condition { reason, message, .. } = world.waiting();
+    assert_eq!(reason, "OperationOngoing");
+    let expected = "the node of pod ring-dc1-rack1-1 is leaving the ring";
+    assert!(message.starts_with(expected), "{message}");
     world.fail_calls("Stream failed");
     for _ in 0..20 {
         world.pass(Death::Never);
