@@ -5,6 +5,7 @@ mod casskop_commands;
 mod crashes;
 mod credentials;
 mod datacenters;
+mod describe;
 mod faults;
 mod formation;
 mod hooks;
