@@ -12,4 +12,5 @@ pub mod kubectl;
 pub mod loss;
 pub mod operator;
 pub mod ring;
+pub mod site;
 pub mod traffic;

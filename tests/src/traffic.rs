@@ -1,10 +1,11 @@
-//! A client that writes and reads without a pause while a ring is worked on, and keeps count.
+//! A client that writes and reads all the while a ring is worked on, and keeps count.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail, ensure};
+use anyhow::{Result, bail, ensure};
 
 use crate::kubectl::Kubectl;
 
@@ -12,21 +13,35 @@ use crate::kubectl::Kubectl;
 pub const TRIES: usize = 6;
 
 /// Rows written, and read back, in one batch.
-const BATCH: usize = 5;
+const BATCH: usize = 10;
+
+/// Between two batches: to start `cqlsh` takes most of a second of a core, of which there may be two for everything.
+const BREATH: Duration = Duration::from_millis(500);
 
 /// What a client has seen.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Traffic {
     /// Rows whose write was acknowledged: all from 0 up to this number.
     pub acknowledged: usize,
+    /// Batches that took more than one try.
+    pub retried: usize,
     /// Most tries that a batch took.
     pub most_tries: usize,
 }
 
-/// A running client.
+/// A running client. It ends when it is dropped.
 pub struct Client {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<Result<Traffic>>,
+    seen: Arc<Mutex<Seen>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What a client has seen so far.
+#[derive(Default)]
+struct Seen {
+    traffic: Traffic,
+    /// Why it gave up.
+    refused: Option<String>,
 }
 
 impl Client {
@@ -38,24 +53,58 @@ impl Client {
         table: &str,
     ) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let (told, table) = (Arc::clone(&stop), table.to_owned());
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let (told, tally, table) = (Arc::clone(&stop), Arc::clone(&seen), table.to_owned());
         let thread = thread::spawn(move || {
             let mut traffic = Traffic::default();
             while !told.load(Ordering::Relaxed) {
-                batch(&kubectl, &pods, &table, &mut traffic)?;
+                let outcome = batch(&kubectl, &pods, &table, &mut traffic);
+                let mut seen = lock(&tally);
+                seen.traffic = traffic;
+                if let Err(error) = outcome {
+                    seen.refused = Some(format!("{error:#}"));
+                    return;
+                }
+                drop(seen);
+                thread::sleep(BREATH);
             }
-            Ok(traffic)
         });
-        Self { stop, thread }
+        Self {
+            stop,
+            seen,
+            thread: Some(thread),
+        }
     }
 
-    /// Ends the client and says what it has seen; an error if a batch was refused in all its tries.
-    pub fn stop(self) -> Result<Traffic> {
+    /// What it has seen so far; an error if a batch was refused in all its tries.
+    pub fn seen(&self) -> Result<Traffic> {
+        let seen = lock(&self.seen);
+        if let Some(why) = &seen.refused {
+            bail!("the client gave up: {why}");
+        }
+        Ok(seen.traffic)
+    }
+
+    /// Ends the client and says what it has seen.
+    pub fn stop(mut self) -> Result<Traffic> {
         self.stop.store(true, Ordering::Relaxed);
-        let traffic = self.thread.join().map_err(|_| anyhow!("the client panicked"))??;
+        let ended = self.thread.take().is_none_or(|thread| thread.join().is_ok());
+        ensure!(ended, "the client panicked");
+        let traffic = self.seen()?;
         ensure!(traffic.acknowledged > 0, "the client wrote nothing");
         Ok(traffic)
     }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
+    // Numbers are whole whoever panicked meanwhile.
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn batch(
@@ -95,6 +144,7 @@ fn batch(
             .all(|id| outcome.stdout.lines().any(|line| line.trim() == id.to_string()));
         if outcome.success && found {
             traffic.acknowledged += BATCH;
+            traffic.retried += usize::from(attempt > 1);
             traffic.most_tries = traffic.most_tries.max(attempt);
             return Ok(());
         }

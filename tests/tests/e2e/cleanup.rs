@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use casskop_lab::wait::{Answer, until};
-use casskop_tests::ring::{PATIENCE, Ring};
+use casskop_tests::ring::Ring;
+use casskop_tests::site::PATIENCE;
 use casskop_types::operation::OperationName;
 use casskop_types::status::PodLastOperation;
 
@@ -39,7 +40,7 @@ async fn after_a_cleanup_every_key_is_where_it_belongs_and_nowhere_else() -> Res
     ))?;
     ring.typed("kubectl casskop cleanup start --pod demo-dc1-rack1-0 --wait --timeout 5m")?;
     ring.typed("kubectl casskop cleanup start --prefix demo-dc1-rack3 --wait --timeout 5m")?;
-    ring.operation_done(rack2).await?;
+    ring.operation_done(rack2, OperationName::Cleanup).await?;
 
     let mut held = Vec::new();
     for pod in [rack1, rack2, rack3] {

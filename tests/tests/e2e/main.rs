@@ -2,12 +2,11 @@
 
 mod cleanup;
 mod lab;
+mod life;
 mod rebuild;
 mod removenode;
 mod restart;
 mod ring;
-mod sizes;
-mod upgrade;
 
 use casskop_lab::state::Nodes;
 

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use casskop_tests::ring::{OTHER_DC, Ring};
+use casskop_types::operation::OperationName;
 
 use crate::NODES;
 
@@ -34,7 +35,7 @@ async fn a_rebuild_can_be_asked_for_by_labels_in_the_order_casskops_documentatio
          kubectl label pod demo-dc2-rack1-0 operation-status=ToDo --overwrite\n\
          kubectl label pod demo-dc2-rack1-0 operation-argument=dc1 --overwrite",
     )?;
-    ring.operation_done(OTHER_DC).await?;
+    ring.operation_done(OTHER_DC, OperationName::Rebuild).await?;
     assert_eq!(ring.count_rows(OTHER_DC, "labelled", "LOCAL_ONE")?, ROWS);
     Ok(())
 }

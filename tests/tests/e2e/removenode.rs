@@ -2,7 +2,8 @@
 
 use anyhow::{Context, Result};
 use casskop_lab::wait::{Answer, until};
-use casskop_tests::ring::{NODES as ALL, PATIENCE, Ring};
+use casskop_tests::ring::{NODES as ALL, Ring};
+use casskop_tests::site::PATIENCE;
 use k8s_openapi::api::core::v1::Pod;
 
 use crate::NODES;

@@ -1,0 +1,255 @@
+//! Where rings of real Cassandra live: the operator from its shipped manifests, inside the cluster, in the namespace these
+//! are written for. Clusters in it have nothing in common but the operator.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use casskop_lab::Lab;
+use casskop_lab::images::cassandra::Release;
+use casskop_lab::images::product::ProductImage;
+use casskop_lab::state::Nodes;
+use casskop_lab::wait::{Answer, until};
+use casskop_types::cluster::CassandraCluster;
+use casskop_types::labels::{OPERATION_NAME, OPERATION_STATUS};
+use casskop_types::operation::OperationName;
+use casskop_types::status::CassandraClusterStatus;
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use crate::ground::{Ground, repository};
+use crate::kubectl::{Kubectl, Outcome};
+
+/// The namespace that the manifests are written for.
+pub const NAMESPACE: &str = "cassandra";
+
+/// How long anything may take but for a ring to form.
+pub const PATIENCE: Duration = Duration::from_mins(5);
+
+/// The operator is installed once.
+static INSTALLED: OnceCell<()> = OnceCell::const_new();
+
+/// The namespace with the operator in it.
+pub struct Site {
+    lab: &'static Lab,
+    /// The administrator's client.
+    pub client: kube::Client,
+}
+
+impl Site {
+    /// The site all tests of one program share; the first that asks installs the operator.
+    pub async fn open(nodes: Nodes) -> Result<Self> {
+        let ground = Ground::new(nodes).await?;
+        INSTALLED.get_or_try_init(async || install(&ground)).await?;
+        Ok(Self {
+            lab: ground.lab,
+            client: ground.client,
+        })
+    }
+
+    /// A pod as it is now.
+    pub async fn pod(&self, name: &str) -> Result<Pod> {
+        Ok(Api::namespaced(self.client.clone(), NAMESPACE).get(name).await?)
+    }
+
+    /// The status of a cluster as it is now.
+    pub async fn status(&self, cluster: &str) -> Result<CassandraClusterStatus> {
+        let clusters: Api<CassandraCluster> = Api::namespaced(self.client.clone(), NAMESPACE);
+        Ok(clusters.get(cluster).await?.status.unwrap_or_default())
+    }
+
+    /// A line in a shell, as somebody pastes it, which has to succeed.
+    pub fn typed(&self, line: &str) -> Result<Outcome> {
+        let outcome = Kubectl::typed(&self.lab.kubeconfig(), NAMESPACE, line)?.run()?;
+        ensure!(outcome.success, "{line}: {outcome:?}");
+        Ok(outcome)
+    }
+
+    /// Waits until the operation a pod was asked for has ended well.
+    pub async fn operation_done(&self, pod: &str, operation: OperationName) -> Result<()> {
+        until(
+            &format!("the {operation} of {pod} is done"),
+            PATIENCE,
+            async || {
+                let labels = self.pod(pod).await?.metadata.labels.unwrap_or_default();
+                let label = |name: &str| labels.get(name).map(String::as_str);
+                if label(OPERATION_NAME) != Some(operation.as_str()) {
+                    return Ok(Answer::not_yet(json!(labels)));
+                }
+                match label(OPERATION_STATUS) {
+                    Some("Done") => Ok(Answer::Yes(())),
+                    Some("Error") => bail!(
+                        "the {operation} of {pod} failed: {}",
+                        json!(self.status(&labels["cassandracluster"]).await?)
+                    ),
+                    _ => Ok(Answer::not_yet(json!(labels))),
+                }
+            },
+        )
+        .await
+    }
+
+    /// `kubectl` as the administrator, in the namespace.
+    pub fn kubectl(&self) -> Result<Kubectl> {
+        Kubectl::new(&self.lab.kubeconfig(), NAMESPACE)
+    }
+
+    /// The same for another thread.
+    pub fn kubectl_from_anywhere(&self) -> impl Fn() -> Result<Kubectl> + Send + 'static {
+        let kubeconfig = self.lab.kubeconfig();
+        move || Kubectl::new(&kubeconfig, NAMESPACE)
+    }
+
+    /// `kubectl apply` of a manifest.
+    pub fn apply(&self, manifest: &Value) -> Result<()> {
+        apply(&self.lab.kubeconfig(), &manifest.to_string())
+    }
+
+    /// Runs a command in a node's container.
+    pub fn inside(&self, pod: &str, command: &[&str]) -> Result<String> {
+        let exec = ["exec", pod, "--container=cassandra", "--"];
+        let outcome = self.kubectl()?.arguments(exec).arguments(command).run()?;
+        ensure!(
+            outcome.success,
+            "{command:?} in {pod}: {}{}",
+            outcome.stdout,
+            outcome.stderr
+        );
+        Ok(outcome.stdout)
+    }
+
+    /// Runs CQL statements on one node.
+    pub fn cql(&self, pod: &str, statements: &str) -> Result<String> {
+        self.inside(pod, &["cqlsh", "--request-timeout=60", "-e", statements])
+    }
+
+    /// Gives a keyspace other numbers of replicas, and waits until each of these nodes knows of them: what is done on one of
+    /// them is done by the schema it has at that moment. The statement runs on the first.
+    pub async fn replicate(&self, keyspace: &str, replicas: &[(&str, usize)], nodes: &[&str]) -> Result<()> {
+        let wanted: Vec<_> = replicas
+            .iter()
+            .map(|(dc, count)| format!(", '{dc}': '{count}'"))
+            .collect();
+        // As the schema has it, so that it can be looked for.
+        let wanted = format!("NetworkTopologyStrategy'{}}}", wanted.concat());
+        let first = nodes.first().context("no node to run it on")?;
+        self.cql(
+            first,
+            &format!("ALTER KEYSPACE {keyspace} WITH replication = {{'class': '{wanted};"),
+        )?;
+        let replication =
+            format!("SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = '{keyspace}';");
+        for node in nodes {
+            until(&format!("{node} knows of the replicas"), PATIENCE, async || {
+                let known = self.cql(node, &replication)?;
+                Ok(if known.contains(&wanted) {
+                    Answer::Yes(())
+                } else {
+                    Answer::not_yet(known)
+                })
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// The keys of a keyspace's rows in the data files of a node, as Cassandra's own tool reads them: what the node
+    /// holds, whoever owns it. A key that is in several files is there several times.
+    pub fn keys_on_disk(&self, pod: &str, keyspace: &str) -> Result<Vec<String>> {
+        self.inside(pod, &["nodetool", "flush", keyspace])?;
+        let script = format!(
+            "set -eu; . /opt/cassandra/bin/cassandra.in.sh; unset JAVA_TOOL_OPTIONS; \
+             for file in /var/lib/cassandra/data/{keyspace}/rows-*/*-Data.db; do \
+             [ -e \"$file\" ] || continue; \
+             $JAVA $java17_options -Xmx64M -Dcassandra.storagedir=/tmp -Dlogback.configurationFile=logback-tools.xml \
+             -cp \"$CLASSPATH\" org.apache.cassandra.tools.SSTableExport \"$file\" -e; done"
+        );
+        let files = self.inside(pod, &["bash", "-c", &script])?;
+        let mut keys = Vec::new();
+        for file in serde_json::Deserializer::from_str(&files).into_iter::<Vec<[String; 1]>>() {
+            keys.extend(file?.into_iter().map(|[key]| key));
+        }
+        Ok(keys)
+    }
+
+    /// The nodes that a node sees up and normal.
+    pub fn members(&self, pod: &str) -> Result<usize> {
+        let status = self.inside(pod, &["nodetool", "status"])?;
+        Ok(status.lines().filter(|line| line.starts_with("UN ")).count())
+    }
+
+    /// How many rows a node finds at a consistency level.
+    pub fn count_rows(&self, pod: &str, keyspace: &str, consistency: &str) -> Result<usize> {
+        let answer = self.cql(
+            pod,
+            &format!("CONSISTENCY {consistency}; SELECT count(*) FROM {keyspace}.rows;"),
+        )?;
+        let mut numbers = answer.lines().filter_map(|line| line.trim().parse().ok());
+        numbers.next().with_context(|| format!("no count in:\n{answer}"))
+    }
+
+    /// The rows that a node finds at a consistency level: values by their ids.
+    pub fn rows(&self, pod: &str, keyspace: &str, consistency: &str) -> Result<BTreeMap<i64, i64>> {
+        let answer = self.cql(
+            pod,
+            &format!("CONSISTENCY {consistency}; SELECT id, value FROM {keyspace}.rows;"),
+        )?;
+        let row = |line: &str| {
+            let (id, value) = line.split_once('|')?;
+            Some((id.trim().parse().ok()?, value.trim().parse().ok()?))
+        };
+        Ok(answer.lines().filter_map(row).collect())
+    }
+}
+
+fn install(ground: &Ground) -> Result<()> {
+    let kubeconfig = ground.lab.kubeconfig();
+    let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": NAMESPACE } });
+    apply(&kubeconfig, &namespace.to_string())?;
+    for manifest in ["namespaced.yaml", "cassandra-pods.yaml"] {
+        let path = repository().join("operator/deploy").join(manifest);
+        apply(&kubeconfig, &std::fs::read_to_string(path)?)?;
+    }
+    Ok(())
+}
+
+fn apply(kubeconfig: &Path, text: &str) -> Result<()> {
+    let kubectl = Kubectl::new(kubeconfig, NAMESPACE)?;
+    let outcome = kubectl.arguments(["apply", "-f", "-"]).input(text).run()?;
+    ensure!(outcome.success, "kubectl apply: {}", outcome.stderr);
+    Ok(())
+}
+
+/// A cluster of small nodes that join fast: a heap of 320 MB, and 3 s to hear of the others instead of 30.
+pub fn manifest(name: &str, release: Release, datacenters: &Value) -> Value {
+    json!({
+        "apiVersion": "db.orange.com/v2",
+        "kind": "CassandraCluster",
+        "metadata": { "name": name, "namespace": NAMESPACE },
+        "spec": {
+            "nodesPerRacks": 1,
+            "cassandraImage": release.image(),
+            "bootstrapImage": ProductImage::Bootstrap.image(),
+            "configBuilderImage": ProductImage::ConfigBuilder.image(),
+            // Images are in the nodes; there is no registry to ask.
+            "imagepullpolicy": "IfNotPresent",
+            "serviceAccountName": "cassandra-cluster-node",
+            "dataCapacity": "1Gi",
+            "backRestSidecar": { "enabled": false },
+            // The first probe after a minute, as it is by default, would cost most of the time the tests take.
+            "readinessInitialDelaySeconds": 10,
+            "readinessHealthCheckPeriod": 3,
+            "resources": {
+                "requests": { "cpu": "200m", "memory": "600Mi" },
+                "limits": { "cpu": "2", "memory": "1Gi" },
+            },
+            "config": { "jvm-server-options": {
+                "max_heap_size": "320M", "initial_heap_size": "320M", "cassandra_ring_delay_ms": 3000,
+            } },
+            "topology": { "dc": datacenters },
+        },
+    })
+}
