@@ -30,7 +30,19 @@ pub(crate) fn command(arguments: &[&str]) -> Result<Command> {
         .current_dir(repository())
         .env("CARGO_TARGET_DIR", target)
         .args(arguments);
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(says_what_runs) {
+            command.env_remove(name);
+        }
+    }
     Ok(command)
+}
+
+/// Whether cargo tells a program by this variable which package it is of, as `cargo run` tells this one. Some build scripts
+/// (ring's) look at these, so cargo would build them anew, and all that depends on them, each time it is called with others
+/// than the time before: once from here and once from a shell.
+fn says_what_runs(variable: &str) -> bool {
+    variable.starts_with("CARGO_PKG_") || variable.starts_with("CARGO_MANIFEST_")
 }
 
 /// Builds programs of the workspace into the directory this one is in. Cargo shows its own progress.
@@ -98,4 +110,25 @@ fn words(command: &Command) -> String {
     let mut words = vec![program.to_string_lossy().into_owned()];
     words.extend(command.get_args().map(|word| word.to_string_lossy().into_owned()));
     words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_is_not_told_which_program_calls_it() {
+        // These tests are told as much by the cargo that runs them.
+        assert!(std::env::var_os("CARGO_PKG_NAME").is_some());
+        let command = command(&["build"]).unwrap();
+        let value = |name: &str| {
+            let mut all = command.get_envs();
+            all.find(|(known, _)| *known == name).map(|(_, value)| value)
+        };
+        for told in ["CARGO_PKG_NAME", "CARGO_MANIFEST_DIR"] {
+            assert_eq!(value(told), Some(None), "{told}");
+        }
+        assert!(value("CARGO_TARGET_DIR").flatten().is_some());
+        assert_eq!(value("PATH"), None, "all else is left as it is");
+    }
 }
