@@ -88,6 +88,11 @@ impl Executor<'_> {
                     .await
             }
             Effect::RecordRing(record) => self.record_ring(record).await,
+            Effect::TellPod {
+                record,
+                pod,
+                replaces,
+            } => self.tell_pod(record, pod, *replaces).await,
             Effect::CreateStatefulSet(set) => self.create_stateful_set(set).await,
             // The licence is the proof, made by core from facts of this pass; its being here is its whole use.
             Effect::UpdateStatefulSet(set) | Effect::LowerReplicas { set, licence: _ } => {
@@ -322,6 +327,12 @@ pub fn summary(effect: &Effect) -> String {
             format!("apply poddisruptionbudget {}", name_of(budget.as_ref()))
         }
         Effect::RecordRing(_) => "record that the ring has formed".to_owned(),
+        Effect::TellPod {
+            pod,
+            replaces: Some(address),
+            ..
+        } => format!("tell pod {pod} to replace {address}"),
+        Effect::TellPod { pod, .. } => format!("tell pod {pod} to replace nobody"),
         Effect::CreateStatefulSet(set) => format!("create statefulset {}", name_of(set.as_ref())),
         Effect::UpdateStatefulSet(set) => format!("update statefulset {}", name_of(set.as_ref())),
         Effect::LowerReplicas { set, licence } => {

@@ -14,7 +14,8 @@ pub enum Failure {
     /// The API server refuses the content.
     #[error("{0}")]
     Invalid(String),
-    /// The API server does not let the ring be recorded. The rest of a plan can do without.
+    /// The API server does not let the ring be recorded. The rest of a plan can do without, and is planned again: no pass
+    /// fails of it.
     #[error("{0}")]
     RecordRefused(String),
     /// The object is not there.

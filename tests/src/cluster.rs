@@ -169,7 +169,11 @@ impl<'a> Cluster<'a> {
                 &format!("operation of {pod} ends as {status}"),
                 PATIENCE,
                 async || {
-                    let labels = self.pods.get(pod).await?.metadata.labels.unwrap_or_default();
+                    // It may be made anew in the middle of it.
+                    let Some(object) = self.pods.get_opt(pod).await? else {
+                        return Ok(Answer::not_yet("there is no such pod"));
+                    };
+                    let labels = object.metadata.labels.unwrap_or_default();
                     let ended = labels.get("operation-status").is_some_and(|now| now == status);
                     Ok(if ended {
                         Answer::Yes(())

@@ -6,7 +6,11 @@ use anyhow::{Context, Result, ensure};
 use casskop_simulator::ring::HostId;
 use casskop_simulator::{Client, ClusterId, Command, PodId, PodView, Power};
 
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+
 use crate::cluster::Cluster;
+use crate::ground::Ground;
 
 /// What is lost.
 pub struct LostNode {
@@ -65,6 +69,30 @@ impl LostNode {
         Ok(ring
             .node(self.host)
             .is_some_and(|node| node.membership.owns_data()))
+    }
+
+    /// Has a fresh node take its place, as somebody asks for it who has kubectl alone, and waits until it has.
+    pub async fn replace(&self, ground: &Ground, cluster: &Cluster<'_>) -> Result<()> {
+        ground.typed(&format!(
+            "kubectl label pod {} --overwrite operation-name=replace operation-argument= operation-status=ToDo",
+            self.pod
+        ))?;
+        cluster.operations_end(&[&self.pod], "Done").await?;
+        ensure!(
+            !self.is_member().await?,
+            "the ring still counts on the node of {}",
+            self.pod
+        );
+        let uids = cluster.uids().await?;
+        ensure!(uids[&self.pod] != self.uid, "pod {} was not made anew", self.pod);
+        let records: Api<ConfigMap> = Api::namespaced(ground.client.clone(), &ground.namespace);
+        let record = records.get(&format!("{}-bootstrap", self.cluster.name)).await?;
+        let told = record.data.unwrap_or_default();
+        ensure!(
+            !told.keys().any(|key| key.starts_with("replace.")),
+            "left behind: {told:?}"
+        );
+        Ok(())
     }
 
     /// Switches the machine on again, for whoever needs it next.

@@ -6,11 +6,12 @@
 
 use crate::seeds::History;
 use serde_json::Value;
+use std::net::IpAddr;
 
 /// `true` once the ring has formed: written by the operator, never taken back.
 pub const RING_FORMED: &str = "ring-formed";
 
-/// `replace.<pod>` holds the address of the dead node whose place the pod takes. Obeyed, but written by no operator yet.
+/// `replace.<pod>` holds the address of the dead node whose place the pod takes, until it has.
 pub const REPLACE_PREFIX: &str = "replace.";
 
 /// The ConfigMap's name.
@@ -27,7 +28,30 @@ pub struct RingRecord {
     pub replaces: Option<String>,
 }
 
+/// Whether a pod gets at the ConfigMap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// It read it, or was told that there is none.
+    Read,
+    /// It may not, or nobody answered.
+    Unread,
+}
+
 impl RingRecord {
+    /// What the init container leaves behind as it ends (the pod's status shows it): by it the operator knows that the pod does
+    /// what it was told.
+    pub fn termination_message(access: Access, replaces: Option<IpAddr>) -> String {
+        let access = match access {
+            Access::Read => "read",
+            Access::Unread => "unread",
+        };
+        let replaces = replaces.map(|address| format!(" replaces={address}"));
+        format!(
+            "casskop-bootstrap record={access}{}",
+            replaces.unwrap_or_default()
+        )
+    }
+
     /// What is known when the ConfigMap is not there or may not be read.
     pub const UNREAD: Self = Self {
         history: History::Unknown,
@@ -74,6 +98,27 @@ mod tests {
                 replaces: None
             })
         );
+    }
+
+    /// The operator writes and reads by its own words.
+    #[test]
+    fn the_operator_means_the_same() {
+        use casskop_core::ring_record as operators;
+        let cluster: casskop_types::names::ClusterName = "demo".parse().unwrap();
+        assert_eq!(cluster.bootstrap_config_map(), name("demo"));
+        assert_eq!(operators::RING_FORMED, RING_FORMED);
+        assert_eq!(operators::replace_key("x"), format!("{REPLACE_PREFIX}x"));
+        let address = "10.0.0.9".parse().unwrap();
+        for (access, replaces) in [
+            (Access::Read, None),
+            (Access::Read, Some(address)),
+            (Access::Unread, None),
+        ] {
+            let said = RingRecord::termination_message(access, replaces);
+            assert_eq!(operators::was_read(&said), access == Access::Read, "{said}");
+            let understood = operators::replaces(&said).map(str::to_owned);
+            assert_eq!(understood, replaces.map(|address| address.to_string()), "{said}");
+        }
     }
 
     #[test]

@@ -80,6 +80,8 @@ pub fn storage_service_operation(operation: OperationName) -> Option<&'static st
         OperationName::Rebuild => Some("rebuild"),
         OperationName::Remove => Some("removeNode"),
         OperationName::Decommission => Some("decommission"),
+        // The fresh node does it by starting.
+        OperationName::Replace => None,
     }
 }
 

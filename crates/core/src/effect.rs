@@ -22,6 +22,15 @@ pub enum Effect {
     ApplyDisruptionBudget(Box<PodDisruptionBudget>),
     /// Create, unless it is there: what is there already is judged by [`crate::ring_record::whose`].
     RecordRing(Box<ConfigMap>),
+    /// Tell the next pod of a name in the ConfigMap `<cluster>-bootstrap` in whose place it joins, or no more.
+    TellPod {
+        /// The ConfigMap as it is created if it is not there.
+        record: Box<ConfigMap>,
+        /// Name of the pod.
+        pod: String,
+        /// Address of the lost node; `None` takes the entry away.
+        replaces: Option<IpAddr>,
+    },
     /// Create; "already exists" means that the observation was stale, and ends the pass.
     CreateStatefulSet(Box<StatefulSet>),
     /// Whole update under the uid and resourceVersion that the object carries (those just read).

@@ -1,5 +1,7 @@
 //! The grounds on which something may be destroyed.
 
+use std::net::IpAddr;
+
 use casskop_types::cluster::CassandraCluster;
 use casskop_types::labels::CLUSTER_UID;
 use casskop_types::names::PodName;
@@ -19,10 +21,25 @@ pub struct Licence {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Ground {
-    LeftTheRing { host_id: String, witness: PodName },
-    NeverJoined { pod: PodName, witness: PodName },
-    ClusterDeleted { uid: String },
-    Empty { statefulset: String },
+    LeftTheRing {
+        host_id: String,
+        witness: PodName,
+    },
+    NeverJoined {
+        pod: PodName,
+        witness: PodName,
+    },
+    Replaced {
+        host_id: String,
+        address: IpAddr,
+        witness: PodName,
+    },
+    ClusterDeleted {
+        uid: String,
+    },
+    Empty {
+        statefulset: String,
+    },
 }
 
 /// The licence for a node that left the ring, as another node says: its host id is no member any more.
@@ -32,6 +49,21 @@ pub fn left_the_ring(host_id: &str, witness: &PodName, view: &RingView) -> Optio
     testimony.then(|| Licence {
         ground: Ground::LeftTheRing {
             host_id: host_id.to_owned(),
+            witness: witness.clone(),
+        },
+    })
+}
+
+/// The licence for a lost node whose place is taken: its host id and address were recorded, and it is a member that is down, as
+/// another node says.
+pub fn replaced(host_id: &str, address: IpAddr, witness: &PodName, view: &RingView) -> Option<Licence> {
+    let known = view.host_ids.get(&address);
+    let is_it = known.is_some_and(|known| known.eq_ignore_ascii_case(host_id));
+    let is_down = view.unreachable.contains(&address) && !view.live.contains(&address);
+    (is_it && is_down).then(|| Licence {
+        ground: Ground::Replaced {
+            host_id: host_id.to_owned(),
+            address,
             witness: witness.clone(),
         },
     })
@@ -101,6 +133,16 @@ impl std::fmt::Display for Licence {
                 write!(
                     f,
                     "host id {host_id} is no member of the ring, as pod {witness} sees it"
+                )
+            }
+            Ground::Replaced {
+                host_id,
+                address,
+                witness,
+            } => {
+                write!(
+                    f,
+                    "host id {host_id} at {address} is down and its place is taken, as pod {witness} sees the ring"
                 )
             }
             Ground::Empty { statefulset } => {

@@ -86,7 +86,7 @@ pub fn plan(cluster: &ValidatedCluster, observed: &Observed, now: Timestamp) -> 
         children::apply(scene, &mut steps);
         deletion::prepare(scene, &mut steps);
         crossed_address::repair(scene, &status, &mut steps);
-        // Before anything that waits for a pod that cannot start for that.
+        // Said first: pods that cannot start for want of it are waited for below, and this is why.
         if let Some(missing) = hooks::missing(scene) {
             steps.wait_for(missing);
         }
@@ -100,7 +100,7 @@ pub fn plan(cluster: &ValidatedCluster, observed: &Observed, now: Timestamp) -> 
                 .or_default();
             operations::advance(scene, rack, rack_status, quiet.as_ref().copied(), &mut steps);
         }
-        // Told also where no node is to come: pods that start know less than they should. What holds up a step is told first.
+        // Said even if no node is to be added, since starting pods lack the record; last, since what holds up a step matters more.
         if let Some(refusal) = ring_record::refusal(scene) {
             steps.wait_for(refusal);
         }

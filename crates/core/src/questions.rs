@@ -53,7 +53,8 @@ pub fn questions(cluster: &ValidatedCluster, kube: &KubeState, calls: &Calls) ->
     let ring_counts = action::anything_wanted(cluster, kube, &racks)
         || nodes_unrecorded(&racks, status)
         || crossed_address::is_suspected(&racks)
-        || ring_record::is_due(&racks, status);
+        || ring_record::is_due(&racks, status)
+        || operations::replaces_nodes(&racks, status);
     if ring_counts {
         ask_the_ring(&racks, status, &mut questions);
     }
@@ -81,7 +82,10 @@ pub fn questions(cluster: &ValidatedCluster, kube: &KubeState, calls: &Calls) ->
 
 /// Whether this pass has to read the cluster's claims: a node goes together with its claim, or the whole cluster does.
 pub fn needs_claims(kube: &KubeState) -> bool {
-    deletion::needs_claims(&kube.cluster, || new_pods(kube)) || nodes_go(kube) || action::grows_volumes(kube)
+    deletion::needs_claims(&kube.cluster, || new_pods(kube))
+        || nodes_go(kube)
+        || action::grows_volumes(kube)
+        || replacement_asked(kube)
 }
 
 /// The claims for which the API server has to be asked, by a dry run, whether they may grow: the spec asks for larger volumes, and
@@ -128,6 +132,20 @@ fn nodes_go(kube: &KubeState) -> bool {
     })
 }
 
+/// Whether a replacement is asked for and has not begun: it records the claim first.
+fn replacement_asked(kube: &KubeState) -> bool {
+    let asks = |pod: &Pod| {
+        let (labels, annotations) = (pod.metadata.labels.as_ref(), pod.metadata.annotations.as_ref());
+        let request = OperationRequest::from_pod_metadata(labels, annotations)
+            .ok()
+            .flatten();
+        request.is_some_and(|request| {
+            request.name == OperationName::Replace && request.status == OperationStatus::ToDo
+        })
+    };
+    kube.pods.iter().any(asks)
+}
+
 /// Witnesses from as many racks as possible, and the nodes of racks under way for themselves.
 fn ask_the_ring(racks: &[Rack<'_>], status: &CassandraClusterStatus, questions: &mut Questions) {
     let ready = |rack: &Rack<'_>| {
@@ -161,6 +179,8 @@ fn ask_for_operations(rack: &Rack<'_>, rack_status: &RackStatus, calls: &Calls, 
         // A node that leaves outlives its pod.
         let is_its = |pod: &&PodView<'_>| match record.name {
             OperationName::Decommission => pod.name.to_string() == record.pod,
+            // The other nodes are asked.
+            OperationName::Replace => false,
             _ => pod.uid == record.pod_uid,
         };
         let Some(pod) = rack.pods.iter().find(is_its) else {
@@ -193,7 +213,11 @@ fn ask_for_requests(rack: &Rack<'_>, questions: &mut Questions) {
                 ask(questions, &pod.name, Question::Ring);
             }
             OperationName::Remove => ask(questions, &pod.name, Question::Ring),
-            OperationName::Cleanup | OperationName::UpgradeSstables | OperationName::Decommission => {}
+            OperationName::Cleanup
+            | OperationName::UpgradeSstables
+            | OperationName::Decommission
+            // It is asked for on pods that are not ready.
+            | OperationName::Replace => {}
         }
     }
 }

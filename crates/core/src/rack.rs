@@ -9,6 +9,7 @@ use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetStatus};
 use k8s_openapi::api::core::v1::Pod;
 
 use crate::blocker::Blocker;
+use crate::desired::defaults::BOOTSTRAP;
 use crate::observed::KubeState;
 use crate::validate::{ValidatedCluster, ValidatedRack};
 use casskop_types::conditions::ConditionReason;
@@ -233,6 +234,21 @@ impl<'a> PodView<'a> {
             readiness: readiness::of(object),
             object,
         })
+    }
+
+    /// The image of the init container that prepares Cassandra's start.
+    pub fn bootstrap_image(&self) -> Option<&'a str> {
+        let containers = self.object.spec.as_ref()?.init_containers.as_ref()?;
+        let bootstrap = containers.iter().find(|container| container.name == BOOTSTRAP)?;
+        bootstrap.image.as_deref()
+    }
+
+    /// What that container said as it ended; `None` before, and of images that say nothing.
+    pub fn bootstrap_message(&self) -> Option<&'a str> {
+        let statuses = self.object.status.as_ref()?.init_container_statuses.as_ref()?;
+        let bootstrap = statuses.iter().find(|status| status.name == BOOTSTRAP)?;
+        let ended = bootstrap.state.as_ref()?.terminated.as_ref()?;
+        ended.message.as_deref().filter(|message| !message.is_empty())
     }
 
     /// Whether the pod will not get ready by itself.

@@ -46,7 +46,14 @@ pub fn agrees(racks: &[Rack<'_>], nodes: &Nodes, returning: &[String]) -> Result
 }
 
 /// The same, whatever may be with the nodes of some pods.
-pub fn agrees_but(racks: &[Rack<'_>], nodes: &Nodes, exempt: &[&PodView<'_>]) -> Result<(), Blocker> {
+///
+/// Members with the host ids of `replaced` may be down: other nodes take their places.
+pub fn agrees_but(
+    racks: &[Rack<'_>],
+    nodes: &Nodes,
+    exempt: &[&PodView<'_>],
+    replaced: &[String],
+) -> Result<(), Blocker> {
     let all: Vec<_> = racks.iter().flat_map(|rack| &rack.pods).collect();
     let views = views(nodes);
     if views.is_empty() {
@@ -57,11 +64,28 @@ pub fn agrees_but(racks: &[Rack<'_>], nodes: &Nodes, exempt: &[&PodView<'_>]) ->
         for address in exempt.iter().filter_map(|pod| pod.address) {
             view.leaving.remove(&address);
         }
+        let stays = |address: &IpAddr| {
+            !view
+                .host_ids
+                .get(address)
+                .is_some_and(|known| replaced.contains(known))
+        };
+        view.unreachable = view
+            .unreachable
+            .iter()
+            .filter(|address| stays(address))
+            .copied()
+            .collect();
         membership_is_stable(witness, &view, &all)?;
     }
     let is_exempt = |pod: &PodView<'_>| exempt.iter().any(|other| other.name == pod.name);
     let mut others = all.into_iter().filter(|pod| !is_exempt(pod));
     others.try_for_each(|pod| is_up(pod, &views, nodes))
+}
+
+/// The node of one pod is NORMAL and another sees it UP.
+pub fn sees_up(pod: &PodView<'_>, nodes: &Nodes) -> Result<(), Blocker> {
+    is_up(pod, &views(nodes), nodes)
 }
 
 /// Whether some node sees the node of a pod leaving the ring.
@@ -106,6 +130,13 @@ pub fn views(nodes: &Nodes) -> Vec<(&PodName, &RingView)> {
         .iter()
         .filter_map(|(pod, facts)| Some((pod, facts.ring.known()?)))
         .collect()
+}
+
+/// The same without that of one pod.
+pub fn views_of_others<'a>(nodes: &'a Nodes, pod: &str) -> Vec<(&'a PodName, &'a RingView)> {
+    let mut views = views(nodes);
+    views.retain(|(witness, _)| witness.to_string() != pod);
+    views
 }
 
 fn no_answer(pods: &[&PodView<'_>], nodes: &Nodes) -> Blocker {

@@ -1,4 +1,5 @@
-//! What pods are told of the ring's past, in the ConfigMap `<cluster>-bootstrap`.
+//! What pods are told in the ConfigMap `<cluster>-bootstrap`: the ring's past, and whose place one takes; and how they say that they
+//! have read it.
 //!
 //! The first seed on an empty disk founds a ring where none has been, and must not where one has: it lost its disk then, and
 //! the others may just be out of reach. It cannot tell which, and reads the ConfigMap (`crates/bootstrap/src/seeds.rs` decides
@@ -29,10 +30,27 @@ use crate::validate::ValidatedCluster;
 
 /// Key of the record: `true` once the ring has formed. A person may set it to `false`, to have a ring founded anew after
 /// the data of all nodes was lost.
-///
-/// Room is kept beside it for what one pod alone is told: `replace.<pod>` with the address of the dead node whose place
-/// the pod takes.
 pub const RING_FORMED: &str = "ring-formed";
+
+/// Key of what one pod alone is told: the address of the dead node whose place it takes.
+pub fn replace_key(pod: &str) -> String {
+    format!("replace.{pod}")
+}
+
+/// Whether a pod's init container says, by how it ended, that it has read the ConfigMap, or looked and found none.
+pub fn was_read(message: &str) -> bool {
+    words(message).is_some_and(|mut words| words.any(|word| word == "record=read"))
+}
+
+/// The address of the node whose place a pod takes, as its init container says it.
+pub fn replaces(message: &str) -> Option<&str> {
+    words(message)?.find_map(|word| word.strip_prefix("replaces="))
+}
+
+fn words(message: &str) -> Option<impl Iterator<Item = &str>> {
+    let mut words = message.split_whitespace();
+    (words.next() == Some("casskop-bootstrap")).then_some(words)
+}
 
 /// How soon a record that was refused is tried again: no watch tells of a Role or a quota that changed.
 const TRY_AGAIN: SignedDuration = SignedDuration::from_secs(30);
@@ -84,7 +102,7 @@ pub(crate) fn allows_another_node(scene: Scene<'_>, status: &CassandraClusterSta
 }
 
 /// The record as it is created.
-fn config_map(cluster: &ValidatedCluster) -> ConfigMap {
+pub(crate) fn config_map(cluster: &ValidatedCluster) -> ConfigMap {
     ConfigMap {
         metadata: ObjectMeta {
             name: Some(cluster.name.bootstrap_config_map()),
@@ -132,6 +150,28 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_an_init_container_said_is_understood() {
+        let table = [
+            ("casskop-bootstrap record=read", true, None),
+            (
+                "casskop-bootstrap record=read replaces=10.0.0.9",
+                true,
+                Some("10.0.0.9"),
+            ),
+            ("casskop-bootstrap record=unread", false, None),
+            ("record=read replaces=10.0.0.9", false, None),
+            ("", false, None),
+        ];
+        for (message, read, address) in table {
+            assert_eq!(
+                (was_read(message), replaces(message)),
+                (read, address),
+                "{message:?}"
+            );
+        }
+    }
 
     #[test]
     fn what_is_there_already_is_told_by_its_owner() {

@@ -24,6 +24,8 @@ mod hooks;
 mod pausing;
 #[path = "life_of_a_cluster/repairs.rs"]
 mod repairs;
+#[path = "life_of_a_cluster/replace.rs"]
+mod replace;
 #[path = "life_of_a_cluster/ring_record.rs"]
 mod ring_record;
 #[path = "life_of_a_cluster/scale_down.rs"]

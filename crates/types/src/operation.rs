@@ -4,7 +4,7 @@ mod command;
 mod record;
 mod request;
 
-pub use command::{ArgumentError, HostId, HostIdError, OperationCommand, RemoveTarget};
+pub use command::{ArgumentError, HostId, HostIdError, Member, OperationCommand, RemoveTarget};
 pub use record::{LostNode, OperationProgress, OperationRecord, RecordState};
 pub use request::{MetadataPatch, OperationRequest, RequestError};
 
@@ -23,6 +23,8 @@ vocabulary! {
         Remove = "remove",
         /// Make the node leave the ring.
         Decommission = "decommission",
+        /// Give the place of the pod's lost node to a fresh one, on a fresh disk.
+        Replace = "replace",
     }
 }
 

@@ -8,7 +8,7 @@ use axum::http::{Method, StatusCode};
 use casskop_simulator::ring::{HostId, Process, Ring};
 use casskop_simulator::{ClientError, ClusterId};
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim};
 use kube::{Api, ResourceExt};
 
 use super::write::Write;
@@ -78,6 +78,9 @@ impl Witness {
         let name = write.name.as_str();
         match (&write.method, write.resource.as_str()) {
             (&Method::DELETE, "persistentvolumeclaims") => {
+                if self.is_replaced(name).await? {
+                    return Ok(None);
+                }
                 let member = self.claims_of_members(|claim| claim == name).await?;
                 Ok(member.map(|claim| format!("claim {claim} deleted while its node is a member")))
             }
@@ -103,6 +106,24 @@ impl Witness {
             }
             _ => Ok(None),
         }
+    }
+
+    /// Whether the node of a claim is down, and the next pod of its name has been told to take its place.
+    async fn is_replaced(&self, claim: &str) -> Result<bool> {
+        let records: Api<ConfigMap> = Api::namespaced(self.0.client.clone(), &self.0.namespace);
+        let record = records
+            .get_opt(&format!("{}-bootstrap", self.0.cluster.name))
+            .await?;
+        let told = record.and_then(|record| record.data).unwrap_or_default();
+        let pod = claim.strip_prefix("data-").unwrap_or_default();
+        let Some(address) = told.get(&format!("replace.{pod}")).cloned() else {
+            return Ok(false);
+        };
+        let is_lost = move |ring: &Ring, host: HostId| {
+            ring.node(host)
+                .is_some_and(|node| node.address.to_string() == address && node.process == Process::Down)
+        };
+        Ok(self.claims_of(|known| known == claim, is_lost).await?.is_some())
     }
 
     async fn lowers(&self, write: &Write) -> Result<Option<String>> {

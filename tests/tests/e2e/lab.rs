@@ -78,11 +78,17 @@ async fn pods_have_names_volumes_the_api_and_no_way_out() -> Result<()> {
     .await?;
     assert_eq!(found.split_whitespace().next(), Some(address.as_str()));
 
-    let version = inside(
-        "cd /var/run/secrets/kubernetes.io/serviceaccount && \
-         curl --silent --fail --cacert ca.crt -H \"Authorization: Bearer $(cat token)\" \
-         https://kubernetes.default.svc/version",
-    )?;
+    let ask = "cd /var/run/secrets/kubernetes.io/serviceaccount && \
+               curl --silent --show-error --fail --cacert ca.crt -H \"Authorization: Bearer $(cat token)\" \
+               https://kubernetes.default.svc/version";
+    // Names and Service addresses follow on what the API server has.
+    let version = until("the API server is reached by name", START, async || {
+        Ok(match inside(ask) {
+            Ok(version) => Answer::Yes(version),
+            Err(error) => Answer::not_yet(error),
+        })
+    })
+    .await?;
     let version: serde_json::Value = serde_json::from_str(&version).context("the API server's version")?;
     assert_eq!(version["gitVersion"], casskop_lab::components::KUBERNETES_VERSION);
 

@@ -3,8 +3,8 @@
 mod cleanup;
 mod lab;
 mod life;
+mod lost_node;
 mod rebuild;
-mod removenode;
 mod restart;
 mod ring;
 

@@ -73,7 +73,7 @@ async fn grants_what_is_used(manifest: &str, watched: &str, name: &str) -> Resul
     Ok(())
 }
 
-/// Everything the operator does: it forms a cluster, restarts a rack, carries out each operation, and removes a lost node.
+/// Everything the operator does: it forms a cluster, restarts a rack, carries out each operation, and replaces and removes a lost node.
 async fn live_through_everything(ground: &Ground, name: &str) -> Result<()> {
     let secret = [
         "--from-literal=username=jolokia",
@@ -127,6 +127,10 @@ async fn live_through_everything(ground: &Ground, name: &str) -> Result<()> {
     cluster.casskop(["cleanup", "start", "--crd", name, wait, timeout, long])?;
     cluster.casskop(["rebuild", "--dc", "dc2", "dc1", wait, timeout, long])?;
     cluster.casskop(["upgradesstables", "start", "--crd", name, wait, timeout, long])?;
+    let lost = LostNode::of(&cluster, &ground.namespace, &cluster.pod("dc1-rack2", 0)).await?;
+    lost.replace(ground, &cluster).await?;
+    cluster.settled(3).await?;
+    lost.repair_machine().await?;
     let lost = LostNode::of(&cluster, &ground.namespace, &cluster.pod("dc1-rack2", 0)).await?;
     let address = lost.address.to_string();
     cluster.casskop([

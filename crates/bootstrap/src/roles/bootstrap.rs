@@ -14,6 +14,7 @@ use crate::version::Release;
 use crate::yaml::Document;
 use anyhow::{Context as _, Result, bail};
 use std::io::Write;
+use std::net::IpAddr;
 use std::path::Path;
 
 /// Runs all steps.
@@ -24,8 +25,13 @@ pub fn run(layout: &Layout, environment: &Environment, out: &mut dyn Write) -> R
     if let Some(note) = asked.note {
         writeln!(out, "bootstrap: {note}")?;
     }
-    prepare(layout, &environment, &asked.record, out)?;
+    let replaces = prepare(layout, &environment, &asked.record, out)?;
     let environment = hooks::run(&layout.hooks.join("post_run.sh"), &environment, out)?;
+    // A kubelet that keeps no such file does not keep the node from starting.
+    let _ = std::fs::write(
+        &layout.termination_log,
+        RingRecord::termination_message(asked.access, replaces),
+    );
     let seeds = environment.get("CASSANDRA_SEEDS").unwrap_or("none given");
     writeln!(out, "bootstrap: done (seeds: {seeds})")?;
     Ok(())
@@ -69,20 +75,21 @@ fn copy(from: &Path, to: &Path, readers: Readers) -> Result<()> {
     write_file(to, &content, readers)
 }
 
-/// Seeds, replacement and agents, as files that the Cassandra container reads.
+/// Seeds, replacement and agents, as files that the Cassandra container reads. Returns whom the node replaces.
 fn prepare(
     layout: &Layout,
     environment: &Environment,
     record: &RingRecord,
     out: &mut dyn Write,
-) -> Result<()> {
+) -> Result<Option<IpAddr>> {
     let address = environment.require("POD_IP")?.to_owned();
     let replaces = environment
         .get("CASSANDRA_REPLACE_NODE")
         .map(str::to_owned)
         .or_else(|| record.replaces.clone());
     let jolokia = write_agents(layout, environment, out)?;
-    write_replace_flag(layout, replaces.as_deref(), out)?;
+    let replaced = replaces.as_deref().map(replace::parse).transpose()?;
+    write_replace_flag(layout, replaced, out)?;
 
     let hosts = std::fs::read_to_string(&layout.hosts).unwrap_or_default();
     let mut plan = Plan {
@@ -94,7 +101,8 @@ fn prepare(
         replaces,
         jolokia,
     };
-    write_seeds(layout, environment, &mut plan)
+    write_seeds(layout, environment, &mut plan)?;
+    Ok(replaced)
 }
 
 /// What this pod has seen of its ring before (the readiness probe notes it in the plan) counts where nobody else tells.
@@ -129,8 +137,7 @@ fn write_seeds(layout: &Layout, environment: &Environment, plan: &mut Plan) -> R
     )
 }
 
-fn write_replace_flag(layout: &Layout, replaces: Option<&str>, out: &mut dyn Write) -> Result<()> {
-    let address = replaces.map(replace::parse).transpose()?;
+fn write_replace_flag(layout: &Layout, address: Option<IpAddr>, out: &mut dyn Write) -> Result<()> {
     // The newest first: what an older release is configured with may have been left behind in an image.
     let file = Release::ALL
         .into_iter()
@@ -241,6 +248,7 @@ mod tests {
             hosts: at("hosts"),
             service_account: at("no-account"),
             processes: at("no-proc"),
+            termination_log: at("termination-log"),
             jolokia_port: 1,
         };
         Pod { _root: root, layout }
@@ -409,6 +417,8 @@ mod tests {
         bootstrap: running post_run.sh
         bootstrap: done (seeds: demo-dc1-rack1-0.demo.ns,demo-dc1-rack2-0.demo.ns)
         ");
+        let said = std::fs::read_to_string(&pod.layout.termination_log).unwrap();
+        assert_eq!(said, "casskop-bootstrap record=unread replaces=10.0.0.9");
 
         hook("pre_run.sh", "exit 7");
         assert!(run(&pod.layout, &environment(&[]), &mut Vec::new()).is_err());

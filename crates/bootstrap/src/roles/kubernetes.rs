@@ -5,7 +5,7 @@
 
 use super::{Environment, Layout};
 use crate::plan;
-use crate::ring_config_map::{self, RingRecord};
+use crate::ring_config_map::{self, Access, RingRecord};
 use crate::seed_list::SeedList;
 use crate::seeds::{History, Standing};
 use std::io::Write;
@@ -16,6 +16,8 @@ use std::process::{Command, Stdio};
 pub struct Asked {
     /// The record for this pod, or what is known without: no account, no permission and no ConfigMap are all fine.
     pub record: RingRecord,
+    /// Whether the pod got at the ConfigMap.
+    pub access: Access,
     /// What the user should know.
     pub note: Option<String>,
 }
@@ -23,6 +25,7 @@ pub struct Asked {
 impl Asked {
     const NOTHING: Self = Self {
         record: RingRecord::UNREAD,
+        access: Access::Unread,
         note: None,
     };
 }
@@ -43,16 +46,16 @@ fn ask(layout: &Layout, environment: &Environment) -> Option<Asked> {
     };
     let port = environment.get("KUBERNETES_SERVICE_PORT").unwrap_or("443");
     let name = ring_config_map::name(environment.get("CASSANDRA_CLUSTER_NAME")?);
-    // Whether the ring has formed matters to nobody else (see crate::seeds), so nobody else is kept waiting. An entry `replace.<pod>`
-    // would be missed by any other pod that gets no answer: it must not be written before that is waited for too.
+    // Whether the ring has formed matters to the first seed alone (see crate::seeds), and an entry `replace.<pod>` to any: one that
+    // starts without makes itself a new member, and the operator has to make its pod anew.
     let patience = if is_first_seed(layout, environment) {
-        "retry = 5\nretry-connrefused\nretry-max-time = 30\n"
+        30
     } else {
-        ""
+        10
     };
     // On standard input: arguments are readable by every process of the machine.
     let options = format!(
-        "silent\nmax-time = 5\n{patience}cacert = \"{}\"\nheader = \"Authorization: Bearer {}\"\n\
+        "silent\nmax-time = 5\nretry = 5\nretry-connrefused\nretry-max-time = {patience}\ncacert = \"{}\"\nheader = \"Authorization: Bearer {}\"\n\
          write-out = \"\\n%{{http_code}}\"\nurl = \"https://{host}:{port}/api/v1/namespaces/{}/configmaps/{name}\"\n",
         layout.service_account.join("ca.crt").display(),
         token.trim(),
@@ -87,15 +90,23 @@ fn judge(output: &str, name: &str, pod: &str) -> Asked {
             history,
             ..RingRecord::UNREAD
         },
+        access: Access::Unread,
         note,
     };
     match code.trim() {
         "200" => RingRecord::parse(answer, pod).map_or(Asked::NOTHING, |record| {
             let formed = record.history == History::Formed;
             let note = formed.then(|| format!("configmap {name} says that the ring has formed before"));
-            Asked { record, note }
+            Asked {
+                record,
+                access: Access::Read,
+                note,
+            }
         }),
-        "404" => Asked::NOTHING,
+        "404" => Asked {
+            access: Access::Read,
+            ..Asked::NOTHING
+        },
         "401" | "403" => without_record(
             History::Unknown,
             Some(format!("the pod's service account may not read configmap {name}")),

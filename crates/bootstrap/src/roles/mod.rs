@@ -92,6 +92,8 @@ pub struct Layout {
     pub hosts: PathBuf,
     /// The pod's service account.
     pub service_account: PathBuf,
+    /// What a container leaves behind for its status.
+    pub termination_log: PathBuf,
     /// The processes of the container.
     pub processes: PathBuf,
     /// Where Jolokia listens.
@@ -108,6 +110,7 @@ impl Default for Layout {
             image: "/opt/casskop".into(),
             hosts: "/etc/hosts".into(),
             service_account: "/var/run/secrets/kubernetes.io/serviceaccount".into(),
+            termination_log: "/dev/termination-log".into(),
             processes: "/proc".into(),
             jolokia_port: crate::jolokia_http::PORT,
         }

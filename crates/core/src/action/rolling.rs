@@ -2,6 +2,7 @@
 
 use casskop_types::conditions::ConditionReason;
 use casskop_types::labels::ROLLING_RESTART;
+use casskop_types::operation::OperationName;
 use casskop_types::status::{ActionStatus, ClusterAction, LastAction, RackStatus};
 use casskop_types::time::label_time;
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -10,7 +11,7 @@ use crate::blocker::Blocker;
 use crate::desired::{self, TemplateInputs, diff};
 use crate::effect::Effect;
 use crate::hooks;
-use crate::operations::{Scene, is_running};
+use crate::operations::{self, Scene, is_running};
 use crate::rack::{Rack, partition_of};
 use crate::ring;
 use crate::steps::Steps;
@@ -49,9 +50,14 @@ pub(super) fn gate(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &RackStatus) 
         {
             return Err(pod.blocker());
         }
-        ring::agrees_but(scene.racks, &scene.observed.nodes, &failing)?;
+        let replaced = operations::replaced(scene);
+        ring::agrees_but(scene.racks, &scene.observed.nodes, &failing, &replaced)?;
     }
-    let busy = rack_status.operations.iter().find(|record| is_running(record));
+    // A node that is replaced may be waiting for this very template.
+    let busy = rack_status
+        .operations
+        .iter()
+        .find(|record| is_running(record) && record.name != OperationName::Replace);
     busy.map_or(Ok(()), |record| {
         let note = format!(
             "{} runs on pod {}, which the rolling update would restart",

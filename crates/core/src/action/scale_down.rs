@@ -93,7 +93,7 @@ pub(super) fn gate<'a>(
     for other in scene.racks {
         other.complete_but(&pod.name)?;
     }
-    ring::agrees_but(scene.racks, &scene.observed.nodes, &[pod])?;
+    ring::agrees_but(scene.racks, &scene.observed.nodes, &[pod], &[])?;
     if ring::is_leaving(pod, &scene.observed.nodes) {
         return Ok((pod, Replicas::MustHold));
     }

@@ -87,9 +87,9 @@ pub enum Refusal {
     /// An operation runs on nodes of the rack.
     #[error(
         "rack {rack} of cassandracluster `{cluster}` is busy: {operation} runs{}{}; \
-         watch it with `kubectl casskop {verb} status --crd {cluster} --namespace {namespace}`",
-        on_pod(pod.as_deref()), since(*started),
-        rack = at.rack, cluster = at.cluster, namespace = at.namespace, verb = verb(*operation)
+         watch it with `{}`",
+        on_pod(pod.as_deref()), since(*started), watch(*operation, at),
+        rack = at.rack, cluster = at.cluster
     )]
     RackInOperation {
         /// The rack.
@@ -277,13 +277,18 @@ fn at(address: Option<&str>) -> String {
         .unwrap_or_default()
 }
 
-/// The plugin's verb for an operation; every one of them has `status` but the removal and the decommission, which the
-/// status of a cleanup shows as well as any.
-fn verb(operation: OperationName) -> &'static str {
-    match operation {
+/// The command that shows how an operation goes on: the plugin's verb for it, where that one has `status`.
+fn watch(operation: OperationName, at: &RackAt) -> String {
+    let RackAt {
+        cluster, namespace, ..
+    } = at;
+    let verb = match operation {
+        OperationName::Cleanup => "cleanup",
         OperationName::UpgradeSstables => "upgradesstables",
         OperationName::Rebuild => "rebuild",
-        OperationName::Remove => "removenode",
-        OperationName::Cleanup | OperationName::Decommission => "cleanup",
-    }
+        OperationName::Remove | OperationName::Decommission | OperationName::Replace => {
+            return format!("kubectl describe cassandracluster {cluster} --namespace {namespace}");
+        }
+    };
+    format!("kubectl casskop {verb} status --crd {cluster} --namespace {namespace}")
 }

@@ -1,4 +1,4 @@
-//! The data claim of a node that left the ring, recorded by uid before it goes.
+//! The data claim of a node that left the ring or is replaced, recorded by uid before it goes.
 
 use casskop_types::names::DATA_VOLUME;
 use casskop_types::operation::LostNode;
@@ -9,7 +9,11 @@ use crate::effect::Effect;
 use crate::licence::{self, Licence};
 
 /// The uid of the pod's data claim, if it is proved to be this cluster's.
-pub(super) fn data_claim(pod: &str, claims: &[PersistentVolumeClaim], scene: Scene<'_>) -> Option<String> {
+pub(super) fn data_claim_uid(
+    pod: &str,
+    claims: &[PersistentVolumeClaim],
+    scene: Scene<'_>,
+) -> Option<String> {
     let name = format!("{DATA_VOLUME}-{pod}");
     let claim = claims
         .iter()

@@ -154,10 +154,8 @@ enum Standing {
 
 fn standing(scene: Scene<'_>, pod: Option<&PodView<'_>>, record: &OperationRecord) -> Standing {
     let views = ring::views(&scene.observed.nodes);
-    let mut others = views
-        .iter()
-        .filter(|(witness, _)| witness.to_string() != record.pod);
-    let Some((witness, view)) = others.next() else {
+    let others = ring::views_of_others(&scene.observed.nodes, &record.pod);
+    let Some((witness, view)) = others.first() else {
         let note = format!(
             "no other node tells whether the node of pod {} left the ring: it goes on once another one is ready and answers",
             record.pod
@@ -278,7 +276,7 @@ fn finalize(scene: Scene<'_>, record: &OperationRecord) -> Transition {
             lost: LostNode {
                 pod: Some(record.pod.clone()),
                 pod_uid: Some(record.pod_uid.clone()),
-                claim_uid: claims::data_claim(&record.pod, stored, scene),
+                claim_uid: claims::data_claim_uid(&record.pod, stored, scene),
                 host_id: record.host_id.clone(),
                 address: record.address.clone(),
             },

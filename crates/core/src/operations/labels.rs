@@ -1,7 +1,7 @@
 //! The pods' operation labels, which mirror the records.
 
-use casskop_types::labels::{OPERATION_END, OPERATION_START, OPERATION_STATUS};
-use casskop_types::operation::{OperationRecord, OperationStatus, RecordState};
+use casskop_types::labels::{OPERATION_END, OPERATION_NAME, OPERATION_START, OPERATION_STATUS};
+use casskop_types::operation::{OperationName, OperationRecord, OperationStatus, RecordState};
 use casskop_types::status::RackStatus;
 use casskop_types::time::label_time;
 
@@ -12,6 +12,11 @@ use crate::steps::Steps;
 
 /// Brings the labels of every pod of the rack in line with its newest record.
 pub(super) fn mirror(scene: Scene<'_>, rack: &Rack<'_>, status: &RackStatus, steps: &mut Steps) {
+    for record in status.operations.iter().filter(|record| is_running(record)) {
+        if is_unlabelled(rack, record) {
+            mark_ongoing(rack, record, steps);
+        }
+    }
     for pod in &rack.pods {
         let Ok(Some(request)) = queue::request_of(pod) else {
             continue;
@@ -48,6 +53,13 @@ pub(super) fn asks_still(rack: &Rack<'_>, record: &OperationRecord) -> bool {
     request.is_some_and(|request| request.name == record.name && request.status == OperationStatus::ToDo)
 }
 
+/// Whether a record has outlived the pod that asked for it, and its present pod shows nothing of it.
+pub(super) fn is_unlabelled(rack: &Rack<'_>, record: &OperationRecord) -> bool {
+    let pod = rack.pods.iter().find(|pod| pod.uid == record.pod_uid);
+    let labels = pod.and_then(|pod| pod.object.metadata.labels.as_ref());
+    record.name == OperationName::Replace && labels.is_some_and(|labels| !labels.contains_key(OPERATION_NAME))
+}
+
 /// Labels the pod of a record that starts. CassKop empties the end as it writes the start.
 pub(super) fn mark_ongoing(rack: &Rack<'_>, record: &OperationRecord, steps: &mut Steps) {
     debug_assert!(is_running(record));
@@ -57,6 +69,7 @@ pub(super) fn mark_ongoing(rack: &Rack<'_>, record: &OperationRecord, steps: &mu
     steps.effects.push(label(
         pod,
         [
+            (OPERATION_NAME, Some(record.name.to_string())),
             (OPERATION_STATUS, Some(OperationStatus::Ongoing.to_string())),
             (OPERATION_START, Some(label_time(record.start_time.0))),
             (OPERATION_END, Some(String::new())),

@@ -11,6 +11,7 @@ pub(crate) mod labels;
 mod last_operation;
 mod queue;
 pub mod remove;
+mod replace;
 mod run;
 
 use casskop_types::operation::{OperationName, OperationRecord, RecordState};
@@ -26,6 +27,7 @@ use crate::steps::Steps;
 use crate::validate::ValidatedCluster;
 
 pub(crate) use queue::request_of;
+pub(crate) use replace::{host_ids as replaced, is_due as replaces_nodes};
 pub use run::call_key;
 
 /// Operations that run at once in one rack.
@@ -61,8 +63,12 @@ pub fn advance(
     queue::take_up(scene, rack, status, steps);
     for index in 0..status.operations.len() {
         if is_running(&status.operations[index]) {
-            if status.operations[index].name == OperationName::Decommission {
-                decommission::follow(scene, rack, &mut status.operations[index], steps);
+            match status.operations[index].name {
+                OperationName::Decommission => {
+                    decommission::follow(scene, rack, &mut status.operations[index], steps);
+                }
+                OperationName::Replace => replace::follow(rack, &mut status.operations[index]),
+                _ => {}
             }
             let transition = run::step(scene, rack, &status.operations[index]);
             run::enter(scene, rack, status, index, transition, steps);

@@ -9,7 +9,9 @@ use casskop_types::status::RackStatus;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::labels::label;
-use super::{ASK_AGAIN, CONCURRENT_PER_RACK, Scene, is_queued, is_running, last_operation, remove, run};
+use super::{
+    ASK_AGAIN, CONCURRENT_PER_RACK, Scene, is_queued, is_running, last_operation, remove, replace, run,
+};
 use crate::blocker::Blocker;
 use crate::fact::Fact;
 use crate::observed::NodeFacts;
@@ -45,8 +47,14 @@ fn take_up_request(
         .iter()
         .filter(|record| record.pod_uid == pod.uid);
     let state = match request.status {
-        // One request at a time on a pod: the labels hold no more.
-        OperationStatus::ToDo if !of_pod.any(|record| is_running(record) || is_queued(record)) => {
+        // One request at a time on a pod: the labels hold no more. A record on a lost node does not hold up its replacement.
+        OperationStatus::ToDo
+            if !of_pod.any(|record| {
+                is_queued(record)
+                    || is_running(record)
+                        && (request.name != OperationName::Replace || record.name == request.name)
+            }) =>
+        {
             RecordState::ToDo
         }
         // A label alone makes no node leave: that its node is leaving is for the ring to say.
@@ -57,7 +65,12 @@ fn take_up_request(
             return;
         }
         // Left by another operator, CassKop's for one, which kept no records: the node knows how it stands.
-        OperationStatus::Ongoing if !of_pod.any(|record| record.name == request.name) => RecordState::Ongoing,
+        OperationStatus::Ongoing
+            if request.name != OperationName::Replace
+                && !of_pod.any(|record| record.name == request.name) =>
+        {
+            RecordState::Ongoing
+        }
         _ => return,
     };
     // `kubectl label` may set the status in one call and the argument in the next.
@@ -122,17 +135,13 @@ pub(super) fn start_next(
     quiet: Result<(), &Blocker>,
     steps: &mut Steps,
 ) {
-    while status
-        .operations
-        .iter()
-        .filter(|record| is_running(record))
-        .count()
-        < CONCURRENT_PER_RACK
-    {
+    loop {
         let Some(mut index) = next_in_line(rack, status) else {
             return;
         };
-        if let Err(blocker) = quiet {
+        if let Some(replacement) = replacement(rack, status) {
+            index = replacement;
+        } else if let Err(blocker) = quiet {
             // The action may be waiting for the very node that is to be removed.
             let is_removal =
                 |record: &OperationRecord| is_queued(record) && record.name == OperationName::Remove;
@@ -141,10 +150,24 @@ pub(super) fn start_next(
                 None => return steps.wait_for(blocker.clone()),
             }
         }
+        if running_beside(status, index) >= CONCURRENT_PER_RACK {
+            let waiting = &status.operations[index];
+            if waiting.name == OperationName::Replace {
+                let note = format!(
+                    "replace on pod {} waits until the operation that runs in its rack has ended",
+                    waiting.pod
+                );
+                steps.wait_for(Blocker::new(ConditionReason::OperationOngoing, note));
+            }
+            return;
+        }
         let record = &status.operations[index];
         match prepare(scene, rack, record) {
             Prepared::Ready(prepared) => {
                 status.operations[index] = *prepared;
+                status.operations[index].state = RecordState::Ongoing;
+                status.operations[index].start_time = Time(scene.now);
+                give_up_lost(scene, status, index, steps);
                 let record = status.operations[index].clone();
                 last_operation::started(status, &record, scene);
                 steps.tell(
@@ -155,7 +178,13 @@ pub(super) fn start_next(
                 run::start_call(scene, rack, &record, steps);
             }
             Prepared::Waits(blocker) => {
-                steps.look_again_after(ASK_AGAIN);
+                let is_replacement = record.name == OperationName::Replace;
+                // What it waits for mostly shows in pods, or is a person.
+                steps.look_again_after(if is_replacement {
+                    run::LOOK_AGAIN
+                } else {
+                    ASK_AGAIN
+                });
                 return steps.wait_for(blocker);
             }
             Prepared::Refused(why) => run::end(scene, status, index, Err(why), steps),
@@ -163,27 +192,64 @@ pub(super) fn start_next(
     }
 }
 
+/// A queued replacement, which the rack and what else waits may be waiting for. Pods are made in their order.
+fn replacement(rack: &Rack<'_>, status: &RackStatus) -> Option<usize> {
+    let is_it = |record: &OperationRecord| is_queued(record) && record.name == OperationName::Replace;
+    let queued = status.operations.iter().enumerate();
+    queued
+        .filter(|(_, record)| is_it(record))
+        .min_by_key(|(_, record)| ordinal(rack, record))
+        .map(|(index, _)| index)
+}
+
+fn ordinal(rack: &Rack<'_>, record: &OperationRecord) -> i32 {
+    let pod = rack.pods.iter().find(|pod| pod.uid == record.pod_uid);
+    pod.map_or(i32::MAX, |pod| pod.ordinal)
+}
+
+/// Records that run in the rack, but for what does so on the pod whose lost node is to be replaced.
+fn running_beside(status: &RackStatus, index: usize) -> usize {
+    let next = &status.operations[index];
+    let counts = |record: &&OperationRecord| is_running(record) && !is_lost_with(next, record);
+    status.operations.iter().filter(counts).count()
+}
+
+fn is_lost_with(replacement: &OperationRecord, record: &OperationRecord) -> bool {
+    replacement.name == OperationName::Replace
+        && record.name != OperationName::Replace
+        && record.pod == replacement.pod
+}
+
+/// What ran on a node that is replaced ended with it.
+fn give_up_lost(scene: Scene<'_>, status: &mut RackStatus, index: usize, steps: &mut Steps) {
+    for other in 0..status.operations.len() {
+        if is_running(&status.operations[other])
+            && is_lost_with(&status.operations[index], &status.operations[other])
+        {
+            run::end(scene, status, other, Err("its node was lost".to_owned()), steps);
+        }
+    }
+}
+
 /// First come, first served; requests seen in the same pass go by ordinal.
 pub(crate) fn next_in_line(rack: &Rack<'_>, status: &RackStatus) -> Option<usize> {
-    let ordinal = |record: &OperationRecord| {
-        rack.pods
-            .iter()
-            .find(|pod| pod.uid == record.pod_uid)
-            .map_or(i32::MAX, |pod| pod.ordinal)
-    };
     let queued = status
         .operations
         .iter()
         .enumerate()
         .filter(|(_, record)| is_queued(record));
     queued
-        .min_by_key(|(_, record)| (record.start_time.0, ordinal(record)))
+        .min_by_key(|(_, record)| (record.start_time.0, ordinal(rack, record)))
         .map(|(index, _)| index)
 }
 
-enum Prepared {
+/// Whether a queued record can start.
+pub(super) enum Prepared {
+    /// With all that is needed to find it again.
     Ready(Box<OperationRecord>),
+    /// Not yet.
     Waits(Blocker),
+    /// It never will.
     Refused(String),
 }
 
@@ -196,6 +262,9 @@ fn prepare(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord) -> Prepa
     let Some(pod) = rack.pods.iter().find(|pod| pod.uid == record.pod_uid) else {
         return Prepared::Refused(format!("pod {} went away", record.pod));
     };
+    if let OperationCommand::Replace { lost } = &command {
+        return replace::prepare(scene, rack, record, lost.as_ref());
+    }
     let (true, Some(address)) = (pod.is_ready(), pod.address) else {
         let Blocker { reason, note } = pod.blocker();
         return Prepared::Waits(Blocker::new(reason, format!("{} waits: {note}", record.name)));
@@ -203,7 +272,9 @@ fn prepare(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord) -> Prepa
     let nobody = NodeFacts::default();
     let node = scene.observed.nodes.get(&pod.name).unwrap_or(&nobody);
     let lost_node = match command {
-        OperationCommand::Cleanup | OperationCommand::UpgradeSstables => None,
+        OperationCommand::Cleanup | OperationCommand::UpgradeSstables | OperationCommand::Replace { .. } => {
+            None
+        }
         OperationCommand::Decommission => {
             return Prepared::Refused(
                 "decommission is not asked for by label: lower nodesPerRacks, and the last node of the rack leaves".to_owned(),
@@ -231,8 +302,6 @@ fn prepare(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord) -> Prepa
         },
     };
     let mut prepared = record.clone();
-    prepared.state = RecordState::Ongoing;
-    prepared.start_time = Time(scene.now);
     prepared.host_id = node.host_id.known().cloned();
     prepared.address = Some(address.to_string());
     prepared.lost_node = lost_node;

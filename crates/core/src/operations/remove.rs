@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use casskop_types::operation::{LostNode, OperationRecord, RemoveTarget};
 
 use super::run::Transition;
-use super::{Scene, claims};
+use super::{Scene, claims, replace};
 use crate::blocker::Blocker;
 use crate::effect::Effect;
 use crate::fact::Fact;
@@ -58,6 +58,9 @@ pub(super) fn resolve(
         return Err(format!(
             "node {host_id} at {address} is alive, {asked}: a live node is decommissioned, not removed"
         ));
+    }
+    if replace::host_ids(scene).contains(host_id) {
+        return Err(format!("node {host_id} at {address} is being replaced"));
     }
     // Claim and pod go by their name: it has to be the name of this very node's.
     if let Some(other) = pod
@@ -204,7 +207,7 @@ pub(super) fn finalize(
         }
         Fact::Known(stored) => Transition::Finalize {
             lost: LostNode {
-                claim_uid: claims::data_claim(pod, stored, scene),
+                claim_uid: claims::data_claim_uid(pod, stored, scene),
                 ..record.lost_node.clone().unwrap_or_default()
             },
         },

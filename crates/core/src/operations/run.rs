@@ -5,7 +5,7 @@ use casskop_types::status::RackStatus;
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{ASK_AGAIN, Scene, decommission, labels, last_operation, remove};
+use super::{ASK_AGAIN, Scene, decommission, is_running, labels, last_operation, remove, replace};
 use crate::blocker::Blocker;
 use crate::call::{CallKey, CallState, NodeCall, storage_service_operation};
 use crate::effect::Effect;
@@ -16,6 +16,9 @@ use casskop_types::conditions::ConditionReason;
 
 /// Tries of an operation whose outcome got lost, before it ends as an error. Each keyspace that is done allows as many again.
 pub(super) const ATTEMPTS: i32 = 20;
+
+/// How soon to look again at what a watch tells of: other nodes' view of it may change what to do.
+pub(super) const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(30);
 
 /// What becomes of a running record.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,15 +37,33 @@ pub(super) enum Transition {
     Finalize { lost: LostNode },
     /// Remove what still belongs to the lost node.
     CleanUp { effects: Vec<Effect>, waits: Blocker },
+    /// It goes on by itself, and a watch tells how.
+    Await(Blocker),
+    /// Take one more step, once what the next pod is told is written. Some are tried a few times only.
+    Tell {
+        first: Effect,
+        effects: Vec<Effect>,
+        waits: Blocker,
+        counts: Counts,
+    },
     /// It ended.
     End(Result<(), String>),
 }
 
+/// Whether a step is one of a few.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Counts {
+    No,
+    AsATry,
+}
+
 /// Decides what becomes of a running record. Pure in the record and the scene.
 pub(super) fn step(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord) -> Transition {
-    // It outlives its pod.
-    if record.name == OperationName::Decommission {
-        return decommission::step(scene, rack, record);
+    // These outlive their pod.
+    match record.name {
+        OperationName::Decommission => return decommission::step(scene, rack, record),
+        OperationName::Replace => return replace::step(scene, rack, record),
+        _ => {}
     }
     let Some(pod) = rack.pods.iter().find(|pod| pod.uid == record.pod_uid) else {
         return Transition::End(Err(format!(
@@ -77,10 +98,11 @@ pub(super) fn step(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord) 
 fn succeeded(scene: Scene<'_>, record: &OperationRecord, pod: &PodView<'_>, node: &NodeFacts) -> Transition {
     match record.name {
         OperationName::Remove => remove::finalize(scene, record, pod, node),
-        OperationName::Cleanup
-        | OperationName::UpgradeSstables
-        | OperationName::Rebuild
-        | OperationName::Decommission => Transition::End(Ok(())),
+        OperationName::Cleanup | OperationName::UpgradeSstables | OperationName::Rebuild => {
+            Transition::End(Ok(()))
+        }
+        // These have a step of their own.
+        OperationName::Decommission | OperationName::Replace => Transition::End(Ok(())),
     }
 }
 
@@ -189,11 +211,29 @@ pub(super) fn enter(
             steps.wait_for(waits);
             steps.look_again_after(ASK_AGAIN);
         }
-        // Once the end is recorded, that label would be a new request. It is brought in line first.
-        Transition::End(_) if labels::asks_still(rack, record) => {
+        Transition::Await(blocker) => {
+            steps.look_again_after(LOOK_AGAIN);
+            steps.wait_for(blocker);
+        }
+        // The end is recorded only once the labels are in line: a label that still says ToDo would count as a new request, and a
+        // new pod without labels would never show the end.
+        Transition::End(_) if labels::asks_still(rack, record) || labels::is_unlabelled(rack, record) => {
             steps.look_again_after(SignedDuration::ZERO);
         }
         Transition::End(outcome) => end(scene, status, index, outcome, steps),
+        Transition::Tell {
+            first,
+            effects,
+            waits,
+            counts,
+        } => {
+            record.attempt += i32::from(counts == Counts::AsATry);
+            // If it is refused, the plan is made again without.
+            steps.first.push(first);
+            steps.effects.extend(effects);
+            steps.wait_for(waits);
+            steps.look_again_after(ASK_AGAIN);
+        }
     }
 }
 
@@ -206,6 +246,10 @@ pub(super) fn end(
     steps: &mut Steps,
 ) {
     let record = &mut status.operations[index];
+    if record.name == OperationName::Replace && is_running(record) {
+        // Before the end is recorded: left behind, it would keep a later pod of that name from starting.
+        steps.first.extend(replace::untold(scene, record));
+    }
     record.end_time = Some(Time(scene.now));
     match outcome {
         Ok(()) => {
@@ -235,9 +279,12 @@ pub(super) fn end(
 
 /// Adds the effect that calls the node for a record. The record has to be written with the same plan.
 pub(super) fn start_call(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord, steps: &mut Steps) {
+    let Some(call) = node_call(scene, record) else {
+        // The next pass takes the first step, after this record is written.
+        return steps.look_again_after(SignedDuration::ZERO);
+    };
     let pod = rack.pods.iter().find(|pod| pod.uid == record.pod_uid);
-    let target = pod.and_then(|pod| Some((pod, pod.address?)));
-    let (Some((pod, address)), Some(call)) = (target, node_call(scene, record)) else {
+    let Some((pod, address)) = pod.and_then(|pod| Some((pod, pod.address?))) else {
         return;
     };
     steps.effects.push(Effect::StartCall {
@@ -265,6 +312,7 @@ fn node_call(scene: Scene<'_>, record: &OperationRecord) -> Option<NodeCall> {
         OperationName::Decommission => Some(NodeCall::Decommission {
             replicas: decommission::replicas(record),
         }),
+        OperationName::Replace => None,
     }
 }
 
@@ -281,10 +329,11 @@ pub fn call_key(record: &OperationRecord) -> CallKey {
 fn overdue(scene: Scene<'_>, record: &OperationRecord) -> bool {
     let deadline = match record.name {
         OperationName::Remove => SignedDuration::from_hours(24 * 2),
-        OperationName::Cleanup
-        | OperationName::UpgradeSstables
-        | OperationName::Rebuild
-        | OperationName::Decommission => SignedDuration::from_hours(24 * 7),
+        OperationName::Cleanup | OperationName::UpgradeSstables | OperationName::Rebuild => {
+            SignedDuration::from_hours(24 * 7)
+        }
+        // These have a step of their own: they end by what the ring says.
+        OperationName::Decommission | OperationName::Replace => return false,
     };
     scene.now.duration_since(record.start_time.0) > deadline
 }

@@ -284,6 +284,7 @@ impl State {
                 &world.claims,
                 &world.ring_recorded,
                 &world.hooks,
+                &world.told,
                 &world.volumes,
                 &world.violations
             )
@@ -383,6 +384,23 @@ fn cleanup(world: &mut World) {
     }
 }
 
+/// The node that is replaced.
+const LOST: &str = "ring-dc1-rack2-0";
+
+fn without(mut world: World, pod: &str) -> World {
+    world.node_is(pod, false);
+    world
+}
+
+fn replace(world: &mut World) {
+    if world.pods.contains_key(LOST) {
+        world.label(
+            LOST,
+            &[("operation-name", "replace"), ("operation-status", "ToDo")],
+        );
+    }
+}
+
 fn image(world: &mut World) {
     world.edit_spec(|spec| spec["cassandraImage"] = json!("cassandra:5.0.10"));
 }
@@ -473,6 +491,18 @@ fn scenarios() -> Vec<Scenario> {
             start: ring(&["rack1"], 1),
             edits: vec![second_datacenter, image],
             falls: Some("ring-dc1-rack1-0"),
+        },
+        Scenario {
+            name: "a lost node is replaced, and a restart and an image are asked for",
+            start: without(ring(&["rack1", "rack2"], 1), LOST),
+            edits: vec![replace, restart, image],
+            falls: None,
+        },
+        Scenario {
+            name: "a node that is to be replaced comes back",
+            start: ring(&["rack1", "rack2"], 1),
+            edits: vec![replace],
+            falls: Some(LOST),
         },
     ]
 }

@@ -80,6 +80,10 @@ pub(crate) struct World {
     pub(crate) refused_record: Option<String>,
     /// The digest of the ConfigMap with the hooks, as far as it is read.
     pub(crate) hooks: Fact<Option<String>>,
+    /// What single pods are told: the address of the node whose place each takes.
+    pub(crate) told: BTreeMap<String, IpAddr>,
+    /// Whether the pods' init containers read what they are told.
+    pub(crate) pods_read: bool,
     pub(crate) replication: Replication,
     pub(crate) notices: Vec<Notice>,
     /// CassKop's backups on a schedule.
@@ -88,6 +92,10 @@ pub(crate) struct World {
     /// Most pods ever not ready or missing at once since the cluster was up.
     pub(crate) most_down: usize,
     dropped_claims: Vec<String>,
+    /// Host ids of nodes that were down for another reason than their pod's restart.
+    fallen: BTreeSet<String>,
+    /// Host ids on whose disks a node has joined.
+    ever_joined: BTreeSet<String>,
     /// What must never happen, and did.
     pub(crate) violations: Vec<String>,
     /// Whether violations are only noted, and not the end of the test.
@@ -130,6 +138,8 @@ impl World {
             ring_recorded: false,
             refused_record: None,
             hooks: Fact::default(),
+            told: BTreeMap::new(),
+            pods_read: true,
             replication: [(
                 "shop".to_owned(),
                 KeyspaceReplicas::of_ranges([[("dc1".to_owned(), 3)].into()]),
@@ -140,6 +150,8 @@ impl World {
             now: "2026-11-21T08:00:00Z".parse().unwrap(),
             most_down: 0,
             dropped_claims: Vec::new(),
+            fallen: BTreeSet::new(),
+            ever_joined: BTreeSet::new(),
             violations: Vec::new(),
             lenient: false,
             versions: BTreeMap::new(),
@@ -240,7 +252,7 @@ impl World {
         let records = made
             .first
             .iter()
-            .any(|effect| matches!(effect, Effect::RecordRing(_)));
+            .any(|effect| matches!(effect, Effect::RecordRing(_) | Effect::TellPod { .. }));
         match &self.refused_record {
             // As the operator does when the API server does not let it.
             Some(why) if records => {
@@ -406,8 +418,11 @@ impl World {
         let Some(object) = self.pods.get_mut(pod) else {
             return;
         };
-        if let Some((_, is_up)) = self.members.get_mut(&address_of(object)) {
+        if let Some((host_id, is_up)) = self.members.get_mut(&address_of(object)) {
             *is_up = up;
+            if !up {
+                self.fallen.insert(host_id.clone());
+            }
             set_ready(object, if up { "True" } else { "False" });
         }
     }
@@ -538,6 +553,10 @@ impl World {
         }
         match effect {
             Effect::RecordRing(_) => self.ring_recorded = true,
+            Effect::TellPod { pod, replaces, .. } => match replaces {
+                Some(address) => drop(self.told.insert(pod.clone(), *address)),
+                None => drop(self.told.remove(pod)),
+            },
             Effect::CreateStatefulSet(set) => {
                 let name = set.metadata.name.clone().unwrap();
                 let mut set = (**set).clone();
@@ -568,19 +587,7 @@ impl World {
                 });
             }
             Effect::LabelPod { pod, uid, labels, .. } => {
-                let Some(stored) = self.pods.get_mut(&pod.to_string()) else {
-                    return Err(Conflict);
-                };
-                if stored.metadata.uid.as_ref() != Some(uid) {
-                    return Err(Conflict);
-                }
-                let stored = stored.metadata.labels.get_or_insert_default();
-                for (key, value) in labels {
-                    match value {
-                        Some(value) => drop(stored.insert(key.clone(), value.clone())),
-                        None => drop(stored.remove(key)),
-                    }
-                }
+                return self.label_pod(&pod.to_string(), uid, labels);
             }
             Effect::StartCall { key, pod, call, .. } => self.start_call(key, &pod.to_string(), call),
             Effect::ForgetCall(key) => {
@@ -632,6 +639,26 @@ impl World {
         Ok(())
     }
 
+    fn label_pod(
+        &mut self,
+        pod: &str,
+        uid: &str,
+        labels: &BTreeMap<String, Option<String>>,
+    ) -> Result<(), Conflict> {
+        let stored = self.pods.get_mut(pod).map(|pod| &mut pod.metadata);
+        let Some(stored) = stored.filter(|stored| stored.uid.as_deref() == Some(uid)) else {
+            return Err(Conflict);
+        };
+        let stored = stored.labels.get_or_insert_default();
+        for (key, value) in labels {
+            match value {
+                Some(value) => drop(stored.insert(key.clone(), value.clone())),
+                None => drop(stored.remove(key)),
+            }
+        }
+        Ok(())
+    }
+
     fn start_call(&mut self, key: &CallKey, pod: &str, call: &NodeCall) {
         if self.calls.contains_key(key) {
             return;
@@ -673,7 +700,13 @@ impl World {
             return;
         }
         let host_id = self.host_id(&pod);
-        let of_member = self.members.values().any(|(member, _)| *member == host_id);
+        // It may have come back since it was seen down.
+        let fell = self.fallen.contains(&host_id);
+        let told = self.told.get(&pod).filter(|_| fell);
+        let is_replaced =
+            |address: &IpAddr, member: &(String, bool)| told == Some(address) && member.0 == host_id;
+        let mut members = self.members.iter();
+        let of_member = members.any(|(address, member)| member.0 == host_id && !is_replaced(address, member));
         self.must(!of_member, "the claim of a member was deleted");
         self.claims.remove(&pod);
         self.volumes.remove(&pod);
@@ -814,10 +847,21 @@ impl World {
             .iter()
             .find_map(|container| container.image.clone())
             .unwrap();
+        // Heeded on a fresh disk only, and refused where there is no such node, or it is up.
+        let told = self.told.get(&pod).copied().filter(|_| self.pods_read);
+        let joined_before = self.ever_joined.contains(&host_id);
+        let replaced = told.filter(|_| !joined_before);
+        let may_replace =
+            replaced.is_none_or(|address| self.members.get(&address).is_some_and(|member| !member.1));
         let ready = !self.broken.contains(&pod)
             && !self.bad_images.contains(&image)
-            && !self.decommissioned.contains(&host_id);
+            && !self.decommissioned.contains(&host_id)
+            && may_replace;
         if ready {
+            if let Some(address) = replaced {
+                self.members.remove(&address);
+            }
+            self.ever_joined.insert(host_id.clone());
             self.members.insert(address, (host_id, true));
         }
         let mut labels = set
@@ -839,14 +883,25 @@ impl World {
         } else {
             json!([])
         };
+        let message = match (self.pods_read, told) {
+            (true, Some(address)) => format!("casskop-bootstrap record=read replaces={address}"),
+            (true, None) => "casskop-bootstrap record=read".to_owned(),
+            (false, _) => "casskop-bootstrap record=unread".to_owned(),
+        };
+        let prepares = template.init_containers.iter().flatten();
+        let bootstrap: Vec<_> = prepares
+            .filter(|container| container.name == "bootstrap")
+            .collect();
+        let init = json!([{"name": "bootstrap", "image": bootstrap[0].image, "imageID": "", "ready": true, "restartCount": 0,
+            "state": {"terminated": {"exitCode": 0, "message": message}}}]);
         let object = serde_json::from_value(json!({
             "metadata": {
                 "name": pod, "namespace": "ns", "uid": format!("pod-uid-{}", self.next), "labels": labels,
                 "ownerReferences": [{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": name,
                     "uid": set.metadata.uid, "controller": true}],
             },
-            "spec": {"containers": [], "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": format!("data-{pod}")}}]},
-            "status": {"podIP": address, "containerStatuses": containers, "conditions": [{"type": "Ready", "status": if ready { "True" } else { "False" }}]},
+            "spec": {"initContainers": bootstrap, "containers": [], "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": format!("data-{pod}")}}]},
+            "status": {"podIP": address, "initContainerStatuses": init, "containerStatuses": containers, "conditions": [{"type": "Ready", "status": if ready { "True" } else { "False" }}]},
         }))
         .unwrap();
         self.images.insert(format!("pod-uid-{}", self.next), image);

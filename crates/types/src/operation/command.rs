@@ -17,6 +17,14 @@ pub enum ArgumentError {
         "remove needs the lost node: set the label operation-argument to <pod>, <pod>_<ip> or <ip>, or to a host id"
     )]
     NoLostNode,
+    /// A replacement of something that no argument names.
+    #[error(
+        "`{text}` is neither an IP address nor a host id: replace is asked for on the lost node's own pod"
+    )]
+    Member {
+        /// The text.
+        text: String,
+    },
     /// What stands for an address is none.
     #[error("`{text}` is not an IP address")]
     Address {
@@ -50,6 +58,11 @@ pub enum OperationCommand {
     },
     /// See [`OperationName::Decommission`].
     Decommission,
+    /// See [`OperationName::Replace`].
+    Replace {
+        /// The lost node, where it is to be another than the one last seen in the pod, or where none was seen.
+        lost: Option<Member>,
+    },
 }
 
 impl OperationCommand {
@@ -69,6 +82,10 @@ impl OperationCommand {
                 let target = argument.ok_or(ArgumentError::NoLostNode)?.parse()?;
                 Ok(Self::Remove { target })
             }
+            OperationName::Replace => {
+                let lost = argument.map(str::parse).transpose()?;
+                Ok(Self::Replace { lost })
+            }
         }
     }
 
@@ -80,6 +97,7 @@ impl OperationCommand {
             Self::Rebuild { .. } => OperationName::Rebuild,
             Self::Remove { .. } => OperationName::Remove,
             Self::Decommission => OperationName::Decommission,
+            Self::Replace { .. } => OperationName::Replace,
         }
     }
 
@@ -89,7 +107,39 @@ impl OperationCommand {
             Self::Cleanup | Self::UpgradeSstables | Self::Decommission => None,
             Self::Rebuild { from_dc } => Some(from_dc.clone()),
             Self::Remove { target } => Some(target.to_string()),
+            Self::Replace { lost } => lost.as_ref().map(ToString::to_string),
         }
+    }
+}
+
+/// A member of the ring.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Member {
+    /// The one with this address.
+    Address(IpAddr),
+    /// The one with this host id.
+    HostId(HostId),
+}
+
+impl fmt::Display for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => write!(f, "{address}"),
+            Self::HostId(host_id) => write!(f, "{host_id}"),
+        }
+    }
+}
+
+impl FromStr for Member {
+    type Err = ArgumentError;
+
+    fn from_str(text: &str) -> Result<Self, ArgumentError> {
+        let as_address = text.parse().map(Self::Address);
+        as_address
+            .or_else(|_| text.parse().map(Self::HostId))
+            .map_err(|_| ArgumentError::Member {
+                text: text.to_owned(),
+            })
     }
 }
 
@@ -313,6 +363,20 @@ mod tests {
         assert_eq!(
             Command::parse(OperationName::Remove, None),
             Err(ArgumentError::NoLostNode)
+        );
+        assert_eq!(
+            Command::parse(OperationName::Replace, None),
+            Ok(Command::Replace { lost: None })
+        );
+        for member in ["10.0.0.7", "2001:db8::7", HOST_ID] {
+            let command = Command::parse(OperationName::Replace, Some(member)).unwrap();
+            assert_eq!(command.argument().as_deref(), Some(member));
+        }
+        assert_eq!(
+            Command::parse(OperationName::Replace, Some("left-behind")),
+            Err(ArgumentError::Member {
+                text: "left-behind".to_owned()
+            })
         );
     }
 }

@@ -59,7 +59,7 @@ pub struct OperationRecord {
     /// Why it ended badly, or what it waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// Removal only: the node that is taken out of the ring.
+    /// Removal and replacement: the lost node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost_node: Option<LostNode>,
     /// How much of it is done.
@@ -67,7 +67,7 @@ pub struct OperationRecord {
     pub progress: Option<OperationProgress>,
 }
 
-/// A node that is taken out of the ring from another one, as known before that.
+/// A node that is taken out of the ring from another one, or whose place a fresh one takes, as known before that.
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LostNode {

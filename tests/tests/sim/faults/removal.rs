@@ -1,4 +1,4 @@
-//! A node is lost with its machine, taken out of the ring, and a fresh one joins.
+//! A node is lost with its machine, taken out of the ring, and a fresh one joins. Another is lost, and a fresh one takes its place.
 
 use anyhow::{Result, ensure};
 use casskop_simulator::ring::{Keyspace, Replication};
@@ -47,5 +47,19 @@ pub(super) async fn live_through(faults: Faults) -> Result<String> {
     ensure!(members.count() == 3, "{ring:?}");
     ensure!(ring.ring.lost("shop").is_empty(), "data was lost");
     lost.repair_machine().await?;
-    stage.conclude(5)
+
+    let lost = LostNode::of(&cluster, &ground.namespace, "demo-dc1-rack2-0").await?;
+    let replace = operation("replace", 9, &[]);
+    stage
+        .carry_out(replace, async || {
+            lost.replace(&ground, &cluster).await?;
+            cluster.settled(3).await.map(drop)
+        })
+        .await?;
+    let ring = simulator.ring(&id).await?;
+    let members = ring.ring.nodes().filter(|(_, node)| node.membership.owns_data());
+    ensure!(members.count() == 3, "{ring:?}");
+    ensure!(ring.ring.lost("shop").is_empty(), "data was lost");
+    lost.repair_machine().await?;
+    stage.conclude(10)
 }

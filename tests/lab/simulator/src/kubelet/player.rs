@@ -54,6 +54,7 @@ pub(super) struct Player {
     power: watch::Receiver<Power>,
     crash: watch::Sender<u64>,
     address: Option<Ipv4Addr>,
+    told: Told,
     facts: Facts,
     published: Option<Facts>,
 }
@@ -64,6 +65,23 @@ struct Running {
     agent: JoinHandle<()>,
     /// Ends the agent even if its player is dropped in mid-life.
     ended: DropGuard,
+}
+
+/// What the operator tells the pod's init container.
+#[derive(Clone, Copy)]
+enum Told {
+    NotYet,
+    /// To take the place of the dead node at an address, or of nobody.
+    ToReplace(Option<IpAddr>),
+}
+
+/// As whom a process starts.
+#[derive(Clone, Copy)]
+struct Start {
+    host: HostId,
+    address: Ipv4Addr,
+    /// The address of a dead node to replace.
+    replace: Option<IpAddr>,
 }
 
 /// How a process ended.
@@ -87,6 +105,7 @@ impl Player {
             address: None,
             host_address: IpAddr::from(Ipv4Addr::LOCALHOST),
             restarts,
+            bootstrap_message: String::new(),
             since: now,
             changed: now,
         };
@@ -100,6 +119,7 @@ impl Player {
             power,
             crash: watch::Sender::new(0),
             address: None,
+            told: Told::NotYet,
             facts,
             published: None,
         }
@@ -138,6 +158,7 @@ impl Player {
         self.wait_until_startable(node).await?;
         let address = self.take_address()?;
         let disk = self.disk(node).await?;
+        let replace = self.replaces(node).await?;
         let credentials = self.credentials(node).await?;
         let identity = Identity {
             pod: self.id.clone(),
@@ -156,7 +177,7 @@ impl Player {
         let end = tokio::select! {
             biased;
             () = killed => End::Killed,
-            ended = self.run_process(node, host, address, ticket) => ended?,
+            ended = self.run_process(node, Start { host, address, replace }, ticket) => ended?,
         };
         self.end(process.take()).await;
         if let End::Refused(refused) = end {
@@ -167,20 +188,15 @@ impl Player {
     }
 
     /// Cassandra's own course: it comes up, joins, and follows the ring. Returns only if it gives up.
-    async fn run_process(
-        &mut self,
-        node: &NodeSpec,
-        host: HostId,
-        address: Ipv4Addr,
-        ticket: Ticket,
-    ) -> Result<End, Leaving> {
+    async fn run_process(&mut self, node: &NodeSpec, start: Start, ticket: Ticket) -> Result<End, Leaving> {
+        let host = start.host;
         let span = self.behaviour().warm_up.unwrap_or_default();
         if span != Span::AtOnce {
             self.publish(Doing::Running(Readiness::NotReady)).await?;
             self.pass(span, ticket, Waiting::WarmUp).await?;
         }
         let fate = self.fate_of_ring(node, host).await?;
-        match self.boot(node, host, address, fate) {
+        match self.boot(node, start, fate) {
             Err(refused) => return Ok(End::Refused(refused)),
             Ok(Booted::Joining) => self.join(node, host, ticket).await?,
             Ok(Booted::Normal) => {}
@@ -232,19 +248,14 @@ impl Player {
         }
     }
 
-    fn boot(
-        &self,
-        node: &NodeSpec,
-        host: HostId,
-        address: Ipv4Addr,
-        fate: RingFate,
-    ) -> Result<Booted, BootRefused> {
+    fn boot(&self, node: &NodeSpec, start: Start, fate: RingFate) -> Result<Booted, BootRefused> {
+        let host = start.host;
         let boot = Boot {
             host,
-            address: IpAddr::from(address),
+            address: IpAddr::from(start.address),
             location: node.location.clone(),
             release: node.release,
-            replace: node.replace,
+            replace: start.replace,
         };
         let at_once = self.behaviour().join.unwrap_or_default() == Span::AtOnce;
         let world = &self.kubelet.world;

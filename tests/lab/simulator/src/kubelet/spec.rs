@@ -25,7 +25,7 @@ pub(super) struct NodeSpec {
     pub(super) claim: Option<String>,
     /// Where Jolokia's user and password are.
     pub(super) credentials: Option<CredentialsReference>,
-    /// The address of a dead node to replace.
+    /// The address of a dead node to replace, as a hook gives it.
     pub(super) replace: Option<IpAddr>,
 }
 

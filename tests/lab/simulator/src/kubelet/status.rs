@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 /// The container Cassandra runs in.
 const CASSANDRA: &str = "cassandra";
 
+/// The init container that prepares Cassandra's start.
+const BOOTSTRAP: &str = "bootstrap";
+
 /// What a pod is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Doing {
@@ -38,6 +41,8 @@ pub(super) struct Facts {
     pub(super) address: Option<IpAddr>,
     pub(super) host_address: IpAddr,
     pub(super) restarts: u32,
+    /// What the init container `bootstrap` said as it ended.
+    pub(super) bootstrap_message: String,
     /// When the kubelet took the pod up.
     pub(super) since: Timestamp,
     /// When `doing` came to be.
@@ -115,12 +120,15 @@ fn conditions(pod: &Pod, facts: &Facts, initialized: bool, ready: bool) -> Vec<V
 }
 
 fn init_container(index: usize, container: &k8s_openapi::api::core::v1::Container, facts: &Facts) -> Value {
-    let done = json!({"terminated": {"exitCode": 0, "reason": "Completed",
+    let mut done = json!({"terminated": {"exitCode": 0, "reason": "Completed",
         "startedAt": seconds(facts.since), "finishedAt": seconds(facts.since)}});
+    if container.name == BOOTSTRAP && !facts.bootstrap_message.is_empty() {
+        done["terminated"]["message"] = json!(facts.bootstrap_message);
+    }
     let (state, ready) = match facts.doing {
         Doing::Creating => (waiting("PodInitializing", None), false),
         Doing::PullingInVain => (pull_back_off(container), false),
-        Doing::InitFailing if container.name == "bootstrap" || index == 0 => (
+        Doing::InitFailing if container.name == BOOTSTRAP || index == 0 => (
             waiting("CrashLoopBackOff", Some("back-off restarting failed container")),
             false,
         ),
@@ -215,7 +223,7 @@ mod tests {
             ..Container::default()
         };
         let spec = PodSpec {
-            init_containers: Some(vec![named("base-config-builder"), named("bootstrap")]),
+            init_containers: Some(vec![named("base-config-builder"), named(BOOTSTRAP)]),
             containers: vec![named("side"), named(CASSANDRA)],
             ..PodSpec::default()
         };
@@ -233,6 +241,7 @@ mod tests {
             address: Some(address),
             host_address: address,
             restarts: 2,
+            bootstrap_message: "read".to_owned(),
             since,
             changed,
         };
@@ -258,6 +267,10 @@ mod tests {
         assert_eq!(
             status["initContainerStatuses"][0]["state"]["terminated"]["exitCode"],
             0
+        );
+        assert_eq!(
+            status["initContainerStatuses"][1]["state"]["terminated"]["message"],
+            "read"
         );
         assert_eq!(status["startTime"], "1970-01-01T00:00:00Z");
     }

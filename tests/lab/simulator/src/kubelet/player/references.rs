@@ -1,11 +1,14 @@
 //! What a pod refers to: the claim that is its disk, the secret with its credentials, the disks of its ring.
 
+use std::net::IpAddr;
+
+use casskop_bootstrap::ring_config_map::{self, Access, RingRecord};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret};
 use kube::{Api, ResourceExt};
 
-use super::{Leaving, NodeSpec, Player, RETRY};
+use super::{Leaving, NodeSpec, Player, RETRY, Told};
 use crate::ring::{HostId, Process};
 use crate::steering::Credentials;
 
@@ -59,6 +62,26 @@ impl Player {
             Api::namespaced(self.kubelet.client.clone(), &self.id.namespace);
         self.fetch(|| async { Ok(claims.get_metadata(claim).await?.uid()) }.boxed())
             .await
+    }
+
+    /// The dead node to replace, as the operator's ConfigMap has it when the init container reads it, once in a pod's life.
+    pub(super) async fn replaces(&mut self, node: &NodeSpec) -> Result<Option<IpAddr>, Leaving> {
+        if node.replace.is_some() {
+            return Ok(node.replace);
+        }
+        if let Told::ToReplace(replaced) = self.told {
+            return Ok(replaced);
+        }
+        let name = ring_config_map::name(&node.cluster.name);
+        let records: Api<ConfigMap> = Api::namespaced(self.kubelet.client.clone(), &self.id.namespace);
+        let record =
+            self.fetch(|| async { Ok(Some(records.get_opt(&name).await?.unwrap_or_default())) }.boxed());
+        let data = record.await?.data.unwrap_or_default();
+        let entry = data.get(&format!("{}{}", ring_config_map::REPLACE_PREFIX, self.id.name));
+        let replaced = entry.and_then(|address| address.parse().ok());
+        self.facts.bootstrap_message = RingRecord::termination_message(Access::Read, replaced);
+        self.told = Told::ToReplace(replaced);
+        Ok(replaced)
     }
 
     /// User and password as of the pod's creation, read where the pod's environment points.

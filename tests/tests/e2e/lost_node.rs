@@ -1,0 +1,178 @@
+//! A lost node is taken out of the ring and another one joins, or a fresh one takes its place.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result, ensure};
+use casskop_lab::wait::{Answer, until};
+use casskop_tests::ring::{NODES as ALL, Ring};
+use casskop_tests::site::PATIENCE;
+use casskop_tests::traffic::Client;
+use casskop_types::operation::OperationName;
+use k8s_openapi::api::core::v1::Pod;
+
+use crate::NODES;
+
+const VICTIM: &str = "demo-dc1-rack3-0";
+const REMOVER: &str = "demo-dc1-rack2-0";
+const WITNESS: &str = "demo-dc1-rack1-0";
+
+/// A line of `nodetool status`.
+#[derive(Debug)]
+struct Member {
+    state: String,
+    address: String,
+    host_id: String,
+}
+
+/// The ring as a node sees it.
+fn members(ring: &Ring, seen_by: &str) -> Result<Vec<Member>> {
+    let status = ring.inside(seen_by, &["nodetool", "status"])?;
+    // State, address, load and its unit, tokens, share, host id, rack.
+    let member = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let state = words
+            .first()
+            .filter(|word| matches!(**word, "UN" | "DN" | "UL" | "UJ" | "DL"))?;
+        let host_id = words.iter().find(|word| word.len() == 36)?;
+        Some(Member {
+            state: (*state).to_owned(),
+            address: (*words.get(1)?).to_owned(),
+            host_id: (*host_id).to_owned(),
+        })
+    };
+    Ok(status.lines().filter_map(member).collect())
+}
+
+/// Keeps new pods off all nodes as long as it is there: to a pod that goes, it is as if its machine had gone too.
+struct NoRoom<'a>(&'a Ring);
+
+impl<'a> NoRoom<'a> {
+    fn make(ring: &'a Ring) -> Result<Self> {
+        let made = Self(ring);
+        ring.typed("kubectl cordon --selector=kubernetes.io/os=linux")?;
+        Ok(made)
+    }
+}
+
+impl Drop for NoRoom<'_> {
+    fn drop(&mut self) {
+        // What fails here shows in the test that next needs a pod.
+        let _uncordoned = self.0.typed("kubectl uncordon --selector=kubernetes.io/os=linux");
+    }
+}
+
+fn address(pod: &Pod) -> Result<String> {
+    let status = pod.status.as_ref();
+    status
+        .and_then(|status| status.pod_ip.clone())
+        .context("the pod has no address")
+}
+
+/// A node without a machine.
+struct Lost<'a> {
+    host_id: String,
+    address: String,
+    no_room: NoRoom<'a>,
+}
+
+async fn lose(ring: &Ring) -> Result<Lost<'_>> {
+    let address = address(&ring.pod(VICTIM).await?)?;
+    let host_id = members(ring, WITNESS)?
+        .into_iter()
+        .find(|member| member.address == address)
+        .context("the node is no member to begin with")?
+        .host_id;
+    let no_room = NoRoom::make(ring)?;
+    ring.typed(&format!("kubectl delete pod {VICTIM}"))?;
+    until("the others see the node down", PATIENCE, async || {
+        let seen = members(ring, REMOVER)?;
+        let down = seen
+            .iter()
+            .any(|member| member.host_id == host_id && member.state == "DN");
+        Ok(if down {
+            Answer::Yes(())
+        } else {
+            Answer::not_yet(format!("{seen:?}"))
+        })
+    })
+    .await?;
+    Ok(Lost {
+        host_id,
+        address,
+        no_room,
+    })
+}
+
+fn assert_whole_without(ring: &Ring, lost: &str) -> Result<()> {
+    let seen = members(ring, WITNESS)?;
+    let is_well = |member: &Member| member.state == "UN" && member.host_id != lost;
+    ensure!(seen.len() == ALL && seen.iter().all(is_well), "{seen:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_removed_node_is_gone_for_the_others_and_a_fresh_one_joins() -> Result<()> {
+    let ring = Ring::shared(NODES).await?;
+    ring.write_rows("survives", 100)?;
+    let Lost {
+        host_id: lost,
+        address: previous,
+        no_room,
+    } = lose(&ring).await?;
+    ring.typed(&format!(
+        "kubectl casskop removenode --pod {VICTIM} --previous-ip {previous} --from-pod {REMOVER} --wait --timeout 5m"
+    ))?;
+    let seen = members(&ring, WITNESS)?;
+    assert!(
+        seen.len() == ALL - 1
+            && seen
+                .iter()
+                .all(|member| member.state == "UN" && member.host_id != lost),
+        "{seen:?}"
+    );
+
+    drop(no_room);
+    ring.settled(PATIENCE).await?;
+    assert_whole_without(&ring, &lost)?;
+    assert_eq!(ring.count_rows(WITNESS, "survives", "ALL")?, 100);
+    Ok(())
+}
+
+/// Two of three nodes are left to a client at QUORUM, and then the fresh one has what the lost one had.
+#[tokio::test]
+async fn a_fresh_node_takes_the_place_of_a_lost_one_under_traffic() -> Result<()> {
+    let ring = Ring::shared(NODES).await?;
+    ring.write_rows("replaced", 0)?;
+    let others = [WITNESS, REMOVER].map(str::to_owned).to_vec();
+    let client = Client::start(ring.kubectl_from_anywhere(), others, "replaced.rows");
+    let lost = lose(&ring).await?;
+    let pending = ring.pod(VICTIM).await?.metadata.uid;
+    ring.typed(&format!(
+        "kubectl label pod {VICTIM} --overwrite operation-name=replace operation-argument= operation-status=ToDo"
+    ))?;
+    until("the pod without a machine is made anew", PATIENCE, async || {
+        let pods = ring.uids().await?;
+        let now = pods.get(VICTIM);
+        Ok(if now.is_some() && now != pending.as_ref() {
+            Answer::Yes(())
+        } else {
+            Answer::not_yet(format!("{pods:?}"))
+        })
+    })
+    .await?;
+    drop(lost.no_room);
+    ring.operation_done(VICTIM, OperationName::Replace).await?;
+    ring.settled(PATIENCE).await?;
+    let traffic = client.stop()?;
+    assert_whole_without(&ring, &lost.host_id)?;
+    let acknowledged = traffic.acknowledged;
+    let held: BTreeSet<_> = ring.keys_on_disk(VICTIM, "replaced")?.into_iter().collect();
+    ensure!(
+        held.len() >= acknowledged,
+        "the fresh node holds {} of {acknowledged} rows",
+        held.len()
+    );
+    let rows = ring.count_rows(WITNESS, "replaced", "ALL")?;
+    ensure!(rows >= acknowledged, "{rows} of {acknowledged} rows are left");
+    Ok(())
+}
