@@ -13,7 +13,7 @@ mod prepare;
 use std::net::IpAddr;
 
 use casskop_types::names::PodName;
-use casskop_types::operation::{LostNode, OperationName, OperationRecord, OperationStatus};
+use casskop_types::operation::{LostNode, OperationName, OperationRecord, OperationStatus, RecordState};
 use casskop_types::status::CassandraClusterStatus;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 
@@ -54,7 +54,7 @@ pub(super) fn step(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord) 
     let claim = claims::recorded(lost.node, stored);
     let is_old = |pod: &PodView<'_>| Some(pod.uid) == lost.node.pod_uid.as_deref();
     if claim.is_some() || pod.is_some_and(is_old) {
-        return take_down(scene, &lost, pod, claim, &views);
+        return take_down(scene, record, &lost, pod, claim, &views);
     }
     match pod {
         Some(pod) => follow_fresh(scene, record, &lost, pod, &views),
@@ -65,6 +65,7 @@ pub(super) fn step(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord) 
 /// The lost node's claim and pod go, once what the next pod is told is written.
 fn take_down(
     scene: Scene<'_>,
+    record: &OperationRecord,
     lost: &Lost<'_>,
     pod: Option<&PodView<'_>>,
     claim: Option<&PersistentVolumeClaim>,
@@ -74,7 +75,11 @@ fn take_down(
     if !is_going(lost, claim) {
         match still_lost(lost, pod, views) {
             Ok(licence) => effects.extend(claim.and_then(|claim| claims::delete(claim, licence))),
-            Err(why) => return Transition::End(Err(why)),
+            Err(why) if record.state == RecordState::Ongoing || is_alive(lost, views) => {
+                return Transition::End(Err(why));
+            }
+            // They were deleted by an earlier pass, as its record says: what was read is of before.
+            Err(_) => return Transition::Await(waits(record, "its claim and pod are going")),
         }
     }
     // The claim stays until no pod uses it (the finalizer kubernetes.io/pvc-protection), so the pod has to go too; after it, lest
@@ -86,8 +91,18 @@ fn take_down(
         first: tell(scene, lost.pod, Some(lost.address)),
         effects,
         waits: Blocker::new(ConditionReason::OperationOngoing, note),
-        counts: Counts::No,
+        counts: Counts::AsTheTurn,
     }
+}
+
+/// Whether some node sees the lost one alive.
+fn is_alive(lost: &Lost<'_>, views: &[View<'_>]) -> bool {
+    let alive = |view: &RingView| {
+        let mut members = view.host_ids.iter();
+        members
+            .any(|(address, known)| known.eq_ignore_ascii_case(lost.host_id) && view.live.contains(address))
+    };
+    views.iter().any(|(_, view)| alive(view))
 }
 
 /// The ground for deleting the claim: the pod is not ready, and every node that was asked has the lost one down, where it was when

@@ -55,6 +55,8 @@ pub(super) enum Transition {
 pub(super) enum Counts {
     No,
     AsATry,
+    /// From here on there is no way back.
+    AsTheTurn,
 }
 
 /// Decides what becomes of a running record. Pure in the record and the scene.
@@ -227,7 +229,11 @@ pub(super) fn enter(
             waits,
             counts,
         } => {
-            record.attempt += i32::from(counts == Counts::AsATry);
+            match counts {
+                Counts::No => {}
+                Counts::AsATry => record.attempt += 1,
+                Counts::AsTheTurn => record.state = RecordState::Finalizing,
+            }
             // If it is refused, the plan is made again without.
             steps.first.push(first);
             steps.effects.extend(effects);

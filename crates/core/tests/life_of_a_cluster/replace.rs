@@ -409,3 +409,22 @@ fn a_pod_that_cannot_be_told_keeps_the_lost_one_waiting_with_its_disk() {
     world.settle();
     assert_eq!(world.label_of(LOST, OPERATION_STATUS).as_deref(), Some("Done"));
 }
+
+/// A list from before the claim and the pod went: the ring, which has the successor by then, is no proof that nothing was deleted.
+#[test]
+fn what_is_read_late_does_not_end_a_replacement() {
+    let mut world = lost(&[LOST]);
+    ask(&mut world, LOST);
+    world.pass(Death::Never);
+    let (pods, claims) = (world.pods.clone(), world.claims.clone());
+    world.pass(Death::Never);
+    world.controllers();
+    let (fresh_pods, fresh_claims) = (world.pods.clone(), world.claims.clone());
+    assert!(host_ids(&world).contains(&format!("host-of-{LOST}-1").as_str()));
+    world.pods = pods;
+    world.claims = claims;
+    world.pass(Death::Never);
+    (world.pods, world.claims) = (fresh_pods, fresh_claims);
+    world.settle();
+    assert_eq!(world.label_of(LOST, OPERATION_STATUS).as_deref(), Some("Done"));
+}

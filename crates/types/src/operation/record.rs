@@ -14,7 +14,7 @@ vocabulary! {
         ToDo = "ToDo",
         /// Something may have been done to the node.
         Ongoing = "Ongoing",
-        /// Removal only: the lost node left the ring, what belonged to it goes.
+        /// Removal: the lost node left the ring. Replacement: there is no way back. What belonged to it goes.
         Finalizing = "Finalizing",
         /// Ended well.
         Done = "Done",
