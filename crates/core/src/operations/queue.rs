@@ -23,9 +23,19 @@ use casskop_types::conditions::ConditionReason;
 
 /// Makes a record of every request that has none, and drops queued records whose request was withdrawn.
 pub(super) fn take_up(scene: Scene<'_>, rack: &Rack<'_>, status: &mut RackStatus, steps: &mut Steps) {
-    status
-        .operations
-        .retain(|record| !is_queued(record) || still_asked_for(rack, record));
+    status.operations.retain(|record| {
+        let stays = !is_queued(record) || still_asked_for(rack, record);
+        let has_pod = rack.pods.iter().any(|pod| pod.uid == record.pod_uid);
+        if !stays && !has_pod {
+            // Its labels went with it.
+            let note = format!(
+                "{} on pod {} was not begun and is forgotten, for the pod went away: ask for it again",
+                record.name, record.pod
+            );
+            steps.warn("OperationForgotten", note);
+        }
+        stays
+    });
     for pod in &rack.pods {
         match request_of(pod) {
             Ok(Some(request)) => take_up_request(scene, pod, &request, status, steps),

@@ -428,3 +428,20 @@ fn what_is_read_late_does_not_end_a_replacement() {
     world.settle();
     assert_eq!(world.label_of(LOST, OPERATION_STATUS).as_deref(), Some("Done"));
 }
+
+/// A Kubernetes node is deleted, and its pods with it, while another node is replaced.
+#[test]
+fn a_request_whose_pod_goes_before_its_turn_is_not_forgotten_in_silence() {
+    let mut world = lost(&[LOST, ALSO_LOST]);
+    ask_by_address(&mut world, LOST);
+    ask_by_address(&mut world, ALSO_LOST);
+    world.pass(Death::Never);
+    world.pods.remove(ALSO_LOST);
+    world.pass(Death::Never);
+    let told = world.notes("OperationForgotten");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].starts_with("replace on pod ring-dc1-rack3-0 was not begun"),
+        "{told:?}"
+    );
+}
