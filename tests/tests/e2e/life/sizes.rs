@@ -16,6 +16,12 @@ const SECOND: &str = "life-dc1-rack1-1";
 
 /// Three nodes join, and a cleanup takes from the older ones what is theirs no more.
 pub(super) async fn a_second_node_in_each_rack(life: &Life, written: usize) -> Result<usize> {
+    // A cleanup rewrites data files. What is in memory then stays with the older node until the next one, unless the joining node
+    // happened to stream from it, which flushes.
+    for pod in &life.pods {
+        life.site.inside(pod, &["nodetool", "flush", KEYSPACE])?;
+    }
+    let in_files = i64::try_from(written)?;
     life.change(&json!({ "nodesPerRacks": 2 }))?;
     all(life, ClusterAction::ScaleUp).await?;
     settled(&life.site, 6).await?;
@@ -24,11 +30,8 @@ pub(super) async fn a_second_node_in_each_rack(life: &Life, written: usize) -> R
     }
     life.has_members(6)?;
     let (left, right) = (keys(life, FIRST)?, keys(life, SECOND)?);
-    ensure!(
-        left.is_disjoint(&right),
-        "both nodes hold {:?}",
-        left.intersection(&right)
-    );
+    let both: Vec<_> = left.intersection(&right).filter(|id| **id < in_files).collect();
+    ensure!(both.is_empty(), "both nodes hold {both:?}");
     ensure!(!left.is_empty() && !right.is_empty(), "one node holds everything");
     holds(&(&left | &right), written)?;
     life.intact().await
