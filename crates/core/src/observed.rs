@@ -151,8 +151,14 @@ pub struct RingView {
 impl RingView {
     /// Whether a node with this host id is a member, up or down.
     pub fn has_member(&self, host_id: &str) -> bool {
-        let mut members = self.host_ids.values();
-        members.any(|known| known.eq_ignore_ascii_case(host_id))
+        self.addresses_of(host_id).next().is_some()
+    }
+
+    /// Where the member with this host id is: at one address, and for a moment at two while it moves.
+    pub fn addresses_of(&self, host_id: &str) -> impl Iterator<Item = &IpAddr> {
+        let members = self.host_ids.iter();
+        let is_it = move |(_, known): &(&IpAddr, &String)| known.eq_ignore_ascii_case(host_id);
+        members.filter(is_it).map(|(address, _)| address)
     }
 }
 

@@ -98,9 +98,8 @@ fn take_down(
 /// Whether some node sees the lost one alive.
 fn is_alive(lost: &Lost<'_>, views: &[View<'_>]) -> bool {
     let alive = |view: &RingView| {
-        let mut members = view.host_ids.iter();
-        members
-            .any(|(address, known)| known.eq_ignore_ascii_case(lost.host_id) && view.live.contains(address))
+        let mut addresses = view.addresses_of(lost.host_id);
+        addresses.any(|address| view.live.contains(address))
     };
     views.iter().any(|(_, view)| alive(view))
 }
@@ -143,10 +142,8 @@ fn follow_fresh(
 ) -> Transition {
     let joined: Vec<_> = views.iter().filter(|(_, view)| is_member(view, pod)).collect();
     let remains = |view: &RingView| {
-        let mut members = view.host_ids.iter();
-        members.any(|(address, host_id)| {
-            host_id.eq_ignore_ascii_case(lost.host_id) && pod.address != Some(*address)
-        })
+        let mut addresses = view.addresses_of(lost.host_id);
+        addresses.any(|address| pod.address != Some(*address))
     };
     if !joined.is_empty() && joined.iter().all(|(_, view)| !remains(view)) {
         return match ring::sees_up(pod, &scene.observed.nodes) {

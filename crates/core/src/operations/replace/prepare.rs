@@ -172,8 +172,8 @@ fn is_lost(pod: &PodView<'_>, address: IpAddr, host_id: &str, view: &RingView) -
             "node {host_id} at {address} is leaving the ring: remove it instead (kubectl casskop removenode)"
         ));
     }
-    let mut homes = view.host_ids.iter().filter(|(_, known)| is_it(known));
-    if let Some((home, _)) = homes.find(|(home, _)| view.live.contains(*home)) {
+    let mut homes = view.addresses_of(host_id);
+    if let Some(home) = homes.find(|home| view.live.contains(*home)) {
         return Err(format!("node {host_id} at {home} is alive"));
     }
     let runs = pod.address.and_then(|address| view.host_ids.get(&address));
