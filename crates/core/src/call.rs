@@ -85,6 +85,18 @@ pub fn storage_service_operation(operation: OperationName) -> Option<&'static st
     }
 }
 
+/// Whether Cassandra can stop a running operation: tasks of its compaction executor, by their kind. A stream, or a node that
+/// leaves, goes on to its end.
+pub fn can_be_stopped(operation: OperationName) -> bool {
+    match operation {
+        OperationName::Cleanup | OperationName::UpgradeSstables => true,
+        OperationName::Rebuild
+        | OperationName::Remove
+        | OperationName::Decommission
+        | OperationName::Replace => false,
+    }
+}
+
 /// A call as this operator process knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallState {

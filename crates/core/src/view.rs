@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use casskop_types::CassandraCluster;
 use casskop_types::conditions::{self, ConditionStatus, ConditionType};
 use casskop_types::labels;
-use casskop_types::operation::{OperationName, OperationRequest, OperationStatus};
+use casskop_types::operation::{OperationName, OperationProgress, OperationRequest, OperationStatus};
 use casskop_types::status::{ActionStatus, ClusterAction, Phase, RackStatus};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
@@ -206,6 +206,9 @@ pub struct OperationView {
     /// Why it ended badly, or what it waits for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// How much of it is done, while it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<OperationProgress>,
 }
 
 impl ClusterView {

@@ -44,6 +44,11 @@ pub const OPERATION_END: &str = "operation-end";
 pub const OPERATION_ARGUMENT_ANNOTATION: &str = "cassandraclusters.db.orange.com/operation-argument";
 /// Annotation of a pod: who asked for the operation.
 pub const OPERATION_REQUESTED_BY: &str = "cassandraclusters.db.orange.com/operation-requested-by";
+/// Annotation of a pod: name of the operation that is to end, be it queued or running on the pod.
+pub const OPERATION_ABORT: &str = "cassandraclusters.db.orange.com/operation-abort";
+/// Annotation of a pod: how many operations may run at once in its rack when the one asked for starts, see
+/// [`Parallelism`](crate::operation::Parallelism).
+pub const OPERATION_PARALLELISM: &str = "cassandraclusters.db.orange.com/operation-parallelism";
 /// Annotation of a claim: uid of the cluster object it was made for. A claim of the same name may be left from an earlier cluster.
 pub const CLUSTER_UID: &str = "cassandraclusters.db.orange.com/cluster-uid";
 /// Annotation of a cluster: the spec that was accepted last, as CassKop keeps it.

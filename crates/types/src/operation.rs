@@ -1,12 +1,14 @@
 //! Operations on pods: how one is asked for through a pod's labels, and the record kept of it.
 
 mod command;
+mod parallelism;
 mod record;
 mod request;
 
 pub use command::{ArgumentError, HostId, HostIdError, Member, OperationCommand, RemoveTarget};
+pub use parallelism::{Parallelism, ParallelismError};
 pub use record::{LostNode, OperationProgress, OperationRecord, RecordState};
-pub use request::{MetadataPatch, OperationRequest, RequestError};
+pub use request::{MetadataPatch, OperationRequest, RequestError, abort_asked, abort_patch};
 
 use crate::vocabulary::vocabulary;
 

@@ -116,6 +116,7 @@ fn a_record_survives_the_status() {
         host_id: Some("5d3f8b3e-0a52-4b0b-9a39-6ac0f3c3c9d1".to_owned()),
         address: Some("10.0.0.1".to_owned()),
         requested_by: Some("ann@example.com".to_owned()),
+        parallelism: Some(3),
         attempt: 2,
         state: RecordState::Ongoing,
         start_time: Time("2026-11-21T08:01:02Z".parse().unwrap()),
@@ -130,6 +131,10 @@ fn a_record_survives_the_status() {
         }),
         progress: Some(OperationProgress {
             keyspaces_done: vec!["ks1".to_owned()],
+            completed: Some(3_000_000_000),
+            total: Some(4_000_000_000),
+            unit: Some("bytes".to_owned()),
+            percent: Some(75),
         }),
     };
     let rack = RackStatus {

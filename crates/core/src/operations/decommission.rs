@@ -52,6 +52,7 @@ pub(crate) fn begin(
         host_id: host_id_of(scene, pod),
         address: pod.address.map(|address| address.to_string()),
         requested_by: None,
+        parallelism: None,
         attempt: 0,
         state: RecordState::Ongoing,
         start_time: Time(scene.now),

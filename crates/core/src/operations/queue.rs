@@ -3,7 +3,7 @@
 use casskop_types::labels::{Labels, OPERATION_STATUS};
 use casskop_types::operation::{
     ArgumentError, OperationCommand, OperationName, OperationRecord, OperationRequest, OperationStatus,
-    RecordState,
+    Parallelism, RecordState,
 };
 use casskop_types::status::RackStatus;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -99,6 +99,7 @@ fn take_up_request(
         host_id: None,
         address: pod.address.map(|address| address.to_string()),
         requested_by: request.requested_by.clone(),
+        parallelism: (request.parallelism != Parallelism::ONE).then(|| request.parallelism.to_record()),
         attempt: i32::from(state == RecordState::ToDo),
         state,
         start_time: Time(scene.now),

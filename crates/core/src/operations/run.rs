@@ -188,7 +188,7 @@ pub(super) fn enter(
                 steps.wait_for(blocker);
             }
             if !keyspaces_done.is_empty() {
-                record.progress = Some(OperationProgress { keyspaces_done });
+                record.progress.get_or_insert_default().keyspaces_done = keyspaces_done;
             }
         }
         Transition::AskAgain(blocker) => {
@@ -197,7 +197,10 @@ pub(super) fn enter(
         }
         Transition::RunAgain { keyspaces_done } => {
             record.attempt += 1;
-            record.progress = Some(OperationProgress { keyspaces_done });
+            record.progress = Some(OperationProgress {
+                keyspaces_done,
+                ..OperationProgress::default()
+            });
             start_call(scene, rack, record, steps);
         }
         Transition::Finalize { lost } => {

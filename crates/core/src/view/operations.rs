@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use casskop_types::operation::{OperationName, OperationRecord, OperationStatus, RecordState};
+use casskop_types::operation::{
+    OperationName, OperationProgress, OperationRecord, OperationStatus, RecordState,
+};
 use casskop_types::time::parse_label_time;
 use casskop_types::{CassandraCluster, labels};
 use k8s_openapi::api::core::v1::Pod;
+
+use crate::operations::is_running;
 
 use super::{NodeView, OperationView, RequestView, label};
 
@@ -72,6 +76,7 @@ fn from_labels(
             .and_then(|record| record.end_time.as_ref().map(|time| time.0))
             .or_else(|| time(labels::OPERATION_END)),
         message: record.and_then(|record| record.message.clone()),
+        progress: record.and_then(progress_of),
     }
 }
 
@@ -85,7 +90,14 @@ fn from_record(record: &OperationRecord) -> OperationView {
         started: Some(record.start_time.0),
         ended: record.end_time.as_ref().map(|time| time.0),
         message: record.message.clone(),
+        progress: progress_of(record),
     }
+}
+
+/// Of an operation that ended, the end is what counts.
+fn progress_of(record: &OperationRecord) -> Option<OperationProgress> {
+    let progress = record.progress.clone()?;
+    is_running(record).then_some(progress)
 }
 
 fn status_of(state: RecordState) -> OperationStatus {

@@ -47,6 +47,9 @@ pub struct OperationRecord {
     /// Who asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<String>,
+    /// How many operations may run at once in the rack when this one starts; none stands for 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parallelism: Option<i32>,
     /// Number of the try, from 1.
     pub attempt: i32,
     /// How far it is.
@@ -88,11 +91,23 @@ pub struct LostNode {
     pub address: Option<String>,
 }
 
-/// Steps of an operation that need not be repeated.
+/// How much of an operation is done: steps that need not be repeated, and the work the node does at this moment.
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OperationProgress {
     /// Keyspaces that are done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keyspaces_done: Vec<String>,
+    /// Work done of what the node does at this moment, in `unit`: of compactions or streams, as the node counts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed: Option<i64>,
+    /// Work there is of what the node does at this moment, in `unit`, as far as it knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<i64>,
+    /// `bytes`, `keys`, `ranges` or `token range`, as Cassandra says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// `completed` of `total`, from 0 to 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percent: Option<i32>,
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{ArgumentError, OperationCommand, OperationName, OperationStatus};
+use super::{ArgumentError, OperationCommand, OperationName, OperationStatus, Parallelism, ParallelismError};
 use crate::labels::{
-    Labels, OPERATION_ARGUMENT, OPERATION_ARGUMENT_ANNOTATION, OPERATION_END, OPERATION_NAME,
-    OPERATION_REQUESTED_BY, OPERATION_START, OPERATION_STATUS, is_label_value,
+    Labels, OPERATION_ABORT, OPERATION_ARGUMENT, OPERATION_ARGUMENT_ANNOTATION, OPERATION_END,
+    OPERATION_NAME, OPERATION_PARALLELISM, OPERATION_REQUESTED_BY, OPERATION_START, OPERATION_STATUS,
+    is_label_value,
 };
 use crate::vocabulary::UnknownWord;
 
@@ -20,6 +21,9 @@ pub enum RequestError {
     /// No such status.
     #[error("label operation-status: {0}")]
     Status(UnknownWord),
+    /// No such number of operations at once.
+    #[error("annotation {OPERATION_PARALLELISM}: {0}")]
+    Parallelism(ParallelismError),
 }
 
 /// What a pod's labels and annotations say about its operation.
@@ -33,6 +37,8 @@ pub struct OperationRequest {
     pub argument: Option<String>,
     /// Who asked, in the words of whoever wrote the request.
     pub requested_by: Option<String>,
+    /// How many operations may run at once in the rack when this one starts.
+    pub parallelism: Parallelism,
 }
 
 impl OperationRequest {
@@ -43,7 +49,14 @@ impl OperationRequest {
             status: OperationStatus::ToDo,
             argument: command.argument(),
             requested_by,
+            parallelism: Parallelism::ONE,
         }
+    }
+
+    /// The same, to start once fewer than so many operations run in the rack.
+    #[must_use]
+    pub fn with_parallelism(self, parallelism: Parallelism) -> Self {
+        Self { parallelism, ..self }
     }
 
     /// Reads a pod's metadata. `None` is no request: neither are labels that are half written, since `kubectl label` may set the
@@ -61,14 +74,23 @@ impl OperationRequest {
         let (Some(name), Some(status)) = (label(OPERATION_NAME), label(OPERATION_STATUS)) else {
             return Ok(None);
         };
+        let status = status.parse().map_err(RequestError::Status)?;
+        let parallelism = match annotation(OPERATION_PARALLELISM).as_deref().map(str::parse) {
+            None => Parallelism::ONE,
+            Some(Ok(parallelism)) => parallelism,
+            // Of no account once it runs.
+            Some(Err(_)) if status != OperationStatus::ToDo => Parallelism::ONE,
+            Some(Err(error)) => return Err(RequestError::Parallelism(error)),
+        };
         Ok(Some(Self {
             name: name.parse().map_err(RequestError::Name)?,
-            status: status.parse().map_err(RequestError::Status)?,
+            status,
             // The label wins: whoever writes it by hand does not know of an annotation left by an earlier request.
             argument: label(OPERATION_ARGUMENT)
                 .cloned()
                 .or_else(|| annotation(OPERATION_ARGUMENT_ANNOTATION)),
             requested_by: annotation(OPERATION_REQUESTED_BY),
+            parallelism,
         }))
     }
 
@@ -95,8 +117,27 @@ impl OperationRequest {
             annotations: BTreeMap::from([
                 (OPERATION_ARGUMENT_ANNOTATION, in_annotation),
                 (OPERATION_REQUESTED_BY, self.requested_by.clone()),
+                (
+                    OPERATION_PARALLELISM,
+                    (self.parallelism != Parallelism::ONE).then(|| self.parallelism.to_string()),
+                ),
+                (OPERATION_ABORT, None),
             ]),
         }
+    }
+}
+
+/// The operation that a pod's annotations say is to end, as written: it may be no operation's name.
+pub fn abort_asked(annotations: Option<&BTreeMap<String, String>>) -> Option<&str> {
+    let name = annotations?.get(OPERATION_ABORT)?.trim();
+    (!name.is_empty()).then_some(name)
+}
+
+/// What to write on a pod to end its queued or running operation of a name.
+pub fn abort_patch(name: OperationName) -> MetadataPatch {
+    MetadataPatch {
+        labels: BTreeMap::new(),
+        annotations: BTreeMap::from([(OPERATION_ABORT, Some(name.to_string()))]),
     }
 }
 
@@ -162,8 +203,34 @@ mod tests {
                 status: OperationStatus::ToDo,
                 argument: Some("dc1".to_owned()),
                 requested_by: None,
+                parallelism: Parallelism::ONE,
             }))
         );
+    }
+
+    #[test]
+    fn a_number_at_once_that_is_none_is_refused_while_it_counts() {
+        let labels = |status| set(&[("operation-name", "cleanup"), ("operation-status", status)]);
+        let zero = set(&[(OPERATION_PARALLELISM, "0")]);
+        let error = OperationRequest::from_pod_metadata(Some(&labels("ToDo")), Some(&zero)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "annotation cassandraclusters.db.orange.com/operation-parallelism: `0` is not a number from 1 to 65535"
+        );
+        let runs = OperationRequest::from_pod_metadata(Some(&labels("Ongoing")), Some(&zero)).unwrap();
+        assert_eq!(runs.unwrap().parallelism, Parallelism::ONE);
+    }
+
+    #[test]
+    fn an_operation_to_be_ended_is_named_until_the_next_request() {
+        let abort = abort_patch(OperationName::Cleanup);
+        let notes = patched(&Labels::new(), &abort.annotations);
+        assert_eq!(abort_asked(Some(&notes)), Some("cleanup"));
+        let request = OperationRequest::to_do(&OperationCommand::Cleanup, None);
+        let notes = patched(&notes, &request.to_patch().annotations);
+        assert_eq!(abort_asked(Some(&notes)), None);
+        assert_eq!(abort_asked(Some(&set(&[(OPERATION_ABORT, " ")]))), None);
+        assert_eq!(abort_asked(None), None);
     }
 
     #[test]
@@ -202,7 +269,8 @@ mod tests {
             (OperationName::Remove, Some("2001:db8::1")),
         ] {
             let command = OperationCommand::parse(name, argument).unwrap();
-            let request = OperationRequest::to_do(&command, Some("ann@example.com".to_owned()));
+            let request = OperationRequest::to_do(&command, Some("ann@example.com".to_owned()))
+                .with_parallelism("3".parse().unwrap());
             let patch = request.to_patch();
             let labels = patched(&before, &patch.labels);
             let annotations = patched(&notes, &patch.annotations);
@@ -230,7 +298,9 @@ mod tests {
                     "operation-status": "ToDo",
                 },
                 "annotations": {
+                    "cassandraclusters.db.orange.com/operation-abort": null,
                     "cassandraclusters.db.orange.com/operation-argument": null,
+                    "cassandraclusters.db.orange.com/operation-parallelism": null,
                     "cassandraclusters.db.orange.com/operation-requested-by": null,
                 },
             }})
