@@ -11,6 +11,8 @@ pub(crate) enum ExitStatus {
     Failure,
     /// The command line or the request is wrong; nothing was written.
     Refused,
+    /// `status --exit-code`: a cluster is not healthy.
+    Unhealthy,
     /// `--timeout` passed. The request stays.
     TimedOut,
     /// Ctrl-C while waiting. The request stays.
@@ -26,6 +28,7 @@ impl ExitStatus {
             Self::Success => 0,
             Self::Failure => 1,
             Self::Refused => 2,
+            Self::Unhealthy => 3,
             // As timeout(1) ends, so that scripts need one rule for both.
             Self::TimedOut => 124,
             // 128 + the number of the signal, as shells report it.

@@ -18,6 +18,8 @@ pub(crate) struct Host<'a> {
     pub(crate) out: &'a mut dyn Write,
     /// Standard error: progress, warnings, errors.
     pub(crate) err: &'a mut dyn Write,
+    /// What standard output is shown on.
+    pub(crate) out_screen: Screen,
     /// What standard error is shown on.
     pub(crate) err_screen: Screen,
     /// The time.
@@ -41,6 +43,16 @@ impl Screen {
             Self::Terminal
         } else {
             Self::Plain
+        }
+    }
+
+    /// Its columns; a pipe has none.
+    pub(crate) fn width(self) -> Option<usize> {
+        match self {
+            Self::Terminal => {
+                Some(terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0)))
+            }
+            Self::Plain => None,
         }
     }
 

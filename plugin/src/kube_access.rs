@@ -7,8 +7,8 @@ use std::time::Duration;
 use casskop_types::CassandraCluster;
 use k8s_openapi::api::core::v1::Pod;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
-use kube::core::Status;
-use kube::{Api, Client, Config};
+use kube::core::{NamespaceResourceScope, Status};
+use kube::{Api, Client, Config, Resource};
 
 use crate::cli::GlobalFlags;
 
@@ -19,7 +19,17 @@ pub(crate) const FIELD_MANAGER: &str = "kubectl-casskop";
 pub(crate) struct Access {
     client: Client,
     place: Place,
+    reach: Reach,
     request_timeout: Option<Duration>,
+}
+
+/// Of which namespaces objects are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// The one of [`Place`].
+    Namespace,
+    /// All.
+    Everywhere,
 }
 
 /// Where requests go, in the words of messages.
@@ -140,6 +150,16 @@ pub(crate) enum CallError {
         resource: &'static str,
         namespace: String,
     },
+    /// The user may not look into all namespaces.
+    #[error(
+        "user `{user}` must not {verb} {resource} in all namespaces; ask for a ClusterRole with verb `{verb}` on resource \
+         `{resource}`, or look into one namespace with --namespace"
+    )]
+    ForbiddenEverywhere {
+        user: String,
+        verb: &'static str,
+        resource: &'static str,
+    },
     /// The CRD is not installed.
     #[error(
         "API server {server} of context `{context}` does not know cassandraclusters: their CustomResourceDefinition is not installed; \
@@ -209,8 +229,19 @@ impl Access {
         Ok(Self {
             client,
             place,
+            reach: Reach::Namespace,
             request_timeout: flags.request_timeout(),
         })
+    }
+
+    /// The same way, to the objects of all namespaces.
+    pub(crate) fn in_all_namespaces(&self) -> Self {
+        Self {
+            client: self.client.clone(),
+            place: self.place.clone(),
+            reach: Reach::Everywhere,
+            request_timeout: self.request_timeout,
+        }
     }
 
     /// Where requests go.
@@ -220,12 +251,22 @@ impl Access {
 
     /// The clusters of the namespace.
     pub(crate) fn clusters(&self) -> Api<CassandraCluster> {
-        Api::namespaced(self.client.clone(), &self.place.namespace)
+        self.api()
     }
 
     /// The pods of the namespace.
     pub(crate) fn pods(&self) -> Api<Pod> {
-        Api::namespaced(self.client.clone(), &self.place.namespace)
+        self.api()
+    }
+
+    fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        match self.reach {
+            Reach::Namespace => Api::namespaced(self.client.clone(), &self.place.namespace),
+            Reach::Everywhere => Api::all(self.client.clone()),
+        }
     }
 
     /// Makes one request, and explains what goes wrong.
@@ -260,6 +301,13 @@ impl Access {
                 context: place.context,
                 user: place.user,
             },
+            kube::Error::Api(status) if status.is_forbidden() && self.reach == Reach::Everywhere => {
+                CallError::ForbiddenEverywhere {
+                    user: forbidden_user(&status).unwrap_or(place.user),
+                    verb: call.verb,
+                    resource: call.resource.resource(),
+                }
+            }
             kube::Error::Api(status) if status.is_forbidden() => CallError::Forbidden {
                 user: forbidden_user(&status).unwrap_or(place.user),
                 verb: call.verb,

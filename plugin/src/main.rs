@@ -28,6 +28,7 @@ fn main() -> ExitCode {
     let host = Host {
         out: &mut out,
         err: &mut err,
+        out_screen: Screen::of(&io::stdout()),
         err_screen: Screen::of(&io::stderr()),
         now: jiff::Timestamp::now,
     };

@@ -11,16 +11,42 @@ use crate::cli::{GlobalFlags, OutputFormat};
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::host::{Host, Screen};
+use crate::render::{Detail, Layout};
 
 /// Writes results to standard output, everything else to standard error.
 pub(crate) struct Printer<'a> {
     out: &'a mut dyn Write,
     err: &'a mut dyn Write,
+    out_screen: Screen,
     err_screen: Screen,
+    out_ink: Ink,
     colored: bool,
     format: OutputFormat,
-    verbose: bool,
+    verbose: u8,
     now: fn() -> Timestamp,
+}
+
+/// Whether a text is colored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ink {
+    Plain,
+    Colored,
+}
+
+impl Ink {
+    /// A text in the color of its meaning.
+    pub(crate) fn paint(self, tone: Tone, text: &str) -> String {
+        if self == Self::Plain || text.is_empty() {
+            return text.to_owned();
+        }
+        let code = match tone {
+            Tone::Good => "32",
+            Tone::Bad => "31",
+            Tone::Busy => "33",
+            Tone::Quiet => "2",
+        };
+        format!("\u{1b}[{code}m{text}\u{1b}[0m")
+    }
 }
 
 /// Meaning of a color; every colored text says the same in words.
@@ -38,7 +64,12 @@ impl<'a> Printer<'a> {
         Self {
             colored: host.err_screen.colors(flags.color),
             format: flags.output,
-            verbose: flags.verbose > 0,
+            out_ink: if host.out_screen.colors(flags.color) {
+                Ink::Colored
+            } else {
+                Ink::Plain
+            },
+            verbose: flags.verbose,
             ..Self::plain(host)
         }
     }
@@ -48,16 +79,19 @@ impl<'a> Printer<'a> {
         let Host {
             out,
             err,
+            out_screen,
             err_screen,
             now,
         } = host;
         Self {
             out,
             err,
+            out_screen,
             err_screen,
+            out_ink: Ink::Plain,
             colored: false,
             format: OutputFormat::Text,
-            verbose: false,
+            verbose: 0,
             now,
         }
     }
@@ -92,6 +126,16 @@ impl<'a> Printer<'a> {
     /// What standard error is shown on.
     pub(crate) fn screen(&self) -> Screen {
         self.err_screen
+    }
+
+    /// How results are laid out.
+    pub(crate) fn layout(&self) -> Layout {
+        Layout {
+            width: self.out_screen.width(),
+            ink: self.out_ink,
+            detail: Detail::of(self.verbose),
+            now: self.now(),
+        }
     }
 
     /// A line of the result.
@@ -158,7 +202,7 @@ impl<'a> Printer<'a> {
 
     /// A remark for those who asked for more.
     pub(crate) fn detail(&mut self, text: &str) {
-        if self.verbose {
+        if self.verbose > 0 {
             self.note(text);
         }
     }
@@ -168,7 +212,7 @@ impl<'a> Printer<'a> {
         let label = self.paint(Tone::Bad, "error:");
         self.quietly(&format!("{label} {}\n", one_line(&failure.to_string())));
         let mut cause = std::error::Error::source(failure);
-        while let (true, Some(error)) = (self.verbose, cause) {
+        while let (true, Some(error)) = (self.verbose > 0, cause) {
             self.quietly(&format!("  caused by: {error}\n"));
             cause = error.source();
         }
@@ -176,16 +220,8 @@ impl<'a> Printer<'a> {
 
     /// A text in the color of its meaning.
     pub(crate) fn paint(&self, tone: Tone, text: &str) -> String {
-        if !self.colored {
-            return text.to_owned();
-        }
-        let code = match tone {
-            Tone::Good => "32",
-            Tone::Bad => "31",
-            Tone::Busy => "33",
-            Tone::Quiet => "2",
-        };
-        format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        let ink = if self.colored { Ink::Colored } else { Ink::Plain };
+        ink.paint(tone, text)
     }
 
     /// Standard error as it is, for drawing.

@@ -31,6 +31,7 @@ fn run_to(line: &str, out: &mut dyn Write, err: &mut dyn Write) -> ExitStatus {
     Host {
         out,
         err,
+        out_screen: Screen::Plain,
         err_screen: Screen::Plain,
         now,
     }
@@ -69,6 +70,9 @@ fn help_shows_what_was_typed_and_what_can_be() {
         Ask the operator for day-2 work on Cassandra clusters, and watch it being done
 
         Usage: kubectl casskop VERB [FLAGS]
+
+        Look:
+          status          Show clusters, their racks and pods, what runs on them and what is waited for
 
         Restart:
           restart         Restart racks, one node at a time

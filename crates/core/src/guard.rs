@@ -13,7 +13,7 @@ pub use pods::{
 };
 pub use refusal::{RackAt, Refusal};
 pub use removal::{From, RemovalPlan, RemovalRequest, removal};
-pub use restart::{RackSelection, RestartPlan, restart};
+pub use restart::{RackSelection, RestartPlan, restart, selected_racks};
 
 use crate::view::ClusterView;
 

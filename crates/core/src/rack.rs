@@ -14,6 +14,7 @@ use crate::observed::KubeState;
 use crate::validate::{ValidatedCluster, ValidatedRack};
 use casskop_types::conditions::ConditionReason;
 
+pub(crate) use readiness::of as readiness_of;
 pub use readiness::{Readiness, Trouble};
 
 /// Label by which the StatefulSet's controller marks the revision a pod was made from.

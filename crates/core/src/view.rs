@@ -1,24 +1,29 @@
 //! What a cluster is and does, as screens show it: one value for text, JSON, live views and the [`guard`](crate::guard).
 
+mod health;
+mod nodes;
 mod operations;
 mod rack_ref;
+mod racks;
 #[cfg(test)]
 pub(crate) mod tests;
-
-use std::fmt;
-use std::net::IpAddr;
 
 use casskop_types::CassandraCluster;
 use casskop_types::conditions::{self, ConditionStatus, ConditionType};
 use casskop_types::labels;
-use casskop_types::operation::{OperationName, OperationProgress, OperationRequest, OperationStatus};
-use casskop_types::status::{ActionStatus, ClusterAction, Phase, RackStatus};
+use casskop_types::names::PodName;
+use casskop_types::operation::{OperationName, OperationProgress, OperationStatus};
+use casskop_types::status::{ActionStatus, ClusterAction, Phase};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use serde::Serialize;
 
+use nodes::node;
+pub use nodes::{NodeView, PodState, RequestView};
 use operations::operations;
 pub use rack_ref::{RackRef, RackRefError};
+use racks::racks;
+pub use racks::{ActionView, NodeCount, RackOperation, RackView};
 
 /// One cluster.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -31,6 +36,19 @@ pub struct ClusterView {
     /// Its phase, once the operator has seen it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
+    /// When it was created.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created: Option<Timestamp>,
+    /// The last change of the cluster, and how far it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<ClusterActionView>,
+    /// Nodes that are ready, and that the spec asks for.
+    #[serde(flatten)]
+    pub node_count: NodeCount,
+    /// Cassandra releases of the nodes, as they say; tags of their images where nobody has asked them.
+    pub releases: Vec<String>,
+    /// What keeps it from being healthy, one line each.
+    pub troubles: Vec<String>,
     /// What work waits for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Waiting>,
@@ -40,6 +58,16 @@ pub struct ClusterView {
     pub nodes: Vec<NodeView>,
     /// The last request of each operation on each pod, in the order of `nodes`; those of pods that are gone follow.
     pub operations: Vec<OperationView>,
+}
+
+/// The last change of a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterActionView {
+    /// The change.
+    pub name: ClusterAction,
+    /// How far it is.
+    pub status: ActionStatus,
 }
 
 /// Why nothing moves, from the condition `Waiting`.
@@ -52,134 +80,6 @@ pub struct Waiting {
     pub message: String,
     /// Since when.
     pub since: Timestamp,
-}
-
-/// One rack.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RackView {
-    /// Which rack.
-    #[serde(flatten)]
-    pub rack: RackRef,
-    /// Its phase.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub phase: Option<Phase>,
-    /// What is, or was last, done to it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub action: Option<ActionView>,
-    /// A restart is asked for and the operator has not taken it up yet.
-    pub restart_asked: bool,
-    /// Operation that occupies nodes of the rack, from its status.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub operation: Option<RackOperation>,
-}
-
-/// What is done to a rack.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ActionView {
-    /// The action.
-    pub name: ClusterAction,
-    /// How far it is.
-    pub status: ActionStatus,
-    /// When it was accepted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub started: Option<Timestamp>,
-    /// When it ended.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ended: Option<Timestamp>,
-}
-
-impl ActionView {
-    /// Whether the action still holds the rack.
-    pub fn is_pending(&self) -> bool {
-        self.status != ActionStatus::Done
-    }
-}
-
-/// An operation under way on nodes of a rack.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RackOperation {
-    /// The operation.
-    pub name: OperationName,
-    /// A pod it runs on, where the status names one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pod: Option<String>,
-    /// Since when.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub started: Option<Timestamp>,
-}
-
-/// One Cassandra pod.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct NodeView {
-    /// Name of the pod.
-    pub pod: String,
-    /// Uid of the pod.
-    pub uid: String,
-    /// Version of the pod this view shows.
-    pub resource_version: String,
-    /// Its rack, by its labels.
-    pub rack: RackRef,
-    /// Its place in the StatefulSet.
-    pub ordinal: Option<i32>,
-    /// How far the pod is.
-    pub state: PodState,
-    /// Address of the pod.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub address: Option<IpAddr>,
-    /// Host id the node was last seen with.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub host_id: Option<String>,
-    /// What its labels ask for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub request: Option<RequestView>,
-}
-
-/// How far a pod is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub enum PodState {
-    /// Its containers do not run.
-    NotRunning,
-    /// It is being deleted.
-    Terminating,
-    /// It runs, and its readiness probe fails.
-    NotReady,
-    /// It serves.
-    Ready,
-}
-
-impl PodState {
-    /// Whether an operation can begin on it.
-    pub fn runs(self) -> bool {
-        matches!(self, Self::NotReady | Self::Ready)
-    }
-}
-
-impl fmt::Display for PodState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::NotRunning => "not running",
-            Self::Terminating => "being deleted",
-            Self::NotReady => "not ready",
-            Self::Ready => "ready",
-        })
-    }
-}
-
-/// What a pod's labels ask for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RequestView {
-    /// The operation.
-    pub name: OperationName,
-    /// How far it is.
-    pub status: OperationStatus,
-    /// Its argument.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub argument: Option<String>,
 }
 
 /// The last request of one operation on one pod.
@@ -214,15 +114,11 @@ pub struct OperationView {
 impl ClusterView {
     /// The view of a cluster; pods of other clusters are left out.
     pub fn of(cluster: &CassandraCluster, pods: &[Pod]) -> Self {
-        let name = cluster.metadata.name.clone().unwrap_or_default();
-        let mut own: Vec<(NodeView, &Pod)> = pods
-            .iter()
-            .filter(|pod| label(pod, labels::CLUSTER) == Some(name.as_str()))
-            .map(|pod| (node(cluster, pod), pod))
-            .collect();
-        let racks = racks(cluster);
+        let pods: Vec<&Pod> = pods.iter().filter(|pod| is_of(pod, cluster)).collect();
+        let racks = racks(cluster, &pods);
+        let mut own: Vec<(NodeView, &Pod)> = pods.iter().map(|pod| (node(cluster, pod), *pod)).collect();
         // By place in the spec, then ordinal: names alone would put -10 before -2.
-        own.sort_by_key(|(node, _)| {
+        own.sort_by_cached_key(|(node, _)| {
             let place = racks
                 .iter()
                 .position(|rack| rack.rack == node.rack)
@@ -230,15 +126,49 @@ impl ClusterView {
             (place, node.ordinal, node.pod.clone())
         });
         let operations = operations(cluster, &own);
-        Self {
-            name,
+        let nodes: Vec<NodeView> = own.into_iter().map(|(node, _)| node).collect();
+        let mut view = Self {
+            name: cluster.metadata.name.clone().unwrap_or_default(),
             namespace: cluster.metadata.namespace.clone().unwrap_or_default(),
             phase: cluster.status.as_ref().and_then(|status| status.phase),
+            created: cluster.metadata.creation_timestamp.as_ref().map(|time| time.0),
+            action: cluster_action(cluster),
+            node_count: NodeCount {
+                ready: racks.iter().map(|rack| rack.nodes.ready).sum(),
+                wanted: racks.iter().map(|rack| rack.nodes.wanted).sum(),
+            },
+            releases: releases(&racks, &nodes),
+            troubles: Vec::new(),
             waiting: waiting(cluster),
             racks,
-            nodes: own.into_iter().map(|(node, _)| node).collect(),
+            nodes,
             operations,
-        }
+        };
+        view.troubles = health::troubles(&view, cluster);
+        view
+    }
+
+    /// Whether nothing keeps it from being healthy.
+    pub fn is_healthy(&self) -> bool {
+        self.troubles.is_empty()
+    }
+
+    /// The same with these racks alone, their nodes and their operations.
+    #[must_use]
+    pub fn only(mut self, racks: &[RackRef]) -> Self {
+        // By names: the pod of an operation may be gone.
+        let of_racks = |pod: &str| {
+            let rack = pod.parse::<PodName>().map(|pod| pod.rack);
+            rack.is_ok_and(|id| {
+                racks
+                    .iter()
+                    .any(|rack| rack.dc == id.dc.as_str() && rack.rack == id.rack.as_str())
+            })
+        };
+        self.racks.retain(|rack| racks.contains(&rack.rack));
+        self.nodes.retain(|node| racks.contains(&node.rack));
+        self.operations.retain(|operation| of_racks(&operation.pod));
+        self
     }
 
     /// A rack of the spec.
@@ -261,99 +191,41 @@ impl ClusterView {
     }
 }
 
-/// The racks of a spec, with what is left out filled in: one datacenter `dc1`, one rack `rack1`.
-fn spec_racks(cluster: &CassandraCluster) -> Vec<(RackRef, bool)> {
-    let default_rack = |dc: &str| {
-        (
-            RackRef {
-                dc: dc.to_owned(),
-                rack: "rack1".to_owned(),
-            },
-            false,
-        )
+/// Whether a pod belongs to a cluster: names are unique in a namespace only.
+fn is_of(pod: &Pod, cluster: &CassandraCluster) -> bool {
+    let same_namespace = match (&pod.metadata.namespace, &cluster.metadata.namespace) {
+        (Some(one), Some(other)) => one == other,
+        _ => true,
     };
-    let datacenters = cluster
-        .spec
-        .topology
-        .as_ref()
-        .and_then(|topology| topology.dc.as_deref())
-        .unwrap_or_default();
-    if datacenters.is_empty() {
-        return vec![default_rack("dc1")];
-    }
-    datacenters
-        .iter()
-        .flat_map(|dc| match dc.rack.as_deref() {
-            None | Some([]) => vec![default_rack(&dc.name)],
-            Some(racks) => racks
-                .iter()
-                .map(|rack| {
-                    let name = RackRef {
-                        dc: dc.name.clone(),
-                        rack: rack.name.clone(),
-                    };
-                    (name, rack.rolling_restart == Some(true))
-                })
-                .collect(),
-        })
-        .collect()
+    same_namespace && label(pod, labels::CLUSTER) == cluster.metadata.name.as_deref()
 }
 
-fn racks(cluster: &CassandraCluster) -> Vec<RackView> {
-    spec_racks(cluster)
-        .into_iter()
-        .map(|(rack, restart_asked)| {
-            let key = format!("{}-{}", rack.dc, rack.rack);
-            let status = cluster
-                .status
-                .as_ref()
-                .and_then(|status| status.cassandra_rack_status.get(&key));
-            RackView {
-                rack,
-                phase: status.and_then(|status| status.phase),
-                action: status.and_then(action),
-                restart_asked,
-                operation: status.and_then(rack_operation),
-            }
-        })
-        .collect()
-}
-
-fn action(status: &RackStatus) -> Option<ActionView> {
-    let action = status.cassandra_last_action.as_ref()?;
-    Some(ActionView {
-        name: action.name?,
-        status: action.status?,
-        started: action.start_time.as_ref().map(|time| time.0),
-        ended: action.end_time.as_ref().map(|time| time.0),
+fn cluster_action(cluster: &CassandraCluster) -> Option<ClusterActionView> {
+    let status = cluster.status.as_ref()?;
+    Some(ClusterActionView {
+        name: status.last_cluster_action?,
+        status: status.last_cluster_action_status?,
     })
 }
 
-/// CassKop's status has `podLastOperation` alone, ours both, and only `operations` tells pods apart.
-fn rack_operation(status: &RackStatus) -> Option<RackOperation> {
-    let recorded = status
-        .operations
+fn releases(racks: &[RackView], nodes: &[NodeView]) -> Vec<String> {
+    let of_nodes = |rack: &RackView| {
+        let of_rack = nodes.iter().filter(|node| node.rack == rack.rack);
+        of_rack
+            .filter_map(|node| node.image_tag.clone())
+            .collect::<Vec<_>>()
+    };
+    let mut releases: Vec<String> = racks
         .iter()
-        .find(|record| crate::operations::is_running(record));
-    if let Some(record) = recorded {
-        return Some(RackOperation {
-            name: record.name,
-            pod: Some(record.pod.clone()),
-            started: Some(record.start_time.0),
-        });
-    }
-    let last = status.pod_last_operation.as_ref()?;
-    // CassKop leaves `Ongoing` behind when an operation's last pod has ended, until the same operation is asked for again.
-    let runs = matches!(
-        last.status?,
-        OperationStatus::Ongoing | OperationStatus::Finalizing
-    ) && !last.pods.is_empty();
-    runs.then_some(())?;
-    Some(RackOperation {
-        name: last.name?,
-        pod: last.pods.first().cloned(),
-        started: last.start_time.as_ref().map(|time| time.0),
-    })
+        .flat_map(|rack| {
+            rack.release
+                .clone()
+                .map_or_else(|| of_nodes(rack), |release| vec![release])
+        })
+        .collect();
+    releases.sort();
+    releases.dedup();
+    releases
 }
 
 fn waiting(cluster: &CassandraCluster) -> Option<Waiting> {
@@ -366,64 +238,22 @@ fn waiting(cluster: &CassandraCluster) -> Option<Waiting> {
     })
 }
 
-fn node(cluster: &CassandraCluster, pod: &Pod) -> NodeView {
-    let name = pod.metadata.name.clone().unwrap_or_default();
-    let known = cluster
-        .status
-        .as_ref()
-        .and_then(|status| status.cassandra_node_status.get(&name));
-    NodeView {
-        uid: pod.metadata.uid.clone().unwrap_or_default(),
-        resource_version: pod.metadata.resource_version.clone().unwrap_or_default(),
-        rack: RackRef {
-            dc: label(pod, labels::DC).unwrap_or_default().to_owned(),
-            rack: label(pod, labels::RACK).unwrap_or_default().to_owned(),
-        },
-        ordinal: name
-            .rsplit_once('-')
-            .and_then(|(_, ordinal)| ordinal.parse().ok()),
-        state: pod_state(pod),
-        address: pod
-            .status
-            .as_ref()
-            .and_then(|status| status.pod_ip.as_deref())
-            .and_then(|ip| ip.parse().ok()),
-        host_id: known.and_then(|known| known.host_id.clone()),
-        request: request(pod),
-        pod: name,
+impl OperationView {
+    /// Whether something may be happening on the node for it.
+    pub fn is_running(&self) -> bool {
+        matches!(
+            self.status,
+            OperationStatus::Ongoing | OperationStatus::Finalizing | OperationStatus::Continue
+        )
     }
-}
 
-fn pod_state(pod: &Pod) -> PodState {
-    let status = pod.status.as_ref();
-    let ready = status
-        .and_then(|status| status.conditions.as_ref())
-        .is_some_and(|conditions| {
-            conditions
-                .iter()
-                .any(|c| c.type_ == "Ready" && c.status == "True")
-        });
-    if pod.metadata.deletion_timestamp.is_some() {
-        PodState::Terminating
-    } else if status.and_then(|status| status.phase.as_deref()) != Some("Running") {
-        PodState::NotRunning
-    } else if ready {
-        PodState::Ready
-    } else {
-        PodState::NotReady
+    /// Whether it is asked for and has not begun.
+    pub fn is_queued(&self) -> bool {
+        matches!(
+            self.status,
+            OperationStatus::ToDo | OperationStatus::Manual | OperationStatus::Paused
+        )
     }
-}
-
-/// Labels nobody understands ask for nothing; the operator says so in an event.
-fn request(pod: &Pod) -> Option<RequestView> {
-    let metadata = &pod.metadata;
-    let request =
-        OperationRequest::from_pod_metadata(metadata.labels.as_ref(), metadata.annotations.as_ref());
-    request.ok().flatten().map(|request| RequestView {
-        name: request.name,
-        status: request.status,
-        argument: request.argument,
-    })
 }
 
 fn label<'a>(pod: &'a Pod, key: &str) -> Option<&'a str> {

@@ -15,7 +15,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 pub(crate) use flags::{AfterWriting, Color, GlobalFlags, OutputFormat, WaitFlags};
 pub(crate) use targets::{PodTargets, Step};
 
-use crate::commands::{cleanup, rebuild, removenode, restart, upgradesstables, version};
+use crate::commands::{cleanup, rebuild, removenode, restart, status, upgradesstables, version};
 use crate::invocation::Invocation;
 
 /// Ask the operator for day-2 work on Cassandra clusters, and watch it being done.
@@ -38,6 +38,7 @@ pub(crate) struct Cli {
 /// One variant a verb; each verb's arguments live beside what it does, in `commands`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    Status(status::Args),
     Restart(restart::Args),
     Cleanup(cleanup::Args),
     Upgradesstables(upgradesstables::Args),
@@ -78,7 +79,7 @@ impl Verb {
             Self::Upgradesstables(args) => args.request.incomplete().map(|text| ("upgradesstables", text)),
             Self::Rebuild(args) => args.incomplete().map(|text| ("rebuild", text)),
             Self::Removenode(args) => args.incomplete().map(|text| ("removenode", text)),
-            Self::Restart(_) | Self::Version(_) => None,
+            Self::Restart(_) | Self::Status(_) | Self::Version(_) => None,
         }
     }
 }

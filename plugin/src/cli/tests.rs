@@ -42,6 +42,11 @@ fn command_lines_that_are_read() {
         "kubectl-casskop removenode --previous-ip 2001:db8::7 --crd demo",
         "kubectl-casskop removenode --host-id 5d3f8b3e-0a52-4b0b-9a39-6ac0f3c3c9d1",
         "kubectl-casskop version",
+        "kubectl-casskop status",
+        "kubectl-casskop status demo -vv -o json",
+        "kubectl-casskop status --crd demo --dc dc1 dc2",
+        "kubectl-casskop status demo --rack dc1.rack1 --exit-code",
+        "kubectl-casskop status -A",
         // Global flags stand anywhere after the name.
         "kubectl-casskop -n data --context lab cleanup start",
         "kubectl-casskop cleanup -n data start --context lab",
@@ -124,6 +129,9 @@ fn command_lines_that_are_refused() {
             Kind::ArgumentConflict,
         ),
         ("kubectl-casskop cleanup start -o table", Kind::InvalidValue),
+        ("kubectl-casskop status demo -A", Kind::ArgumentConflict),
+        ("kubectl-casskop status -A --dc dc1", Kind::ArgumentConflict),
+        ("kubectl-casskop status demo --crd prod", Kind::ArgumentConflict),
         ("kubectl-casskop _simple_operation", Kind::InvalidSubcommand),
     ] {
         match read(line) {

@@ -5,6 +5,7 @@ mod pod_operation;
 pub(crate) mod rebuild;
 pub(crate) mod removenode;
 pub(crate) mod restart;
+pub(crate) mod status;
 pub(crate) mod upgradesstables;
 pub(crate) mod version;
 
@@ -31,6 +32,7 @@ pub(crate) fn run(cli: &Cli, printer: &mut Printer<'_>) -> Result<ExitStatus, Fa
             place.server, place.context, place.namespace
         ));
         match &cli.verb {
+            Verb::Status(args) => status::run(args, &access, printer).await,
             Verb::Restart(args) => restart::run(args, &access, printer).await,
             Verb::Cleanup(args) => cleanup::run(args, &access, printer).await,
             Verb::Upgradesstables(args) => upgradesstables::run(args, &access, printer).await,

@@ -156,7 +156,10 @@ where
     async fn pause_after(&mut self, error: CallError) -> Result<Change<K>, Failure> {
         let lasting = matches!(
             error,
-            CallError::Unauthorized { .. } | CallError::Forbidden { .. } | CallError::NoSuchResource { .. }
+            CallError::Unauthorized { .. }
+                | CallError::Forbidden { .. }
+                | CallError::ForbiddenEverywhere { .. }
+                | CallError::NoSuchResource { .. }
         );
         if lasting {
             return Err(error.into());

@@ -224,6 +224,7 @@ pub(crate) fn elapsed(since: Timestamp, now: Timestamp) -> String {
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, seconds) => format!("{seconds}s"),
         (0, minutes, seconds) => format!("{minutes}m{seconds}s"),
+        (hours, _, _) if hours >= 48 => format!("{}d", hours / 24),
         (hours, minutes, _) => format!("{hours}h{minutes}m"),
     }
 }
@@ -293,8 +294,8 @@ mod tests {
         let start: Timestamp = "2026-11-21T08:00:00Z".parse().unwrap();
         let after = |seconds: i64| elapsed(start, start + jiff::SignedDuration::from_secs(seconds));
         assert_eq!(
-            [after(-5), after(5), after(65), after(3725)],
-            ["0s", "5s", "1m5s", "1h2m"]
+            [after(-5), after(5), after(65), after(3725), after(3 * 86400 + 5)],
+            ["0s", "5s", "1m5s", "1h2m", "3d"]
         );
     }
 }

@@ -1,11 +1,17 @@
 //! Tables as kubectl prints them, from views.
 
+pub(crate) mod layout;
+mod status;
+mod table;
+
 use casskop_core::view::{ClusterView, NodeView};
 use casskop_types::operation::OperationName;
 use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Timestamp;
 
 use crate::follow::elapsed;
+pub(crate) use layout::{Detail, Layout};
+pub(crate) use status::status;
 
 /// kubectl's word for nothing in a cell.
 const NONE: &str = "<none>";

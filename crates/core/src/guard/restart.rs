@@ -76,6 +76,12 @@ fn at(cluster: &ClusterView, rack: &RackView) -> RackAt {
     }
 }
 
+/// The racks of a selection, in the order of the spec.
+pub fn selected_racks(cluster: &ClusterView, selection: &RackSelection) -> Result<Vec<RackRef>, Refusal> {
+    let racks = selected(cluster, selection)?;
+    Ok(racks.into_iter().map(|rack| rack.rack.clone()).collect())
+}
+
 fn selected<'a>(cluster: &'a ClusterView, selection: &RackSelection) -> Result<Vec<&'a RackView>, Refusal> {
     check_racks(cluster, selection)?;
     let wanted = |rack: &&RackView| match selection {

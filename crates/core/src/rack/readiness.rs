@@ -42,7 +42,8 @@ pub enum Trouble {
 /// The scheduler's words for claims that have no volume yet.
 const UNBOUND: &str = "unbound immediate PersistentVolumeClaims";
 
-pub(super) fn of(pod: &Pod) -> Readiness {
+/// Whether a pod serves.
+pub(crate) fn of(pod: &Pod) -> Readiness {
     if pod.metadata.deletion_timestamp.is_some() {
         return Readiness::Terminating;
     }

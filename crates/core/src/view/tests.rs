@@ -243,3 +243,112 @@ fn what_is_no_rack_is_refused_with_an_example(#[case] text: &str) {
     let error = text.parse::<RackRef>().unwrap_err();
     assert!(error.to_string().contains("as dc1.rack1"), "{error}");
 }
+
+/// What an operator of CassKop leaves: neither records nor conditions, `Initializing` as the last action.
+fn of_casskop() -> CassandraCluster {
+    read(
+        "
+        metadata: {name: demo, namespace: data, creationTimestamp: '2026-11-01T08:00:00Z'}
+        spec: {nodesPerRacks: 2, topology: {dc: [{name: dc1, rack: [{name: rack1}]}]}}
+        status:
+          phase: Running
+          lastClusterAction: Initializing
+          lastClusterActionStatus: Done
+          cassandraRackStatus:
+            dc1-rack1:
+              phase: Running
+              cassandraLastAction: {Name: Initializing, status: Done, endTime: '2026-11-01T08:05:00Z'}
+              podLastOperation: {}
+        ",
+    )
+}
+
+#[test]
+fn a_cluster_of_casskop_is_healthy_without_conditions_and_records() {
+    let pods = [pod(0, "u0", "", "ready"), pod(1, "u1", "", "ready")];
+    let view = ClusterView::of(&of_casskop(), &pods);
+    assert_eq!(view.troubles, [""; 0]);
+    assert_eq!(view.node_count.to_string(), "2/2");
+    assert_eq!(view.created.unwrap().to_string(), "2026-11-01T08:00:00Z");
+    let action = view.action.unwrap();
+    assert_eq!(
+        (action.name, action.status),
+        (ClusterAction::Initializing, ActionStatus::Done)
+    );
+}
+
+#[test]
+fn what_keeps_a_cluster_from_being_healthy_is_named() {
+    let mut failing = pod(1, "u1", "", "pending");
+    failing.status = Some(read(
+        "{phase: Pending, conditions: [{type: PodScheduled, status: 'False', message: 0/6 nodes are available}]}",
+    ));
+    let view = ClusterView::of(&of_casskop(), &[pod(0, "u0", "", "ready"), failing]);
+    assert_eq!(
+        view.troubles,
+        [
+            "1 of 2 nodes are ready",
+            "pod demo-dc1-rack1-1 is unschedulable (0/6 nodes are available)"
+        ]
+    );
+    let waits = ClusterView::of(&cluster(), &[]);
+    assert_eq!(
+        waits.troubles,
+        [
+            "its phase is Pending",
+            "0 of 3 nodes are ready",
+            "work waits: NodeNotReady"
+        ]
+    );
+    let unseen: CassandraCluster = read("{metadata: {name: demo}, spec: {topology: {dc: []}}}");
+    assert_eq!(
+        ClusterView::of(&unseen, &[pod(0, "u0", "", "ready")]).troubles,
+        ["no operator has taken it up"]
+    );
+}
+
+#[test]
+fn pods_of_a_namesake_in_another_namespace_are_left_out() {
+    let mut elsewhere = pod(0, "u0", "", "ready");
+    elsewhere.metadata.namespace = Some("other".to_owned());
+    assert!(ClusterView::of(&of_casskop(), &[elsewhere]).nodes.is_empty());
+}
+
+#[test]
+fn releases_are_the_nodes_own_words_or_the_tags_of_their_images() {
+    let mut with_image = pod(0, "u0", "", "ready");
+    with_image.spec = Some(read(
+        "{nodeName: m1, containers: [{name: cassandra, image: 'registry:5000/team/cassandra:4.1.10@sha256:00'}]}",
+    ));
+    let mut cluster = of_casskop();
+    let view = ClusterView::of(&cluster, std::slice::from_ref(&with_image));
+    assert_eq!(view.releases, ["4.1.10"]);
+    assert_eq!(view.nodes[0].machine.as_deref(), Some("m1"));
+    let status = cluster.status.as_mut().unwrap();
+    status
+        .cassandra_rack_status
+        .get_mut("dc1-rack1")
+        .unwrap()
+        .release_version = Some("4.1.9".to_owned());
+    assert_eq!(ClusterView::of(&cluster, &[with_image]).releases, ["4.1.9"]);
+}
+
+#[test]
+fn a_view_of_some_racks_has_their_nodes_and_operations_alone() {
+    let pods = [pod(
+        2,
+        "u2",
+        "operation-name: cleanup, operation-status: ToDo",
+        "ready",
+    )];
+    let view = ClusterView::of(&cluster(), &pods);
+    let of = |rack: &str| view.clone().only(&[rack.parse().unwrap()]);
+    let other = of("dc2.rack2");
+    assert_eq!(
+        (other.racks.len(), other.nodes.len(), other.operations.len()),
+        (1, 0, 0)
+    );
+    let own = of("dc1.rack1");
+    assert_eq!((own.racks.len(), own.nodes.len()), (1, 1));
+    assert!(own.operations.iter().any(OperationView::is_queued));
+}

@@ -1,0 +1,135 @@
+//! `status`.
+
+use casskop_core::guard::{self, RackSelection};
+use casskop_core::view::{ClusterView, RackRef};
+use casskop_types::CassandraCluster;
+use serde_json::json;
+
+use crate::cli::OutputFormat;
+use crate::exit::ExitStatus;
+use crate::failure::Failure;
+use crate::kube_access::Access;
+use crate::printer::{Printer, resource_name};
+use crate::render;
+use crate::request::{self, Namespace};
+
+/// Show clusters, their racks and pods, what runs on them and what is waited for
+///
+/// A cluster that is named, or the only one, is shown with its racks and pods; of several, each has a line. `-v` shows every pod
+/// and every cluster in full, `-vv` also what has ended.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  # The only cluster of the namespace, or a line for each of several
+  kubectl casskop status
+  # One cluster with every pod
+  kubectl casskop status demo -v
+  # One datacenter of it
+  kubectl casskop status demo --dc dc1
+  # All clusters of all namespaces
+  kubectl casskop status -A
+  # For a script: ends with 3 unless every node is in service and nothing waits
+  kubectl casskop status demo --exit-code -o name")]
+pub(crate) struct Args {
+    /// The `CassandraCluster`; all of the namespace if left out
+    #[arg(value_name = "NAME", conflicts_with_all = ["crd", "all_namespaces"])]
+    name: Option<String>,
+    /// The same, as other verbs take it
+    #[arg(long, value_name = "NAME", conflicts_with = "all_namespaces")]
+    crd: Option<String>,
+    /// The clusters of all namespaces
+    #[arg(short = 'A', long)]
+    all_namespaces: bool,
+    /// Only these datacenters
+    #[arg(long, value_name = "DC", num_args = 1.., value_delimiter = ',', conflicts_with = "all_namespaces")]
+    dc: Vec<String>,
+    /// Only these racks
+    #[arg(long, value_name = "DC.RACK", num_args = 1.., value_delimiter = ',', conflicts_with_all = ["dc", "all_namespaces"])]
+    rack: Vec<RackRef>,
+    /// End with exit code 3 unless all clusters shown are healthy
+    #[arg(long)]
+    exit_code: bool,
+}
+
+impl Args {
+    fn cluster(&self) -> Option<&str> {
+        self.name.as_deref().or(self.crd.as_deref())
+    }
+
+    fn racks(&self) -> RackSelection {
+        if !self.rack.is_empty() {
+            RackSelection::Racks(self.rack.clone())
+        } else if self.dc.is_empty() {
+            RackSelection::Full
+        } else {
+            RackSelection::Datacenters(self.dc.clone())
+        }
+    }
+
+    /// What is shown of all that was read.
+    fn shown(&self, views: Vec<ClusterView>) -> Result<Vec<ClusterView>, Failure> {
+        let selection = self.racks();
+        if selection == RackSelection::Full {
+            return Ok(views);
+        }
+        let one = guard::cluster(&views, self.cluster())?;
+        let racks = guard::selected_racks(one, &selection)?;
+        Ok(vec![one.clone().only(&racks)])
+    }
+}
+
+pub(super) async fn run(
+    args: &Args,
+    access: &Access,
+    printer: &mut Printer<'_>,
+) -> Result<ExitStatus, Failure> {
+    let everywhere = args.all_namespaces.then(|| access.in_all_namespaces());
+    let access = everywhere.as_ref().unwrap_or(access);
+    let namespace = read(args, access).await?;
+    let views = args.shown(namespace.views())?;
+    if views.is_empty() {
+        let place = if args.all_namespaces {
+            "any namespace".to_owned()
+        } else {
+            format!("namespace {}", access.place().namespace)
+        };
+        printer.note(&format!("No CassandraClusters found in {place}."));
+    }
+    show(&views, printer)?;
+    let healthy = views.iter().all(ClusterView::is_healthy);
+    Ok(if args.exit_code && !healthy {
+        ExitStatus::Unhealthy
+    } else {
+        ExitStatus::Success
+    })
+}
+
+/// One request for the clusters and one for their pods, however many there are.
+async fn read(args: &Args, access: &Access) -> Result<Namespace, Failure> {
+    match args.cluster() {
+        None => request::clusters_and_pods(access).await,
+        Some(name) => {
+            let (cluster, (pods, pods_version)) =
+                futures::try_join!(request::cluster(access, name), request::pods_of(access, name))?;
+            Ok(Namespace {
+                clusters_version: cluster.metadata.resource_version.clone().unwrap_or_default(),
+                clusters: vec![cluster],
+                pods,
+                pods_version,
+            })
+        }
+    }
+}
+
+fn show(views: &[ClusterView], printer: &mut Printer<'_>) -> Result<(), Failure> {
+    match printer.format() {
+        OutputFormat::Json | OutputFormat::Yaml => printer.value(&json!({ "clusters": views })),
+        OutputFormat::Name => views.iter().try_for_each(|view| {
+            printer.line(&format!("{}/{}", resource_name::<CassandraCluster>(), view.name))
+        }),
+        OutputFormat::Text => {
+            let lines = render::status(views, &printer.layout());
+            lines.iter().try_for_each(|line| printer.line(line))
+        }
+    }
+}
