@@ -224,6 +224,16 @@ impl<'a> Printer<'a> {
         ink.paint(tone, text)
     }
 
+    /// What standard output is shown on.
+    pub(crate) fn out_screen(&self) -> Screen {
+        self.out_screen
+    }
+
+    /// Standard output as it is, for drawing.
+    pub(crate) fn out_canvas(&mut self) -> &mut dyn Write {
+        self.out
+    }
+
     /// Standard error as it is, for drawing.
     pub(crate) fn canvas(&mut self) -> &mut dyn Write {
         self.err

@@ -46,7 +46,7 @@ fn command_lines_that_are_read() {
         "kubectl-casskop status demo -vv -o json",
         "kubectl-casskop status --crd demo --dc dc1 dc2",
         "kubectl-casskop status demo --rack dc1.rack1 --exit-code",
-        "kubectl-casskop status -A",
+        "kubectl-casskop status -A -w",
         // Global flags stand anywhere after the name.
         "kubectl-casskop -n data --context lab cleanup start",
         "kubectl-casskop cleanup -n data start --context lab",
@@ -130,6 +130,7 @@ fn command_lines_that_are_refused() {
         ),
         ("kubectl-casskop cleanup start -o table", Kind::InvalidValue),
         ("kubectl-casskop status demo -A", Kind::ArgumentConflict),
+        ("kubectl-casskop status -w --exit-code", Kind::ArgumentConflict),
         ("kubectl-casskop status -A --dc dc1", Kind::ArgumentConflict),
         ("kubectl-casskop status demo --crd prod", Kind::ArgumentConflict),
         ("kubectl-casskop _simple_operation", Kind::InvalidSubcommand),

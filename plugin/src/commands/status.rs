@@ -1,5 +1,7 @@
 //! `status`.
 
+mod live;
+
 use casskop_core::guard::{self, RackSelection};
 use casskop_core::view::{ClusterView, RackRef};
 use casskop_types::CassandraCluster;
@@ -10,7 +12,7 @@ use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::kube_access::Access;
 use crate::printer::{Printer, resource_name};
-use crate::render;
+use crate::render::{self, Paces};
 use crate::request::{self, Namespace};
 
 /// Show clusters, their racks and pods, what runs on them and what is waited for
@@ -26,6 +28,8 @@ Examples:
   kubectl casskop status demo -v
   # One datacenter of it
   kubectl casskop status demo --dc dc1
+  # Stay and watch
+  kubectl casskop status demo -w
   # All clusters of all namespaces
   kubectl casskop status -A
   # For a script: ends with 3 unless every node is in service and nothing waits
@@ -46,8 +50,11 @@ pub(crate) struct Args {
     /// Only these racks
     #[arg(long, value_name = "DC.RACK", num_args = 1.., value_delimiter = ',', conflicts_with_all = ["dc", "all_namespaces"])]
     rack: Vec<RackRef>,
+    /// Go on showing it whenever something changes, until Ctrl-C
+    #[arg(short, long)]
+    watch: bool,
     /// End with exit code 3 unless all clusters shown are healthy
-    #[arg(long)]
+    #[arg(long, conflicts_with = "watch")]
     exit_code: bool,
 }
 
@@ -63,6 +70,18 @@ impl Args {
             RackSelection::Full
         } else {
             RackSelection::Datacenters(self.dc.clone())
+        }
+    }
+
+    /// What is said where there is no cluster.
+    fn nothing(&self, access: &Access) -> String {
+        if self.all_namespaces {
+            "No CassandraClusters found in any namespace.".to_owned()
+        } else {
+            format!(
+                "No CassandraClusters found in namespace {}.",
+                access.place().namespace
+            )
         }
     }
 
@@ -86,14 +105,12 @@ pub(super) async fn run(
     let everywhere = args.all_namespaces.then(|| access.in_all_namespaces());
     let access = everywhere.as_ref().unwrap_or(access);
     let namespace = read(args, access).await?;
+    if args.watch {
+        return live::run(args, namespace, access, printer).await;
+    }
     let views = args.shown(namespace.views())?;
     if views.is_empty() {
-        let place = if args.all_namespaces {
-            "any namespace".to_owned()
-        } else {
-            format!("namespace {}", access.place().namespace)
-        };
-        printer.note(&format!("No CassandraClusters found in {place}."));
+        printer.note(&args.nothing(access));
     }
     show(&views, printer)?;
     let healthy = views.iter().all(ClusterView::is_healthy);
@@ -128,7 +145,7 @@ fn show(views: &[ClusterView], printer: &mut Printer<'_>) -> Result<(), Failure>
             printer.line(&format!("{}/{}", resource_name::<CassandraCluster>(), view.name))
         }),
         OutputFormat::Text => {
-            let lines = render::status(views, &printer.layout());
+            let lines = render::status(views, &Paces::default(), &printer.layout());
             lines.iter().try_for_each(|line| printer.line(line))
         }
     }

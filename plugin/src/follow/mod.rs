@@ -1,28 +1,32 @@
 //! Waiting for the end of what was asked for: watches feed a picture of the namespace, the picture makes views, a goal
 //! looks at the views. Waiting changes nothing, so it can be stopped at any moment.
 
+mod changes;
 mod feed;
 mod goal;
+mod live;
 mod picture;
 mod screen;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::time::Duration;
 
-use futures::{StreamExt, future, pin_mut};
-use tokio::signal::unix::{SignalKind, signal};
+use futures::future;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+pub(crate) use changes::Changes;
 pub(crate) use feed::{Change, Feed};
 use goal::Verdict;
 pub(crate) use goal::{Goal, PodGoal, RackGoal};
+pub(crate) use live::{Alternate, Size};
 pub(crate) use picture::Picture;
-pub(crate) use screen::elapsed;
+pub(crate) use screen::{elapsed, in_words};
+pub(crate) use watch::{News, Watch};
 
-use crate::exit::ExitStatus;
 use crate::failure::Failure;
-use crate::kube_access::{Access, Kind};
+use crate::kube_access::Access;
 use crate::printer::Printer;
 use screen::Screen;
 
@@ -39,7 +43,7 @@ pub(crate) struct From {
 }
 
 /// Between two drawings of the live view: often enough to look alive, rarely enough to be read.
-const REDRAW: Duration = Duration::from_millis(250);
+pub(crate) const REDRAW: Duration = Duration::from_millis(250);
 
 /// Waits until a goal is reached or cannot be.
 ///
@@ -48,36 +52,18 @@ const REDRAW: Duration = Duration::from_millis(250);
 pub(crate) async fn follow(
     access: &Access,
     printer: &mut Printer<'_>,
-    mut picture: Picture,
+    picture: Picture,
     mut goal: Goal,
     from: From,
     timeout: Option<Duration>,
 ) -> Result<(), Failure> {
-    let clusters = Feed {
-        access,
-        api: access.clusters(),
-        kind: Kind::Clusters,
-        labels: None,
-        fields: from.cluster.map(|name| format!("metadata.name={name}")),
-    }
-    .from(from.clusters);
-    let pods = Feed {
-        access,
-        api: access.pods(),
-        kind: Kind::Pods,
-        labels: Some(from.pod_labels),
-        fields: None,
-    }
-    .from(from.pods);
-    pin_mut!(clusters, pods);
+    let mut watch = Watch::open(access, picture, from)?;
     let end = timeout.map(|timeout| Instant::now() + timeout);
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Runtime)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Runtime)?;
     let mut redraw = interval(REDRAW);
     redraw.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut screen = Screen::open(printer);
     loop {
-        let progress = goal.look(&picture.views());
+        let progress = goal.look(&watch.views());
         screen.show(&progress);
         match progress.verdict() {
             Verdict::Wait => {}
@@ -91,21 +77,16 @@ pub(crate) async fn follow(
             status,
         };
         tokio::select! {
-            Some(change) = clusters.next() => match change? {
-                Change::Lost(why) => screen.lost(&why),
-                change => picture.clusters(change),
-            },
-            Some(change) = pods.next() => match change? {
-                Change::Lost(why) => screen.lost(&why),
-                change => picture.pods(change),
+            news = watch.next() => match news? {
+                News::Changed => {}
+                News::Lost(why) => screen.lost(&why),
+                News::Stopped(status) => return Err(stopped(status)),
             },
             _ = redraw.tick(), if screen.is_live() => screen.tick(),
             () = at(end) => {
                 let after = timeout.unwrap_or_default();
                 return Err(Failure::TimedOut { after, on: progress.open(), next: next() });
             }
-            _ = interrupt.recv() => return Err(stopped(ExitStatus::Interrupted)),
-            _ = terminate.recv() => return Err(stopped(ExitStatus::Terminated)),
         }
     }
 }

@@ -25,9 +25,9 @@ impl Picture {
         Self {
             clusters: clusters
                 .into_iter()
-                .map(|cluster| (cluster.name_any(), cluster))
+                .map(|cluster| (key(&cluster), cluster))
                 .collect(),
-            pods: pods.into_iter().map(|pod| (pod.name_any(), pod)).collect(),
+            pods: pods.into_iter().map(|pod| (key(&pod), pod)).collect(),
             own_writes: BTreeMap::new(),
         }
     }
@@ -35,8 +35,8 @@ impl Picture {
     /// Puts in a pod as our own write left it.
     pub(crate) fn written(&mut self, pod: Pod) {
         self.own_writes
-            .insert(pod.name_any(), pod.resource_version().unwrap_or_default());
-        self.pods.insert(pod.name_any(), pod);
+            .insert(key(&pod), pod.resource_version().unwrap_or_default());
+        self.pods.insert(key(&pod), pod);
     }
 
     /// What people see of it.
@@ -51,12 +51,12 @@ impl Picture {
     /// A change of clusters.
     pub(super) fn clusters(&mut self, change: Change<CassandraCluster>) {
         match change {
-            Change::Applied(cluster) => drop(self.clusters.insert(cluster.name_any(), cluster)),
-            Change::Deleted(cluster) => drop(self.clusters.remove(&cluster.name_any())),
+            Change::Applied(cluster) => drop(self.clusters.insert(key(&cluster), cluster)),
+            Change::Deleted(cluster) => drop(self.clusters.remove(&key(&cluster))),
             Change::All(clusters) => {
                 self.clusters = clusters
                     .into_iter()
-                    .map(|cluster| (cluster.name_any(), cluster))
+                    .map(|cluster| (key(&cluster), cluster))
                     .collect();
             }
             Change::Lost(_) => {}
@@ -67,7 +67,7 @@ impl Picture {
     pub(super) fn pods(&mut self, change: Change<Pod>) {
         match change {
             Change::Applied(pod) => {
-                let name = pod.name_any();
+                let name = key(&pod);
                 if let Some(version) = self.own_writes.get(&name) {
                     if pod.resource_version().as_ref() != Some(version) {
                         return;
@@ -78,14 +78,19 @@ impl Picture {
             }
             // A pod that is deleted while our write is on its way here is gone, whatever the order.
             Change::Deleted(pod) => {
-                self.own_writes.remove(&pod.name_any());
-                self.pods.remove(&pod.name_any());
+                self.own_writes.remove(&key(&pod));
+                self.pods.remove(&key(&pod));
             }
             Change::All(pods) => {
                 self.own_writes.clear();
-                self.pods = pods.into_iter().map(|pod| (pod.name_any(), pod)).collect();
+                self.pods = pods.into_iter().map(|pod| (key(&pod), pod)).collect();
             }
             Change::Lost(_) => {}
         }
     }
+}
+
+/// Names are unique in a namespace only.
+fn key(object: &impl ResourceExt) -> String {
+    format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any())
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::goal::{Item, ItemState, Progress};
 use crate::host;
@@ -218,9 +218,14 @@ fn news(told: &mut BTreeMap<String, String>, progress: &Progress) -> Vec<String>
         .collect()
 }
 
-/// `1m 5s`.
+/// `1m5s`.
 pub(crate) fn elapsed(since: Timestamp, now: Timestamp) -> String {
-    let seconds = now.duration_since(since).as_secs().max(0);
+    in_words(now.duration_since(since))
+}
+
+/// A length of time, in its two largest units.
+pub(crate) fn in_words(time: SignedDuration) -> String {
+    let seconds = time.as_secs().max(0);
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, seconds) => format!("{seconds}s"),
         (0, minutes, seconds) => format!("{minutes}m{seconds}s"),
@@ -230,7 +235,7 @@ pub(crate) fn elapsed(since: Timestamp, now: Timestamp) -> String {
 }
 
 /// A line that wraps would take two, and the next drawing would begin too low. Colors take no room.
-fn cut(line: &str, width: usize) -> String {
+pub(super) fn cut(line: &str, width: usize) -> String {
     let mut room = width;
     let mut escape = false;
     let mut text = String::new();

@@ -1,6 +1,8 @@
 //! Tables as kubectl prints them, from views.
 
 pub(crate) mod layout;
+pub(crate) mod pace;
+mod progress;
 mod status;
 mod table;
 
@@ -11,6 +13,9 @@ use jiff::Timestamp;
 
 use crate::follow::elapsed;
 pub(crate) use layout::{Detail, Layout};
+pub(crate) use pace::Paces;
+#[cfg(test)]
+pub(crate) use status::fixtures;
 pub(crate) use status::status;
 
 /// kubectl's word for nothing in a cell.

@@ -1,5 +1,7 @@
 //! What clusters are and do, for `status`.
 
+#[cfg(test)]
+pub(crate) mod fixtures;
 mod operations;
 mod pods;
 #[cfg(test)]
@@ -10,6 +12,7 @@ use casskop_types::status::{ActionStatus, Phase};
 
 use super::NONE;
 use super::layout::{Detail, Layout};
+use super::pace::Paces;
 use super::table::{Cell, Table};
 use crate::follow::elapsed;
 use crate::printer::Tone;
@@ -20,11 +23,11 @@ const VALUES: usize = 12;
 const FEW_TROUBLES: usize = 6;
 
 /// One cluster in full; of several a line each, unless more is asked for.
-pub(crate) fn status(views: &[ClusterView], layout: &Layout) -> Vec<String> {
+pub(crate) fn status(views: &[ClusterView], paces: &Paces, layout: &Layout) -> Vec<String> {
     if views.len() > 1 && layout.detail == Detail::Brief {
         return list(views, layout);
     }
-    let full: Vec<Vec<String>> = views.iter().map(|view| one(view, layout)).collect();
+    let full: Vec<Vec<String>> = views.iter().map(|view| one(view, paces, layout)).collect();
     full.join(&String::new())
 }
 
@@ -74,11 +77,11 @@ fn list(views: &[ClusterView], layout: &Layout) -> Vec<String> {
 }
 
 /// Itself, its racks, its pods, its operations.
-fn one(view: &ClusterView, layout: &Layout) -> Vec<String> {
+fn one(view: &ClusterView, paces: &Paces, layout: &Layout) -> Vec<String> {
     let mut lines = itself(view, layout);
     lines.push(String::new());
     lines.extend(racks(view, layout));
-    for part in [pods::lines(view, layout), operations::lines(view, layout)] {
+    for part in [pods::lines(view, layout), operations::lines(view, paces, layout)] {
         if !part.is_empty() {
             lines.push(String::new());
             lines.extend(part);

@@ -6,12 +6,14 @@ use casskop_types::operation::OperationStatus;
 use crate::follow::elapsed;
 use crate::printer::Tone;
 use crate::render::layout::{Detail, Layout};
+use crate::render::pace::Paces;
+use crate::render::progress::{bar, in_numbers};
 use crate::render::table::{Cell, Table};
 
 /// As many operations are shown before `-v` asks for all of them.
 const FEW: usize = 10;
 
-pub(super) fn lines(view: &ClusterView, layout: &Layout) -> Vec<String> {
+pub(super) fn lines(view: &ClusterView, paces: &Paces, layout: &Layout) -> Vec<String> {
     let mut operations: Vec<&OperationView> = view
         .operations
         .iter()
@@ -29,8 +31,13 @@ pub(super) fn lines(view: &ClusterView, layout: &Layout) -> Vec<String> {
     }
     let mut lines = table(shown, layout).lines(layout);
     for operation in shown {
-        if let Some(message) = &operation.message {
-            let text = format!("{} on {}: {message}", operation.name, operation.pod);
+        let speed = paces.speed(operation, layout.now);
+        let numbers = operation
+            .progress
+            .as_ref()
+            .and_then(|progress| in_numbers(progress, speed));
+        for told in [numbers, operation.message.clone()].into_iter().flatten() {
+            let text = format!("{} on {}: {told}", operation.name, operation.pod);
             lines.extend(layout.wrapped(&text, 2));
         }
     }
@@ -74,8 +81,13 @@ fn place(operation: &OperationView) -> usize {
 }
 
 fn table(shown: &[&OperationView], layout: &Layout) -> Table {
+    let bar_of = |operation: &OperationView| operation.progress.as_ref().and_then(bar);
+    let has_bars = shown.iter().any(|operation| bar_of(operation).is_some());
     let has_arguments = shown.iter().any(|operation| operation.argument.is_some());
     let mut header = vec!["OPERATION", "POD", "STATUS", "FOR"];
+    if has_bars {
+        header.push("PROGRESS");
+    }
     if has_arguments {
         header.push("ARGUMENT");
     }
@@ -88,6 +100,9 @@ fn table(shown: &[&OperationView], layout: &Layout) -> Table {
             status(operation),
             operation.started.map(|started| elapsed(started, ended)).into(),
         ];
+        if has_bars {
+            cells.push(bar_of(operation).into());
+        }
         if has_arguments {
             cells.push(operation.argument.clone().into());
         }
@@ -126,10 +141,16 @@ pub(super) fn of_rack(view: &ClusterView, rack: &RackView, layout: &Layout) -> O
             Some(started) => format!("{} {}", operation.name, elapsed(started, layout.now)),
             None => operation.name.to_string(),
         }),
-        [one] => Some(match one.started {
-            Some(started) => format!("{} {}", one.name, elapsed(started, layout.now)),
-            None => one.name.to_string(),
-        }),
+        [one] => Some(
+            match (
+                one.progress.as_ref().and_then(|progress| progress.percent),
+                one.started,
+            ) {
+                (Some(percent), _) => format!("{} {percent}%", one.name),
+                (None, Some(started)) => format!("{} {}", one.name, elapsed(started, layout.now)),
+                (None, None) => one.name.to_string(),
+            },
+        ),
         [first, ..] => Some(format!("{} on {} pods", first.name, running.len())),
     };
     match (runs, queued) {
