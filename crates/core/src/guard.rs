@@ -7,6 +7,7 @@ mod pods;
 mod refusal;
 mod removal;
 mod restart;
+mod tools;
 
 pub use pods::{
     LeftOut, PodPlan, PodScope, PodSelection, PodTarget, pod_operation, selected, source_datacenter,
@@ -14,6 +15,7 @@ pub use pods::{
 pub use refusal::{RackAt, Refusal};
 pub use removal::{From, RemovalPlan, RemovalRequest, removal};
 pub use restart::{RackSelection, RestartPlan, restart, selected_racks};
+pub use tools::{Named, ToolRefusal, better_verb, cqlsh, nodetool};
 
 use crate::view::ClusterView;
 

@@ -28,6 +28,7 @@ pub mod licence;
 pub mod observed;
 pub mod operations;
 pub mod plan;
+pub mod preview;
 pub mod quantity;
 pub mod questions;
 pub mod rack;

@@ -122,12 +122,19 @@ pub fn plan(cluster: &ValidatedCluster, observed: &Observed, now: Timestamp) -> 
     }
 }
 
+/// Whether a user has paused the cluster.
+pub fn is_paused(cluster: &CassandraCluster) -> bool {
+    let annotations = cluster.metadata.annotations.as_ref();
+    annotations
+        .and_then(|annotations| annotations.get(PAUSED))
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
 /// The plan for a cluster that a user has paused: it is said, and nothing is done. `None` for any other.
 ///
 /// What runs in nodes goes on there; its end is recorded once the cluster is resumed.
 pub fn pause(cluster: &CassandraCluster, now: Timestamp) -> Option<Plan> {
-    let value = cluster.metadata.annotations.as_ref()?.get(PAUSED)?;
-    if !value.eq_ignore_ascii_case("true") {
+    if !is_paused(cluster) {
         return None;
     }
     let stored = cluster.status.clone().unwrap_or_default();

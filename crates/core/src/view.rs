@@ -5,8 +5,10 @@ mod nodes;
 mod operations;
 mod rack_ref;
 mod racks;
+pub mod seeds;
 #[cfg(test)]
 pub(crate) mod tests;
+pub mod tree;
 
 use casskop_types::CassandraCluster;
 use casskop_types::conditions::{self, ConditionStatus, ConditionType};

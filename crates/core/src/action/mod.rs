@@ -31,12 +31,13 @@ use step::StepKind;
 
 pub(crate) use conclude::initializing;
 pub(crate) use new_datacenter::awaiting as awaiting_rebuild;
+pub(crate) use rolling::{changed_fields, restarts_pods};
 pub(crate) use scale_down::{asks_for_replication, may_be_emptied};
 pub(crate) use storage::{
     all_may as may_grow, needs_claims as grows_volumes, refused as refused_growth,
     snapshot as copied_statefulset, trials as growth_trials,
 };
-pub(crate) use wanted::anything_wanted;
+pub(crate) use wanted::{anything_wanted, wanted_of};
 
 /// How soon the ring is asked again while it does not agree: no watch tells.
 const ASK_AGAIN: SignedDuration = SignedDuration::from_secs(1);

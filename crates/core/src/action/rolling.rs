@@ -157,6 +157,36 @@ pub(super) fn template_change(
     })
 }
 
+/// Fields of a rack's StatefulSet that are not as the spec wants them.
+pub(crate) fn changed_fields(
+    cluster: &ValidatedCluster,
+    rack: &Rack<'_>,
+    stored: &StatefulSet,
+) -> Vec<String> {
+    let seeds = desired::stored_seeds(cluster, stored);
+    let wanted = template(cluster, rack, stored, &seeds, None);
+    diff::template_differs(&wanted, stored).unwrap_or_default()
+}
+
+/// Whether an action restarts nodes that are there.
+pub(crate) fn restarts_pods(action: ClusterAction) -> bool {
+    match action {
+        ClusterAction::UpdateConfigMap
+        | ClusterAction::UpdateDockerImage
+        | ClusterAction::UpdateSeedList
+        | ClusterAction::RollingRestart
+        | ClusterAction::UpdateResources
+        | ClusterAction::UpdateStatefulSet => true,
+        ClusterAction::Initializing
+        | ClusterAction::ScaleUp
+        | ClusterAction::ScaleDown
+        | ClusterAction::ActionDeleteDc
+        | ClusterAction::ActionDeleteRack
+        | ClusterAction::CorrectCrdConfig
+        | ClusterAction::StorageUpsize => false,
+    }
+}
+
 fn template(
     cluster: &ValidatedCluster,
     rack: &Rack<'_>,

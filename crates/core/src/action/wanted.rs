@@ -142,6 +142,24 @@ fn newly_wanted(
         .flatten()
 }
 
+/// Everything that a rack's spec asks for and its StatefulSet does not have, in the order in which it would be done.
+pub(crate) fn wanted_of(
+    cluster: &ValidatedCluster,
+    rack: &Rack<'_>,
+    stored: &StatefulSet,
+) -> Vec<ClusterAction> {
+    let mut actions = Vec::new();
+    for action in newly_wanted(cluster, rack, stored) {
+        // A new template restarts the pods as well.
+        let rolled =
+            action == ClusterAction::RollingRestart && actions.iter().copied().any(rolling::restarts_pods);
+        if !rolled && !actions.contains(&action) {
+            actions.push(action);
+        }
+    }
+    actions
+}
+
 /// The queued record stands for the flag from now on. The status is written before this effect.
 fn reset_flag(rack: &Rack<'_>, rack_status: &RackStatus, steps: &mut Steps) {
     let queued = rack_status.cassandra_last_action.as_ref().is_some_and(|action| {

@@ -11,6 +11,9 @@ use crate::view::{PodState, RackRef};
 /// A request that is not written. The texts name the object first and end with what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
+    /// One of Cassandra's own tools is not run.
+    #[error(transparent)]
+    Tool(#[from] super::ToolRefusal),
     /// The namespace has no cluster of that name.
     #[error("cassandracluster `{name}` not found; {}", clusters_here(known))]
     NoSuchCluster {
@@ -232,6 +235,7 @@ impl Refusal {
             Self::PodNotRunning { .. } | Self::NoFreeNode { .. } => "not-running",
             Self::RemovesLiveNode { .. } | Self::RemovesItself { .. } => "live-node",
             Self::NoAddress { .. } => "address",
+            Self::Tool(_) => "tool",
         }
     }
 }
