@@ -11,7 +11,7 @@ pub(crate) enum ExitStatus {
     Failure,
     /// The command line or the request is wrong; nothing was written.
     Refused,
-    /// `status --exit-code`: a cluster is not healthy.
+    /// `status --exit-code`: a cluster is not healthy. `check`: something that is needed does not work.
     Unhealthy,
     /// `--timeout` passed. The request stays.
     TimedOut,
@@ -19,6 +19,8 @@ pub(crate) enum ExitStatus {
     Interrupted,
     /// SIGTERM while waiting. The request stays.
     Terminated,
+    /// A command run in a pod ended with this code.
+    Command(u8),
 }
 
 impl ExitStatus {
@@ -34,6 +36,7 @@ impl ExitStatus {
             // 128 + the number of the signal, as shells report it.
             Self::Interrupted => 130,
             Self::Terminated => 143,
+            Self::Command(code) => code,
         }
     }
 }

@@ -14,6 +14,29 @@ pub(crate) enum Failure {
     /// The request cannot be right; nothing was written.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The request fits nothing that is there; nothing was written.
+    #[error("{0}")]
+    Wrong(String),
+    /// A command could not be run in a pod, or nobody saw its end.
+    #[error("cannot run the command in pod `{pod}`: {reason}")]
+    Exec {
+        /// The pod.
+        pod: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {}: {cause}", path.display())]
+    File {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        #[source]
+        cause: io::Error,
+    },
+    /// The terminal does not give its keys away.
+    #[error("cannot use the terminal: {0}; try again with standard input from a file")]
+    Terminal(#[source] io::Error),
     /// No API server to talk to.
     #[error(transparent)]
     Access(Box<AccessError>),
@@ -91,7 +114,7 @@ impl Failure {
     /// What the shell is told.
     pub(crate) fn status(&self) -> ExitStatus {
         match self {
-            Self::Refused(_) => ExitStatus::Refused,
+            Self::Refused(_) | Self::Wrong(_) => ExitStatus::Refused,
             Self::TimedOut { .. } => ExitStatus::TimedOut,
             Self::Stopped { status, .. } => *status,
             Self::Access(_)
@@ -99,6 +122,9 @@ impl Failure {
             | Self::Contended { .. }
             | Self::Partly { .. }
             | Self::Ended(_)
+            | Self::Exec { .. }
+            | Self::File { .. }
+            | Self::Terminal(_)
             | Self::Render(_)
             | Self::Output(_)
             | Self::Runtime(_) => ExitStatus::Failure,

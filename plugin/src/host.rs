@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::cli::{self, Color};
 use crate::commands;
+use crate::complete;
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::invocation::Invocation;
@@ -71,6 +72,9 @@ impl Screen {
 impl Host<'_> {
     /// One whole run, from the command line to the exit status.
     pub(crate) fn run(self, args: &[OsString]) -> ExitStatus {
+        if let Some(words) = complete::asked(args) {
+            return complete::complete(&words, &mut Printer::plain(self));
+        }
         let invocation = Invocation::of(args.first().map(OsString::as_os_str));
         let (cli, mut printer) = match cli::parse(&invocation, args) {
             Ok(cli) => {

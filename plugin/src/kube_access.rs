@@ -1,16 +1,22 @@
 //! The API server: which one, as whom, and what it means when it does not do what it is asked.
 
+mod call;
+mod error;
+
 use std::future::Future;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use casskop_types::CassandraCluster;
 use k8s_openapi::api::core::v1::Pod;
+use kube::api::{ApiResource, DynamicObject};
+use kube::client::UpgradeConnectionError;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::core::{NamespaceResourceScope, Status};
 use kube::{Api, Client, Config, Resource};
 
 use crate::cli::GlobalFlags;
+pub(crate) use call::{Call, Kind};
+pub(crate) use error::{AccessError, CallError};
 
 /// Recorded by the API server as the writer of what the plugin writes.
 pub(crate) const FIELD_MANAGER: &str = "kubectl-casskop";
@@ -43,145 +49,6 @@ pub(crate) struct Place {
     pub(crate) context: String,
     /// The user, as the kubeconfig or `--as` names it.
     pub(crate) user: String,
-}
-
-/// There is no way to an API server.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum AccessError {
-    /// No kubeconfig.
-    #[error("cannot read the kubeconfig {path}: {cause}; name one with --kubeconfig or in KUBECONFIG", path = path.display())]
-    Kubeconfig {
-        path: PathBuf,
-        #[source]
-        cause: std::io::Error,
-    },
-    /// The kubeconfig has no such context.
-    #[error("the kubeconfig has no context `{context}`; it has {known}")]
-    Context { context: String, known: String },
-    /// No context is chosen.
-    #[error("no context is chosen; choose one with --context or `kubectl config use-context`: {known}")]
-    NoContext { known: String },
-    /// The kubeconfig cannot be used.
-    #[error("cannot use the kubeconfig: {cause}; check it with `kubectl config view --minify`")]
-    Config {
-        #[source]
-        cause: KubeconfigError,
-    },
-    /// No client can be made of it.
-    #[error("cannot prepare requests to API server {server} of context `{context}`: {cause}")]
-    Client {
-        server: String,
-        context: String,
-        #[source]
-        cause: kube::Error,
-    },
-}
-
-/// A request, in the words of messages: `patch pods demo-dc1-rack1-0`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Call {
-    /// The verb of roles.
-    pub(crate) verb: &'static str,
-    /// The resource.
-    pub(crate) resource: Kind,
-    /// The object, if it is one.
-    pub(crate) name: Option<String>,
-}
-
-/// The resources the plugin uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Pods,
-    Clusters,
-}
-
-impl Kind {
-    /// As `kubectl auth can-i` takes it.
-    const fn resource(self) -> &'static str {
-        match self {
-            Self::Pods => "pods",
-            Self::Clusters => "cassandraclusters.db.orange.com",
-        }
-    }
-}
-
-/// The API server did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum CallError {
-    /// It cannot be reached.
-    #[error(
-        "cannot reach API server {server} of context `{context}`: {reason}; \
-         check the server and the network with `kubectl cluster-info --context {context}`"
-    )]
-    Unreachable {
-        server: String,
-        context: String,
-        reason: String,
-        #[source]
-        cause: kube::Error,
-    },
-    /// It does not answer in time.
-    #[error(
-        "API server {server} of context `{context}` did not answer within {}; try again, or give it longer with --request-timeout",
-        crate::failure::seconds(*after)
-    )]
-    Late {
-        server: String,
-        context: String,
-        after: Duration,
-    },
-    /// It does not know the user.
-    #[error(
-        "API server {server} does not accept the credentials of user `{user}` of context `{context}`; log in again, or choose another --user or --context"
-    )]
-    Unauthorized {
-        server: String,
-        context: String,
-        user: String,
-    },
-    /// The user may not.
-    #[error(
-        "user `{user}` must not {verb} {resource} in namespace `{namespace}`; \
-         ask for a Role with verb `{verb}` on resource `{resource}`, and check with `kubectl auth can-i {verb} {resource} --namespace {namespace}`"
-    )]
-    Forbidden {
-        user: String,
-        verb: &'static str,
-        resource: &'static str,
-        namespace: String,
-    },
-    /// The user may not look into all namespaces.
-    #[error(
-        "user `{user}` must not {verb} {resource} in all namespaces; ask for a ClusterRole with verb `{verb}` on resource \
-         `{resource}`, or look into one namespace with --namespace"
-    )]
-    ForbiddenEverywhere {
-        user: String,
-        verb: &'static str,
-        resource: &'static str,
-    },
-    /// The CRD is not installed.
-    #[error(
-        "API server {server} of context `{context}` does not know cassandraclusters: their CustomResourceDefinition is not installed; \
-         install it with `kubectl apply --server-side -f crds/`"
-    )]
-    NoSuchResource { server: String, context: String },
-    /// The object is gone.
-    #[error("{object} not found in namespace `{namespace}`")]
-    NotFound { object: String, namespace: String },
-    /// The object is not as the request supposed.
-    #[error("{object} was changed by somebody else meanwhile; try again")]
-    Changed { object: String },
-    /// Anything else.
-    #[error("cannot {verb} {object} in namespace `{namespace}`: {reason}")]
-    Other {
-        verb: &'static str,
-        object: String,
-        namespace: String,
-        reason: String,
-        #[source]
-        cause: kube::Error,
-    },
 }
 
 impl Access {
@@ -259,7 +126,8 @@ impl Access {
         self.api()
     }
 
-    fn api<K>(&self) -> Api<K>
+    /// Objects of a kind in the namespace.
+    pub(crate) fn api<K>(&self) -> Api<K>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
     {
@@ -267,6 +135,38 @@ impl Access {
             Reach::Namespace => Api::namespaced(self.client.clone(), &self.place.namespace),
             Reach::Everywhere => Api::all(self.client.clone()),
         }
+    }
+
+    /// Objects of a kind in another namespace.
+    pub(crate) fn within<K>(&self, namespace: &str) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    /// Objects of a kind in all namespaces, or of a kind that is in none.
+    pub(crate) fn everywhere<K: Resource<DynamicType = ()>>(&self) -> Api<K> {
+        Api::all(self.client.clone())
+    }
+
+    /// Objects of a kind that only the request knows, in a namespace or in none.
+    pub(crate) fn dynamic(&self, resource: &ApiResource, namespace: Option<&str>) -> Api<DynamicObject> {
+        match namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, resource),
+            None => Api::all_with(self.client.clone(), resource),
+        }
+    }
+
+    /// Version of the API server, for example `v1.34.4`.
+    pub(crate) async fn server_version(&self) -> Result<String, CallError> {
+        let call = Call {
+            verb: "get",
+            resource: Kind::ServerVersion,
+            name: None,
+        };
+        let version = self.call(&call, self.client.apiserver_version()).await?;
+        Ok(version.git_version)
     }
 
     /// Makes one request, and explains what goes wrong.
@@ -348,6 +248,18 @@ impl Access {
                     context: place.context,
                     reason: deepest(&cause),
                     cause,
+                }
+            }
+            kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(code)) if code == 403 => {
+                CallError::ForbiddenExec {
+                    user: place.user,
+                    namespace: place.namespace,
+                }
+            }
+            kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(code)) if code == 404 => {
+                CallError::NotFound {
+                    object: format!("pod `{}`", call.name.as_deref().unwrap_or_default()),
+                    namespace: place.namespace,
                 }
             }
             cause => CallError::Other {

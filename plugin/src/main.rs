@@ -2,6 +2,8 @@
 
 mod cli;
 mod commands;
+mod complete;
+mod exec;
 mod exit;
 mod failure;
 mod follow;
@@ -10,6 +12,7 @@ mod invocation;
 mod kube_access;
 mod printer;
 mod render;
+mod report;
 mod request;
 #[cfg(test)]
 mod tests;

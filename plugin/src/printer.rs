@@ -49,6 +49,15 @@ impl Ink {
     }
 }
 
+/// Where the output of a command in a pod goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stream {
+    /// Standard output.
+    Out,
+    /// Standard error.
+    Err,
+}
+
 /// Meaning of a color; every colored text says the same in words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tone {
@@ -178,6 +187,16 @@ impl<'a> Printer<'a> {
         }
     }
 
+    /// A result in the form that was asked for: text for people (nothing if it is empty), names, or a value.
+    pub(crate) fn result(&mut self, text: &str, names: &[String], value: &Value) -> Result<(), Failure> {
+        match self.format {
+            OutputFormat::Text if text.is_empty() => Ok(()),
+            OutputFormat::Text => self.line(text),
+            OutputFormat::Name => names.iter().try_for_each(|name| self.line(name)),
+            OutputFormat::Json | OutputFormat::Yaml => self.value(value),
+        }
+    }
+
     /// A value as JSON or YAML.
     pub(crate) fn value(&mut self, value: &Value) -> Result<(), Failure> {
         let text = match self.format {
@@ -187,6 +206,17 @@ impl<'a> Printer<'a> {
             _ => format!("{value:#}\n"),
         };
         self.out.write_all(text.as_bytes()).map_err(Failure::Output)
+    }
+
+    /// Output of something else, as it is and at once.
+    pub(crate) fn pass(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), Failure> {
+        let to: &mut dyn Write = match stream {
+            Stream::Out => self.out,
+            Stream::Err => self.err,
+        };
+        to.write_all(bytes)
+            .and_then(|()| to.flush())
+            .map_err(Failure::Output)
     }
 
     /// A remark that is no result.
@@ -263,7 +293,9 @@ pub(crate) fn resource_name<K: Resource<DynamicType = ()>>() -> String {
 }
 
 /// An object as kubectl shows it: with its type, without `managedFields`.
-fn shown<K: Resource<DynamicType = ()> + Serialize>(object: &K) -> Result<Value, serde_json::Error> {
+pub(crate) fn shown<K: Resource<DynamicType = ()> + Serialize>(
+    object: &K,
+) -> Result<Value, serde_json::Error> {
     let mut value = serde_json::to_value(object)?;
     if let Some(fields) = value.as_object_mut() {
         fields

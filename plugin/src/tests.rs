@@ -83,8 +83,25 @@ fn help_shows_what_was_typed_and_what_can_be() {
           rebuild         Stream a node's data from another datacenter
           removenode      Take a lost node out of the ring
 
+        Clusters:
+          plan            Show what the operator would do with an edited manifest
+          reconcile       Keep the operator from working on a cluster, or let it go on
+
+        Looking closer:
+          tree            Show the objects of a cluster as a tree, and whether they are ready
+          seeds           Show the seeds of a cluster, and whether their names lead to them
+          logs            Show logs of pods, all at once
+          nodetool        Run Cassandra's nodetool in pods
+          cqlsh           Open a CQL shell in a pod
+
+        When something is wrong:
+          check           Check permissions, definitions, the operator and names before they are needed
+          report          Write what a person who helps has to see, without secrets
+
         Other:
-          version         Show the version of this plugin
+          install         Install, or bring up to date, the definition, the roles and the operator
+          version         Show the versions of the plugin, the operator, the definitions and Cassandra
+          completion      Print what makes a shell complete the plugin's words
 
         Global flags:
           -n, --namespace <NAMESPACE>       Namespace of the clusters
@@ -205,16 +222,89 @@ fn usage_errors_are_on_stderr_and_end_with_2() {
 }
 
 #[test]
-fn the_version_needs_no_cluster() {
-    assert_snapshot!(run("kubectl-casskop version"), @r"
+fn the_plugins_own_version_needs_no_cluster() {
+    assert_snapshot!(run("kubectl-casskop version --client"), @r"
         exit 0
         --- stdout
         kubectl-casskop 0.1.0
     ");
-    assert_snapshot!(run("kubectl-casskop version -o yaml"), @r"
+    assert_snapshot!(run("kubectl-casskop version --client -o yaml"), @r"
         exit 0
         --- stdout
         clientVersion: 0.1.0
+    ");
+}
+
+#[test]
+fn without_a_cluster_the_plugins_own_version_is_told_all_the_same() {
+    assert_snapshot!(run_with_kubeconfig("kubectl-casskop version"), @r"
+        exit 1
+        --- stdout
+        kubectl-casskop 0.1.0
+        --- stderr
+        error: cannot reach API server http://127.0.0.1:1 of context `lab`: Connection refused (os error 111); check the server and the network with `kubectl cluster-info --context lab`
+    ");
+}
+
+#[test]
+fn an_installation_is_shown_without_a_server() {
+    let shown = run_with_kubeconfig(
+        "kubectl-casskop install --dry-run --crd demo --image registry/casskop-operator:0.1.0",
+    );
+    assert_snapshot!(shown, @r"
+        exit 0
+        --- stdout
+        customresourcedefinition.apiextensions.k8s.io/cassandraclusters.db.orange.com serverside-applied (dry run)
+        namespace/casskop-operator serverside-applied (dry run)
+        serviceaccount/casskop-operator serverside-applied (dry run)
+        role.rbac.authorization.k8s.io/casskop-operator serverside-applied (dry run)
+        rolebinding.rbac.authorization.k8s.io/casskop-operator serverside-applied (dry run)
+        role.rbac.authorization.k8s.io/casskop-operator-lease serverside-applied (dry run)
+        rolebinding.rbac.authorization.k8s.io/casskop-operator-lease serverside-applied (dry run)
+        deployment.apps/casskop-operator serverside-applied (dry run)
+        serviceaccount/cassandra-cluster-node serverside-applied (dry run)
+        role.rbac.authorization.k8s.io/cassandra-cluster-node serverside-applied (dry run)
+        rolebinding.rbac.authorization.k8s.io/cassandra-cluster-node serverside-applied (dry run)
+    ");
+}
+
+#[test]
+fn words_are_completed_as_kubectl_asks_for_them() {
+    assert_snapshot!(run("/usr/local/bin/kubectl_complete-casskop reco"), @r"
+        exit 0
+        --- stdout
+        reconcile	Keep the operator from working on a cluster, or let it go on
+        :4
+    ");
+    assert_snapshot!(run("kubectl-casskop __complete completion p"), @r"
+        exit 0
+        --- stdout
+        powershell
+        :4
+    ");
+    assert_snapshot!(run("kubectl_complete-casskop tree --kubeconfig x"), @r"
+        exit 0
+        --- stdout
+        :0
+    ");
+}
+
+#[test]
+fn completion_is_silent_where_nobody_answers() {
+    let file = kubeconfig();
+    let path = file.path().display();
+    for line in [
+        format!("kubectl_complete-casskop --kubeconfig {path} restart --crd x"),
+        "kubectl_complete-casskop --kubeconfig /nowhere/config restart --crd x".to_owned(),
+        "kubectl_complete-casskop --nonsense x".to_owned(),
+    ] {
+        assert_eq!(run(&line), "exit 0\n--- stdout\n:4\n", "{line}");
+    }
+    assert_snapshot!(run(&format!("kubectl_complete-casskop --kubeconfig {path} --context p")), @r"
+        exit 0
+        --- stdout
+        prod
+        :4
     ");
 }
 
@@ -265,7 +355,7 @@ impl Write for ClosedPipe {
 
 #[test]
 fn a_reader_that_has_seen_enough_is_no_failure() {
-    for line in ["kubectl-casskop version", "kubectl-casskop --help"] {
+    for line in ["kubectl-casskop version --client", "kubectl-casskop --help"] {
         let mut err = Vec::new();
         assert_eq!(
             run_to(line, &mut ClosedPipe, &mut err),

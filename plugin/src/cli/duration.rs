@@ -14,7 +14,7 @@ impl Limit {
 }
 
 /// Reads a [`Limit`].
-pub(super) fn limit(text: &str) -> Result<Limit, String> {
+pub(crate) fn limit(text: &str) -> Result<Limit, String> {
     let seconds = text.parse::<u64>().ok().map(Duration::from_secs);
     let duration = match seconds {
         Some(duration) => duration,

@@ -34,7 +34,7 @@ pub(crate) struct GlobalFlags {
     pub(crate) impersonate_groups: Vec<String>,
     /// How long one request to the API server may take; 0 for no limit
     #[arg(long, global = true, value_name = "DURATION", value_parser = duration::limit, default_value = "30s")]
-    request_timeout: Option<Limit>,
+    pub(crate) request_timeout: Option<Limit>,
     /// Form of the result: lines for people, or the written objects
     #[arg(
         short,

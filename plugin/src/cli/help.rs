@@ -14,7 +14,10 @@ const GROUPS: &[(&str, &[&str])] = &[
         "Operations on nodes",
         &["cleanup", "rebuild", "upgradesstables", "removenode"],
     ),
-    ("Other", &["version"]),
+    ("Clusters", &["plan", "reconcile"]),
+    ("Looking closer", &["tree", "seeds", "logs", "nodetool", "cqlsh"]),
+    ("When something is wrong", &["check", "report"]),
+    ("Other", &["install", "version", "completion"]),
 ];
 
 /// The name under which examples are written in the source.

@@ -12,10 +12,14 @@ use std::ffi::OsString;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+pub(crate) use duration::{Limit, limit};
 pub(crate) use flags::{AfterWriting, Color, GlobalFlags, OutputFormat, WaitFlags};
 pub(crate) use targets::{PodTargets, Step};
 
-use crate::commands::{cleanup, rebuild, removenode, restart, status, upgradesstables, version};
+use crate::commands::{
+    check, cleanup, completion, cqlsh, install, logs, nodetool, plan, rebuild, reconcile, removenode, report,
+    restart, seeds, status, tree, upgradesstables, version,
+};
 use crate::invocation::Invocation;
 
 /// Ask the operator for day-2 work on Cassandra clusters, and watch it being done.
@@ -45,7 +49,18 @@ pub(crate) enum Verb {
     Rebuild(rebuild::Args),
     #[command(visible_alias = "remove")]
     Removenode(removenode::Args),
+    Plan(plan::Args),
+    Reconcile(reconcile::Args),
+    Tree(tree::Args),
+    Seeds(seeds::Args),
+    Logs(logs::Args),
+    Nodetool(nodetool::Args),
+    Cqlsh(cqlsh::Args),
+    Check(check::Args),
+    Report(report::Args),
+    Install(install::Args),
     Version(version::Args),
+    Completion(completion::Args),
 }
 
 /// The tree of commands as it is shown: named as it was called, verbs in groups.
@@ -79,7 +94,20 @@ impl Verb {
             Self::Upgradesstables(args) => args.request.incomplete().map(|text| ("upgradesstables", text)),
             Self::Rebuild(args) => args.incomplete().map(|text| ("rebuild", text)),
             Self::Removenode(args) => args.incomplete().map(|text| ("removenode", text)),
-            Self::Restart(_) | Self::Status(_) | Self::Version(_) => None,
+            Self::Restart(_)
+            | Self::Status(_)
+            | Self::Plan(_)
+            | Self::Reconcile(_)
+            | Self::Tree(_)
+            | Self::Seeds(_)
+            | Self::Logs(_)
+            | Self::Nodetool(_)
+            | Self::Cqlsh(_)
+            | Self::Completion(_)
+            | Self::Check(_)
+            | Self::Report(_)
+            | Self::Install(_)
+            | Self::Version(_) => None,
         }
     }
 }

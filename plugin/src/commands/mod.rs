@@ -1,11 +1,22 @@
 //! One file a verb: its arguments, and what it does. `run` is the only place that lists them.
 
+pub(crate) mod check;
 pub(crate) mod cleanup;
+pub(crate) mod completion;
+pub(crate) mod cqlsh;
+pub(crate) mod install;
+pub(crate) mod logs;
+pub(crate) mod nodetool;
+pub(crate) mod plan;
 mod pod_operation;
 pub(crate) mod rebuild;
+pub(crate) mod reconcile;
 pub(crate) mod removenode;
+pub(crate) mod report;
 pub(crate) mod restart;
+pub(crate) mod seeds;
 pub(crate) mod status;
+pub(crate) mod tree;
 pub(crate) mod upgradesstables;
 pub(crate) mod version;
 
@@ -17,8 +28,13 @@ use crate::printer::Printer;
 
 /// Carries out a parsed command line. Nothing of a runtime or of TLS is set up before it is known to be needed.
 pub(crate) fn run(cli: &Cli, printer: &mut Printer<'_>) -> Result<ExitStatus, Failure> {
-    if let Verb::Version(args) = &cli.verb {
-        return version::run(args, printer);
+    if let Verb::Version(args) = &cli.verb
+        && let Some(status) = version::client(args, printer)?
+    {
+        return Ok(status);
+    }
+    if let Verb::Completion(args) = &cli.verb {
+        return completion::run(args, printer);
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -38,7 +54,18 @@ pub(crate) fn run(cli: &Cli, printer: &mut Printer<'_>) -> Result<ExitStatus, Fa
             Verb::Upgradesstables(args) => upgradesstables::run(args, &access, printer).await,
             Verb::Rebuild(args) => rebuild::run(args, &access, printer).await,
             Verb::Removenode(args) => removenode::run(args, &access, printer).await,
-            Verb::Version(args) => version::run(args, printer),
+            Verb::Plan(args) => plan::run(args, &access, printer).await,
+            Verb::Reconcile(args) => reconcile::run(args, &access, printer).await,
+            Verb::Tree(args) => tree::run(args, &access, printer).await,
+            Verb::Seeds(args) => seeds::run(args, &access, printer).await,
+            Verb::Logs(args) => logs::run(args, &access, printer).await,
+            Verb::Nodetool(args) => nodetool::run(args, &access, printer).await,
+            Verb::Cqlsh(args) => cqlsh::run(args, &access, printer).await,
+            Verb::Check(args) => check::run(args, &access, printer).await,
+            Verb::Report(args) => report::run(args, &access, printer).await,
+            Verb::Install(args) => install::run(args, &access, printer).await,
+            Verb::Completion(args) => completion::run(args, printer),
+            Verb::Version(_) => version::run(&access, printer).await,
         }
     })
 }

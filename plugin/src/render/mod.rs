@@ -5,6 +5,7 @@ pub(crate) mod pace;
 mod progress;
 mod status;
 mod table;
+mod tools;
 
 use casskop_core::view::{ClusterView, NodeView};
 use casskop_types::operation::OperationName;
@@ -17,6 +18,7 @@ pub(crate) use pace::Paces;
 #[cfg(test)]
 pub(crate) use status::fixtures;
 pub(crate) use status::status;
+pub(crate) use tools::{preview, rows, seeds, tree};
 
 /// kubectl's word for nothing in a cell.
 const NONE: &str = "<none>";

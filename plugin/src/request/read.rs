@@ -54,6 +54,25 @@ pub(crate) async fn cluster(access: &Access, name: &str) -> Result<CassandraClus
     }
 }
 
+/// The cluster of that name, or the only one of the namespace.
+pub(crate) async fn the_cluster(access: &Access, name: Option<&str>) -> Result<CassandraCluster, Failure> {
+    if let Some(name) = name {
+        return cluster(access, name).await;
+    }
+    let mut found = clusters(access).await?.items;
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        0 => Err(Refusal::NoCluster.into()),
+        _ => Err(Refusal::SeveralClusters {
+            known: found
+                .into_iter()
+                .filter_map(|cluster| cluster.metadata.name)
+                .collect(),
+        }
+        .into()),
+    }
+}
+
 /// The pods of one cluster, and the version of the list.
 pub(crate) async fn pods_of(access: &Access, cluster: &str) -> Result<(Vec<Pod>, String), Failure> {
     let list = pods(access, &selector(Some(cluster))).await?;

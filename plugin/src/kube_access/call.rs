@@ -1,0 +1,69 @@
+//! Requests, in the words of messages and of roles.
+
+/// A request, in the words of messages: `patch pods demo-dc1-rack1-0`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Call {
+    /// The verb of roles.
+    pub(crate) verb: &'static str,
+    /// The resource.
+    pub(crate) resource: Kind,
+    /// The object, if it is one.
+    pub(crate) name: Option<String>,
+}
+
+/// The resources the plugin uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Pods,
+    PodExec,
+    PodLog,
+    Clusters,
+    StatefulSets,
+    Claims,
+    Services,
+    EndpointSlices,
+    Budgets,
+    ConfigMaps,
+    Deployments,
+    Definitions,
+    Namespaces,
+    Accounts,
+    AccessReviews,
+    Leases,
+    Events,
+    Roles,
+    RoleBindings,
+    ClusterRoles,
+    ClusterRoleBindings,
+    ServerVersion,
+}
+
+impl Kind {
+    /// As `kubectl auth can-i` takes it.
+    pub(super) const fn resource(self) -> &'static str {
+        match self {
+            Self::Pods => "pods",
+            Self::PodExec => "pods/exec",
+            Self::PodLog => "pods/log",
+            Self::Clusters => "cassandraclusters.db.orange.com",
+            Self::StatefulSets => "statefulsets.apps",
+            Self::Claims => "persistentvolumeclaims",
+            Self::Services => "services",
+            Self::EndpointSlices => "endpointslices.discovery.k8s.io",
+            Self::Budgets => "poddisruptionbudgets.policy",
+            Self::ConfigMaps => "configmaps",
+            Self::Deployments => "deployments.apps",
+            Self::Definitions => "customresourcedefinitions.apiextensions.k8s.io",
+            Self::Namespaces => "namespaces",
+            Self::Accounts => "serviceaccounts",
+            Self::AccessReviews => "selfsubjectaccessreviews.authorization.k8s.io",
+            Self::Leases => "leases.coordination.k8s.io",
+            Self::Events => "events",
+            Self::Roles => "roles.rbac.authorization.k8s.io",
+            Self::RoleBindings => "rolebindings.rbac.authorization.k8s.io",
+            Self::ClusterRoles => "clusterroles.rbac.authorization.k8s.io",
+            Self::ClusterRoleBindings => "clusterrolebindings.rbac.authorization.k8s.io",
+            Self::ServerVersion => "version",
+        }
+    }
+}
