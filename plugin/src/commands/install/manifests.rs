@@ -72,9 +72,10 @@ fn place(object: &mut Value, wanted: &Wanted) {
     if object["kind"] == "Namespace" {
         object["metadata"]["name"] = json!(wanted.operator_namespace);
     }
-    rename(&mut object["metadata"]["namespace"], wanted);
-    for subject in object["subjects"].as_array_mut().into_iter().flatten() {
-        rename(&mut subject["namespace"], wanted);
+    rename(object.pointer_mut("/metadata/namespace"), wanted);
+    let subjects = object.get_mut("subjects").and_then(Value::as_array_mut);
+    for subject in subjects.into_iter().flatten() {
+        rename(subject.get_mut("namespace"), wanted);
     }
     if object["kind"] == "ClusterRoleBinding" && wanted.operator_namespace != OPERATOR_IN_FILES {
         // Two operators in one cluster are two bindings.
@@ -94,7 +95,11 @@ fn place(object: &mut Value, wanted: &Wanted) {
     }
 }
 
-fn rename(namespace: &mut Value, wanted: &Wanted) {
+/// Indexing would make a field that is not there, and the API server refuses fields it does not know.
+fn rename(namespace: Option<&mut Value>, wanted: &Wanted) {
+    let Some(namespace) = namespace else {
+        return;
+    };
     let renamed = match namespace.as_str() {
         Some(OPERATOR_IN_FILES) => &wanted.operator_namespace,
         Some(CLUSTERS_IN_FILES) => &wanted.clusters_namespace,
@@ -129,6 +134,13 @@ mod tests {
                     assert!(["ops", "data"].contains(&place), "{object}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn no_field_is_made_up() {
+        for object in manifests(&wanted(Reach::Namespace)).unwrap() {
+            assert!(!object.to_string().contains("null"), "{object}");
         }
     }
 
