@@ -22,6 +22,10 @@ pub(crate) enum Command {
     Lab(LabCommand),
     /// Write crds/ from the types
     Crds,
+    /// Write docs/plugin/ from the plugin's command line
+    Docs,
+    /// Build archives of the plugin, and krew's manifest for them, into target/package/
+    Package(PackageOptions),
     /// Run the tests, all of them or some layers
     Test(TestOptions),
     /// Show the main job end to end: a ring, a rolling restart, a cleanup
@@ -66,6 +70,13 @@ pub(crate) enum LabCommand {
     /// Take a lab down when standard input ends
     #[command(hide = true)]
     Reap { directory: PathBuf },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PackageOptions {
+    /// Rust's name of a platform; repeat it for several
+    #[arg(long, value_name = "TRIPLE", default_value = "x86_64-unknown-linux-musl")]
+    pub(crate) target: Vec<String>,
 }
 
 #[derive(Debug, Args)]

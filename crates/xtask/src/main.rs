@@ -5,7 +5,9 @@ mod cargo;
 mod cli;
 mod crds;
 mod demo;
+mod docs;
 mod lab;
+mod package;
 mod printer;
 mod setup;
 mod test;
@@ -38,6 +40,8 @@ fn run(cli: Cli, printer: &Printer) -> Result<ExitCode> {
             Command::Setup(options) => setup::run(&options, printer).map(|()| ExitCode::SUCCESS),
             Command::Lab(command) => lab::run(command, printer).await.map(|()| ExitCode::SUCCESS),
             Command::Crds => crds::run(printer).map(|()| ExitCode::SUCCESS),
+            Command::Docs => docs::run(printer).map(|()| ExitCode::SUCCESS),
+            Command::Package(options) => package::run(&options, printer).map(|()| ExitCode::SUCCESS),
             Command::Test(options) => test::run(&options, printer).await,
             Command::Demo(options) => demo::run(&options, printer).await,
             Command::Bench => bench::run(printer).await,

@@ -7,7 +7,7 @@ use clap::Command;
 use super::Invocation;
 
 /// Verbs in the order of help, by what one is about to do. Every verb is in one group (tested).
-const GROUPS: &[(&str, &[&str])] = &[
+pub(super) const GROUPS: &[(&str, &[&str])] = &[
     ("Look", &["status"]),
     ("Restart", &["restart"]),
     (

@@ -3,6 +3,8 @@
 mod duration;
 mod flags;
 mod help;
+#[cfg(test)]
+mod pages;
 mod targets;
 #[cfg(test)]
 mod tests;
