@@ -6,6 +6,7 @@ mod operations;
 mod plugin_run;
 mod restart;
 mod stage;
+mod tools;
 
 use anyhow::Result;
 

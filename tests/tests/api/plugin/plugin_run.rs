@@ -42,8 +42,9 @@ impl Plugin {
 
     pub(super) fn start(&self, args: &[&str]) -> Result<Running> {
         let mut child = Command::new(&self.program)
-            .args(args)
+            // Before the verb: what follows some verbs is not the plugin's.
             .args(["--namespace", &self.namespace])
+            .args(args)
             .env("KUBECONFIG", &self.kubeconfig)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use casskop_lab::state::Nodes;
 use casskop_lab::wait::{Answer, until};
 use casskop_tests::ground::Ground;
+use casskop_tests::kubectl::{Kubectl, Outcome};
 use casskop_types::CassandraCluster;
 use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
 use kube::api::{Patch, PatchParams, PostParams};
@@ -51,6 +52,19 @@ impl Stage {
     /// The plugin in the hands of a user that has no rights but those RBAC gives.
     pub(super) fn as_user(&self, user: &str) -> Result<Plugin> {
         Plugin::new(&self.ground.lab.login(user, None)?, self.namespace())
+    }
+
+    /// A line in a shell, as somebody types it.
+    pub(super) fn typed(&self, line: &str) -> Result<Outcome> {
+        Kubectl::typed(&self.ground.lab.kubeconfig(), self.namespace(), line)?.run()
+    }
+
+    /// Objects of a kind in the namespace.
+    pub(super) fn objects<K>(&self) -> Api<K>
+    where
+        K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+    {
+        Api::namespaced(self.ground.client.clone(), self.namespace())
     }
 
     pub(super) fn clusters(&self) -> Api<CassandraCluster> {
