@@ -3,17 +3,28 @@
 //!
 //! The operator decides again for itself; what is refused here is what a person should hear about at once.
 
+mod change;
+mod decommission;
+mod held;
+mod loss;
 mod pods;
 mod refusal;
 mod removal;
+mod replacement;
 mod restart;
 mod tools;
 
+pub use change::{PodChange, pod_change};
+pub use decommission::{
+    DecommissionPlan, DecommissionRefusal, DecommissionRequest, Leaving, Turn, decommission,
+};
+pub use loss::Loss;
 pub use pods::{
     LeftOut, PodPlan, PodScope, PodSelection, PodTarget, pod_operation, selected, source_datacenter,
 };
 pub use refusal::{RackAt, Refusal};
 pub use removal::{From, RemovalPlan, RemovalRequest, removal};
+pub use replacement::{ReplacementPlan, ReplacementRefusal, ReplacementRequest, replacement};
 pub use restart::{RackSelection, RestartPlan, restart, selected_racks};
 pub use tools::{Named, ToolRefusal, better_verb, cqlsh, nodetool};
 

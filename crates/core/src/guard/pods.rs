@@ -1,5 +1,7 @@
 //! Which pods to ask for an operation.
 
+use std::fmt;
+
 use casskop_types::operation::{OperationCommand, OperationName, OperationStatus};
 
 use super::restart::{check_datacenter, check_racks};
@@ -26,8 +28,32 @@ pub enum PodScope {
     Racks(Vec<RackRef>),
     /// Those of these datacenters of the cluster.
     Datacenters(Vec<String>),
+    /// Those whose labels are as asked for.
+    Labelled {
+        /// As asked.
+        selector: String,
+        /// Which pods those are, as the API server says.
+        pods: Vec<String>,
+    },
     /// All of the cluster.
     All,
+}
+
+/// As the flags say it.
+impl fmt::Display for PodScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(pods) => write!(f, "--pod {}", pods.join(", ")),
+            Self::Prefix(prefix) => write!(f, "--prefix {prefix}"),
+            Self::Racks(racks) => {
+                let racks: Vec<String> = racks.iter().map(ToString::to_string).collect();
+                write!(f, "--rack {}", racks.join(", "))
+            }
+            Self::Datacenters(names) => write!(f, "--dc {}", names.join(", ")),
+            Self::Labelled { selector, .. } => write!(f, "--selector {selector}"),
+            Self::All => f.write_str("the whole cluster"),
+        }
+    }
 }
 
 /// A pod as it was looked at: what is written holds for this pod and no later one of its name.
@@ -116,20 +142,8 @@ pub fn selected<'a>(
             }
             Ok(found)
         }
-        PodScope::Prefix(prefix) => {
-            let among = match crd {
-                Some(_) => std::slice::from_ref(cluster(clusters, crd)?),
-                None => clusters,
-            };
-            let found: Vec<_> = nodes(among)
-                .filter(|(_, node)| node.pod.starts_with(prefix.as_str()))
-                .collect();
-            if found.is_empty() {
-                Err(nothing_selected(among, selection))
-            } else {
-                Ok(found)
-            }
-        }
+        PodScope::Prefix(prefix) => among(clusters, selection, |node| node.pod.starts_with(prefix.as_str())),
+        PodScope::Labelled { pods, .. } => among(clusters, selection, |node| pods.contains(&node.pod)),
         PodScope::Racks(racks) => {
             let of = cluster(clusters, crd)?;
             check_racks(of, &RackSelection::Racks(racks.clone()))?;
@@ -145,6 +159,25 @@ pub fn selected<'a>(
                 .collect())
         }
         PodScope::All => Ok(nodes(std::slice::from_ref(cluster(clusters, crd)?)).collect()),
+    }
+}
+
+/// Those of all clusters, or of the one that is named; there has to be one.
+fn among<'a>(
+    clusters: &'a [ClusterView],
+    selection: &PodSelection,
+    is_meant: impl Fn(&NodeView) -> bool,
+) -> Result<Vec<(&'a ClusterView, &'a NodeView)>, Refusal> {
+    let crd = selection.cluster.as_deref();
+    let among = match crd {
+        Some(_) => std::slice::from_ref(cluster(clusters, crd)?),
+        None => clusters,
+    };
+    let found: Vec<_> = nodes(among).filter(|(_, node)| is_meant(node)).collect();
+    if found.is_empty() {
+        Err(nothing_selected(among, selection))
+    } else {
+        Ok(found)
     }
 }
 
@@ -268,21 +301,8 @@ fn not_running(cluster: &ClusterView, node: &NodeView, operation: OperationName)
 }
 
 fn nothing_selected(clusters: &[ClusterView], selection: &PodSelection) -> Refusal {
-    let join = |names: &[String]| names.join(", ");
-    let what = match &selection.scope {
-        PodScope::Named(pods) => format!("--pod {}", join(pods)),
-        PodScope::Prefix(prefix) => format!("--prefix {prefix}"),
-        PodScope::Racks(racks) => {
-            format!(
-                "--rack {}",
-                join(&racks.iter().map(ToString::to_string).collect::<Vec<_>>())
-            )
-        }
-        PodScope::Datacenters(names) => format!("--dc {}", join(names)),
-        PodScope::All => "the whole cluster".to_owned(),
-    };
     Refusal::NothingSelected {
-        what,
+        what: selection.scope.to_string(),
         known: pods(clusters),
     }
 }

@@ -6,6 +6,8 @@ use casskop_types::operation::{OperationName, OperationStatus};
 use casskop_types::status::{ActionStatus, ClusterAction};
 use jiff::Timestamp;
 
+use super::decommission::DecommissionRefusal;
+use super::replacement::ReplacementRefusal;
 use crate::view::{PodState, RackRef};
 
 /// A request that is not written. The texts name the object first and end with what to do.
@@ -159,6 +161,39 @@ pub enum Refusal {
         /// Since when.
         started: Option<Timestamp>,
     },
+    /// The named pod has no request that could be held back, let go or ended.
+    #[error(
+        "pod `{pod}` has no {operation} that is {wanted}{}; see `kubectl get pod {pod} --label-columns operation-name,operation-status`",
+        instead(*status)
+    )]
+    PodNotHeld {
+        /// The pod.
+        pod: String,
+        /// The operation.
+        operation: OperationName,
+        /// What it would have to be.
+        wanted: &'static str,
+        /// How far it is, if it was asked for.
+        status: Option<OperationStatus>,
+    },
+    /// No pod of the selection has such a request.
+    #[error(
+        "{what} selects no pod whose {operation} is {wanted}; see `kubectl get pods --selector operation-name={operation} --label-columns operation-status`"
+    )]
+    NothingHeld {
+        /// The selection in words.
+        what: String,
+        /// The operation.
+        operation: OperationName,
+        /// What it would have to be.
+        wanted: &'static str,
+    },
+    /// No node may leave.
+    #[error(transparent)]
+    Decommission(#[from] DecommissionRefusal),
+    /// The place of a node may not be taken.
+    #[error(transparent)]
+    Replacement(#[from] ReplacementRefusal),
     /// The node to take out of the ring is in service.
     #[error(
         "pod `{pod}` is ready{}: removing a node in service would delete its data; \
@@ -232,6 +267,9 @@ impl Refusal {
             | Self::PodOfOtherCluster { .. }
             | Self::NothingSelected { .. }
             | Self::NotAPodOfCluster { .. } => "pod",
+            Self::PodNotHeld { .. } | Self::NothingHeld { .. } => "not-waiting",
+            Self::Decommission(refusal) => refusal.category(),
+            Self::Replacement(refusal) => refusal.category(),
             Self::PodNotRunning { .. } | Self::NoFreeNode { .. } => "not-running",
             Self::RemovesLiveNode { .. } | Self::RemovesItself { .. } => "live-node",
             Self::NoAddress { .. } => "address",
@@ -269,6 +307,12 @@ fn pods_here(known: &[String]) -> String {
 
 fn since(time: Option<Timestamp>) -> String {
     time.map(|time| format!(" since {time:.0}")).unwrap_or_default()
+}
+
+fn instead(status: Option<OperationStatus>) -> String {
+    status
+        .map(|status| format!(": it is {status}"))
+        .unwrap_or_default()
 }
 
 fn on_pod(pod: Option<&str>) -> String {

@@ -4,7 +4,7 @@ use casskop_types::names::PodName;
 use casskop_types::operation::{OperationCommand, OperationName, RemoveTarget};
 
 use super::pods::{check_free, is_free, node, target};
-use super::{PodTarget, Refusal, cluster};
+use super::{Loss, PodTarget, Refusal, cluster};
 use crate::view::{ClusterView, NodeView, PodState};
 
 /// A lost node to take out of the ring.
@@ -14,6 +14,21 @@ pub struct RemovalRequest {
     pub lost: RemoveTarget,
     /// Who is to do it.
     pub from: From,
+}
+
+impl RemovalRequest {
+    /// What goes with it.
+    pub fn loss(&self) -> Loss {
+        match &self.lost {
+            RemoveTarget::Pod { name, .. } => Loss::RemovedWithPod { pod: name.clone() },
+            RemoveTarget::Address(address) => Loss::Removed {
+                node: address.to_string(),
+            },
+            RemoveTarget::HostId(host_id) => Loss::Removed {
+                node: host_id.to_string(),
+            },
+        }
+    }
 }
 
 /// The node that carries a removal out.
