@@ -37,6 +37,23 @@ pub(crate) enum Failure {
     /// The terminal does not give its keys away.
     #[error("cannot use the terminal: {0}; try again with standard input from a file")]
     Terminal(#[source] io::Error),
+    /// What will be lost has to be confirmed, and there is nobody to ask.
+    #[error("nobody can be asked whether to {deed}, since standard input is no terminal; add --yes")]
+    NobodyToAsk {
+        /// What is to be done.
+        deed: String,
+    },
+    /// Somebody was asked, and said no.
+    #[error("not confirmed; nothing was written")]
+    Declined,
+    /// Labels that select nothing, ever.
+    #[error("--selector {selector}: {reason}")]
+    Selector {
+        /// As written.
+        selector: String,
+        /// What the API server says to it.
+        reason: String,
+    },
     /// No API server to talk to.
     #[error(transparent)]
     Access(Box<AccessError>),
@@ -114,7 +131,11 @@ impl Failure {
     /// What the shell is told.
     pub(crate) fn status(&self) -> ExitStatus {
         match self {
-            Self::Refused(_) | Self::Wrong(_) => ExitStatus::Refused,
+            Self::Refused(_)
+            | Self::Wrong(_)
+            | Self::NobodyToAsk { .. }
+            | Self::Declined
+            | Self::Selector { .. } => ExitStatus::Refused,
             Self::TimedOut { .. } => ExitStatus::TimedOut,
             Self::Stopped { status, .. } => *status,
             Self::Access(_)

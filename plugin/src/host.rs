@@ -1,7 +1,7 @@
 //! What surrounds a run: its streams, its screen, its clock. Tests put buffers in their place.
 
 use std::ffi::OsString;
-use std::io::{IsTerminal, Write};
+use std::io::{IsTerminal, Read, Write};
 
 use jiff::Timestamp;
 
@@ -23,8 +23,32 @@ pub(crate) struct Host<'a> {
     pub(crate) out_screen: Screen,
     /// What standard error is shown on.
     pub(crate) err_screen: Screen,
+    /// Standard input: answers.
+    pub(crate) input: &'a mut dyn Read,
+    /// Who is at standard input.
+    pub(crate) asked: Asked,
     /// The time.
     pub(crate) now: fn() -> Timestamp,
+}
+
+/// Who answers a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// Somebody at a terminal.
+    Somebody,
+    /// A script, a pipeline: what it sends is no answer to anything.
+    Nobody,
+}
+
+impl Asked {
+    /// Who is at an input of this process.
+    pub(crate) fn at(input: &impl IsTerminal) -> Self {
+        if input.is_terminal() {
+            Self::Somebody
+        } else {
+            Self::Nobody
+        }
+    }
 }
 
 /// What a stream is shown on.

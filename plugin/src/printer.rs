@@ -1,6 +1,6 @@
 //! The only place that writes to the streams.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 use jiff::Timestamp;
 use kube::Resource;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::cli::{GlobalFlags, OutputFormat};
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
-use crate::host::{Host, Screen};
+use crate::host::{Asked, Host, Screen};
 use crate::render::{Detail, Layout};
 
 /// Writes results to standard output, everything else to standard error.
@@ -20,6 +20,8 @@ pub(crate) struct Printer<'a> {
     out_screen: Screen,
     err_screen: Screen,
     out_ink: Ink,
+    input: &'a mut dyn Read,
+    asked: Asked,
     colored: bool,
     format: OutputFormat,
     verbose: u8,
@@ -67,12 +69,19 @@ pub(crate) enum Tone {
     Quiet,
 }
 
+/// What somebody says to a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Yes,
+    No,
+}
+
 impl<'a> Printer<'a> {
     /// As the flags say.
     pub(crate) fn new(host: Host<'a>, flags: &GlobalFlags) -> Self {
         Self {
             colored: host.err_screen.colors(flags.color),
-            format: flags.output,
+            format: flags.output.clone(),
             out_ink: if host.out_screen.colors(flags.color) {
                 Ink::Colored
             } else {
@@ -90,6 +99,8 @@ impl<'a> Printer<'a> {
             err,
             out_screen,
             err_screen,
+            input,
+            asked,
             now,
         } = host;
         Self {
@@ -98,6 +109,8 @@ impl<'a> Printer<'a> {
             out_screen,
             err_screen,
             out_ink: Ink::Plain,
+            input,
+            asked,
             colored: false,
             format: OutputFormat::Text,
             verbose: 0,
@@ -124,7 +137,7 @@ impl<'a> Printer<'a> {
 
     /// The form of results.
     pub(crate) fn format(&self) -> OutputFormat {
-        self.format
+        self.format.clone()
     }
 
     /// The time.
@@ -142,7 +155,10 @@ impl<'a> Printer<'a> {
         Layout {
             width: self.out_screen.width(),
             ink: self.out_ink,
-            detail: Detail::of(self.verbose),
+            detail: match self.format {
+                OutputFormat::Wide => Detail::of(self.verbose).max(Detail::Pods),
+                _ => Detail::of(self.verbose),
+            },
             now: self.now(),
         }
     }
@@ -152,9 +168,9 @@ impl<'a> Printer<'a> {
         writeln!(self.out, "{text}").map_err(Failure::Output)
     }
 
-    /// A line of the result that only people read: `-o json`, `yaml` and `name` leave it out.
+    /// A line of the result that only people read: `-o json` and its kin leave it out.
     pub(crate) fn text(&mut self, text: &str) -> Result<(), Failure> {
-        if self.format == OutputFormat::Text {
+        if self.format.is_for_people() {
             self.line(text)
         } else {
             Ok(())
@@ -167,7 +183,7 @@ impl<'a> Printer<'a> {
         K: Resource<DynamicType = ()> + Serialize,
     {
         match self.format {
-            OutputFormat::Text => Ok(()),
+            OutputFormat::Text | OutputFormat::Wide => Ok(()),
             OutputFormat::Name => objects.iter().try_for_each(|object| {
                 self.line(&format!(
                     "{}/{}",
@@ -175,7 +191,7 @@ impl<'a> Printer<'a> {
                     object.meta().name.as_deref().unwrap_or_default()
                 ))
             }),
-            OutputFormat::Json | OutputFormat::Yaml => {
+            OutputFormat::Json | OutputFormat::Yaml | OutputFormat::JsonPath(_) => {
                 let items: Result<Vec<Value>, _> = objects.iter().map(shown).collect();
                 let mut items = items.map_err(Failure::Render)?;
                 let value = match items.len() {
@@ -190,19 +206,21 @@ impl<'a> Printer<'a> {
     /// A result in the form that was asked for: text for people (nothing if it is empty), names, or a value.
     pub(crate) fn result(&mut self, text: &str, names: &[String], value: &Value) -> Result<(), Failure> {
         match self.format {
-            OutputFormat::Text if text.is_empty() => Ok(()),
-            OutputFormat::Text => self.line(text),
+            OutputFormat::Text | OutputFormat::Wide if text.is_empty() => Ok(()),
+            OutputFormat::Text | OutputFormat::Wide => self.line(text),
             OutputFormat::Name => names.iter().try_for_each(|name| self.line(name)),
-            OutputFormat::Json | OutputFormat::Yaml => self.value(value),
+            OutputFormat::Json | OutputFormat::Yaml | OutputFormat::JsonPath(_) => self.value(value),
         }
     }
 
-    /// A value as JSON or YAML.
+    /// A value as JSON or YAML, or parts of it.
     pub(crate) fn value(&mut self, value: &Value) -> Result<(), Failure> {
-        let text = match self.format {
+        let text = match &self.format {
             OutputFormat::Yaml => {
                 serde_yaml::to_string(value).map_err(|error| Failure::Output(io::Error::other(error)))?
             }
+            // As kubectl, without a line's end: the template says where lines end.
+            OutputFormat::JsonPath(template) => template.of(value),
             _ => format!("{value:#}\n"),
         };
         self.out.write_all(text.as_bytes()).map_err(Failure::Output)
@@ -228,6 +246,26 @@ impl<'a> Printer<'a> {
     pub(crate) fn warning(&mut self, text: &str) {
         let label = self.paint(Tone::Busy, "warning:");
         self.quietly(&format!("{label} {text}\n"));
+    }
+
+    /// Asks whoever is at the terminal; `None` where nobody is. Anything but a clear yes is a no.
+    pub(crate) fn ask(&mut self, question: &str) -> Option<Answer> {
+        if self.asked == Asked::Nobody {
+            return None;
+        }
+        self.quietly(&format!("{question} [y/N] "));
+        let mut line = String::new();
+        let mut byte = [0];
+        // One character at a time: what follows the line is not ours.
+        while let Ok(1) = self.input.read(&mut byte)
+            && byte != *b"\n"
+        {
+            line.push(char::from(byte[0]));
+        }
+        Some(match line.trim().to_ascii_lowercase().as_str() {
+            "y" | "yes" => Answer::Yes,
+            _ => Answer::No,
+        })
     }
 
     /// A remark for those who asked for more.

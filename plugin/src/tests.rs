@@ -7,7 +7,7 @@ use insta::assert_snapshot;
 use jiff::Timestamp;
 
 use crate::exit::ExitStatus;
-use crate::host::{Host, Screen};
+use crate::host::{Asked, Host, Screen};
 
 /// A run in which nothing comes from, or goes to, this process's surroundings but what the command line names.
 fn run(line: &str) -> String {
@@ -33,6 +33,8 @@ fn run_to(line: &str, out: &mut dyn Write, err: &mut dyn Write) -> ExitStatus {
         err,
         out_screen: Screen::Plain,
         err_screen: Screen::Plain,
+        input: &mut io::empty(),
+        asked: Asked::Nobody,
         now,
     }
     .run(&args)
@@ -81,7 +83,16 @@ fn help_shows_what_was_typed_and_what_can_be() {
           cleanup         Drop the data of tokens that nodes no longer own
           upgradesstables Rewrite SSTables that an older Cassandra wrote
           rebuild         Stream a node's data from another datacenter
+          pause           Hold back an operation that has not begun
+          unpause         Let go an operation that is held back
+
+        Fewer nodes:
+          decommission    Have one node of each rack of a datacenter leave the ring
+
+        Lost nodes:
           removenode      Take a lost node out of the ring
+          remove          Take a lost node out of the ring, as CassKop's plugin spells it
+          replace         Have a fresh node take the place of a lost one
 
         Clusters:
           plan            Show what the operator would do with an edited manifest
@@ -113,8 +124,8 @@ fn help_shows_what_was_typed_and_what_can_be() {
               --as-group <GROUP>            Group to impersonate for the operation; repeat it for several
               --request-timeout <DURATION>  How long one request to the API server may take; 0 for no limit
                                             [default: 30s]
-          -o, --output <OUTPUT>             Form of the result: lines for people, or the written objects
-                                            [possible values: text, json, yaml, name]
+          -o, --output <FORM>               Form of the result: text, wide, json, yaml, name, or
+                                            jsonpath='{.a.b[*].c}'
               --color <COLOR>               When to color; `auto` means on a terminal, unless `NO_COLOR` is
                                             set [default: auto] [possible values: auto, always, never]
           -v, --verbose...                  Say more about what goes wrong, and on which server
@@ -135,7 +146,8 @@ fn help_of_a_verb_has_examples_under_the_typed_name() {
         Usage: casskop cleanup [OPTIONS] [STEP]
 
         Arguments:
-          [STEP]  What to do; may be left out where pods are named [possible values: start, status]
+          [STEP]  What to do; may be left out where pods are named [possible values: start, pause, unpause,
+                  abort, status]
 
         Options:
           -h, --help  Print help (see more with '--help')
@@ -146,6 +158,13 @@ fn help_of_a_verb_has_examples_under_the_typed_name() {
               --crd <NAME>         Only pods of this `CassandraCluster`
               --dc <DC>...         Only pods of these datacenters
               --rack <DC.RACK>...  Only pods of these racks
+          -l, --selector <LABELS>  Only Cassandra pods with these labels
+              --parallel <N>       With start: nodes of a rack at which it may be done at once
+
+        Writing:
+              --dry-run[=<WHERE>]  Write nothing: `client` only shows what would be written, `server` has
+                                   the API server judge it as well [possible values: none, client, server]
+          -y, --yes                Answer yes where it is asked whether something may be lost
 
         Waiting:
               --wait                Wait until the operator has carried the request out, and show how it
@@ -163,8 +182,8 @@ fn help_of_a_verb_has_examples_under_the_typed_name() {
               --as-group <GROUP>            Group to impersonate for the operation; repeat it for several
               --request-timeout <DURATION>  How long one request to the API server may take; 0 for no limit
                                             [default: 30s]
-          -o, --output <OUTPUT>             Form of the result: lines for people, or the written objects
-                                            [possible values: text, json, yaml, name]
+          -o, --output <FORM>               Form of the result: text, wide, json, yaml, name, or
+                                            jsonpath='{.a.b[*].c}'
               --color <COLOR>               When to color; `auto` means on a terminal, unless `NO_COLOR` is
                                             set [default: auto] [possible values: auto, always, never]
           -v, --verbose...                  Say more about what goes wrong, and on which server
@@ -172,12 +191,15 @@ fn help_of_a_verb_has_examples_under_the_typed_name() {
         Examples:
           # On every node of the only cluster of the namespace, watching it
           casskop cleanup start --wait
-          # On the nodes of a rack
-          casskop cleanup start --crd demo --rack dc1.rack1
+          # On the nodes of a rack, two at a time
+          casskop cleanup start --crd demo --rack dc1.rack1 --parallel 2
           # On pods by the beginning of their names
           casskop cleanup --prefix demo-dc1
           # How far it is
           casskop cleanup status --crd demo
+          # Hold back what has not begun, and end what runs
+          casskop cleanup pause --crd demo
+          casskop cleanup abort --crd demo
     ");
 }
 

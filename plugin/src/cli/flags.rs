@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::duration::{self, Limit};
+use super::output::{self, OutputFormat};
 
 /// Which API server, as whom, and how to talk. kubectl takes no flag before a plugin's name, so each is accepted anywhere
 /// after it.
@@ -35,13 +36,14 @@ pub(crate) struct GlobalFlags {
     /// How long one request to the API server may take; 0 for no limit
     #[arg(long, global = true, value_name = "DURATION", value_parser = duration::limit, default_value = "30s")]
     pub(crate) request_timeout: Option<Limit>,
-    /// Form of the result: lines for people, or the written objects
+    /// Form of the result: text, wide, json, yaml, name, or jsonpath='{.a.b[*].c}'
     #[arg(
         short,
         long,
         global = true,
-        value_enum,
-        default_value_t,
+        value_name = "FORM",
+        value_parser = output::format,
+        default_value = "text",
         hide_default_value = true
     )]
     pub(crate) output: OutputFormat,
@@ -58,17 +60,6 @@ impl GlobalFlags {
     pub(crate) fn request_timeout(&self) -> Option<std::time::Duration> {
         self.request_timeout.and_then(Limit::get)
     }
-}
-
-/// In which form the result goes to standard output.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OutputFormat {
-    // No doc comments: clap would show them, and one described value makes all of the help twice as long.
-    #[default]
-    Text,
-    Json,
-    Yaml,
-    Name,
 }
 
 /// When to color.
@@ -93,6 +84,78 @@ pub(crate) struct WaitFlags {
     /// Give up waiting after this time; the request stays [default: no limit]
     #[arg(long, value_name = "DURATION", value_parser = duration::limit, requires = "wait")]
     timeout: Option<Limit>,
+}
+
+/// How requests are written.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Writing")]
+pub(crate) struct WriteFlags {
+    /// Write nothing: `client` only shows what would be written, `server` has the API server judge it as well
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHERE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t,
+        default_missing_value = "client",
+        hide_default_value = true
+    )]
+    pub(crate) dry_run: DryRun,
+    /// Answer yes where it is asked whether something may be lost
+    #[arg(short, long)]
+    yes: bool,
+}
+
+impl WriteFlags {
+    /// Who says yes to what will be lost.
+    pub(crate) fn consent(&self, spelling: Spelling) -> Consent {
+        match (self.yes, spelling) {
+            (true, _) => Consent::Given,
+            (false, Spelling::CassKops) => Consent::AskIfSomebodyIsThere,
+            (false, Spelling::Ours) => Consent::Ask,
+        }
+    }
+}
+
+/// Whether a request really is one, in kubectl's words.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DryRun {
+    // No doc comments: clap would show them, and one described value makes all of the help twice as long.
+    #[default]
+    None,
+    Client,
+    Server,
+}
+
+impl DryRun {
+    /// What a line about something that was not written ends with.
+    pub(crate) const fn mark(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Client => " (dry run)",
+            Self::Server => " (server dry run)",
+        }
+    }
+}
+
+/// Whose command line it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spelling {
+    /// A command line that CassKop's plugin takes too, which asked nobody anything: scripts have it.
+    CassKops,
+    Ours,
+}
+
+/// Who says yes to what will be lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Consent {
+    /// The command line.
+    Given,
+    /// Somebody at the terminal; without a terminal nobody.
+    Ask,
+    /// Somebody at the terminal; without a terminal the command line is enough.
+    AskIfSomebodyIsThere,
 }
 
 /// What to do once a request is written.

@@ -12,8 +12,10 @@ pub(super) const GROUPS: &[(&str, &[&str])] = &[
     ("Restart", &["restart"]),
     (
         "Operations on nodes",
-        &["cleanup", "rebuild", "upgradesstables", "removenode"],
+        &["cleanup", "rebuild", "upgradesstables", "pause", "unpause"],
     ),
+    ("Fewer nodes", &["decommission"]),
+    ("Lost nodes", &["replace", "removenode", "remove"]),
     ("Clusters", &["plan", "reconcile"]),
     ("Looking closer", &["tree", "seeds", "logs", "nodetool", "cqlsh"]),
     ("When something is wrong", &["check", "report"]),

@@ -3,6 +3,7 @@
 mod duration;
 mod flags;
 mod help;
+mod output;
 #[cfg(test)]
 mod pages;
 mod targets;
@@ -15,12 +16,14 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use duration::{Limit, limit};
-pub(crate) use flags::{AfterWriting, Color, GlobalFlags, OutputFormat, WaitFlags};
+pub(crate) use flags::{AfterWriting, Color, Consent, DryRun, GlobalFlags, Spelling, WaitFlags, WriteFlags};
+pub(crate) use output::OutputFormat;
 pub(crate) use targets::{PodTargets, Step};
 
+use crate::commands::maintenance::Maintenance;
 use crate::commands::{
-    check, cleanup, completion, cqlsh, install, logs, nodetool, plan, rebuild, reconcile, removenode, report,
-    restart, seeds, status, tree, upgradesstables, version,
+    check, completion, cqlsh, decommission, install, logs, nodetool, pause, plan, rebuild, reconcile,
+    removenode, replace, report, restart, seeds, status, tree, version,
 };
 use crate::invocation::Invocation;
 
@@ -46,11 +49,16 @@ pub(crate) struct Cli {
 pub(crate) enum Verb {
     Status(status::Args),
     Restart(restart::Args),
-    Cleanup(cleanup::Args),
-    Upgradesstables(upgradesstables::Args),
+    #[command(flatten)]
+    Maintenance(Maintenance),
     Rebuild(rebuild::Args),
-    #[command(visible_alias = "remove")]
     Removenode(removenode::Args),
+    /// Take a lost node out of the ring, as CassKop's plugin spells it
+    Remove(removenode::Args),
+    Replace(replace::Args),
+    Decommission(decommission::Args),
+    Pause(pause::PauseArgs),
+    Unpause(pause::UnpauseArgs),
     Plan(plan::Args),
     Reconcile(reconcile::Args),
     Tree(tree::Args),
@@ -92,10 +100,12 @@ impl Verb {
     /// What the grammar above cannot say: the verb, and what is missing from its arguments.
     fn incomplete(&self) -> Option<(&'static str, String)> {
         match self {
-            Self::Cleanup(args) => args.request.incomplete().map(|text| ("cleanup", text)),
-            Self::Upgradesstables(args) => args.request.incomplete().map(|text| ("upgradesstables", text)),
+            Self::Maintenance(verb) => verb.incomplete(),
             Self::Rebuild(args) => args.incomplete().map(|text| ("rebuild", text)),
             Self::Removenode(args) => args.incomplete().map(|text| ("removenode", text)),
+            Self::Remove(args) => args.incomplete().map(|text| ("remove", text)),
+            Self::Pause(args) => args.change.incomplete().map(|text| ("pause", text)),
+            Self::Unpause(args) => args.change.incomplete().map(|text| ("unpause", text)),
             Self::Restart(_)
             | Self::Status(_)
             | Self::Plan(_)
@@ -109,6 +119,8 @@ impl Verb {
             | Self::Check(_)
             | Self::Report(_)
             | Self::Install(_)
+            | Self::Decommission(_)
+            | Self::Replace(_)
             | Self::Version(_) => None,
         }
     }

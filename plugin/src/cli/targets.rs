@@ -23,6 +23,9 @@ pub(crate) struct PodTargets {
     /// Only pods of these racks
     #[arg(long, value_name = "DC.RACK", num_args = 1.., value_delimiter = ',', conflicts_with = "dc")]
     pub(crate) rack: Vec<RackRef>,
+    /// Only Cassandra pods with these labels
+    #[arg(short = 'l', long, value_name = "LABELS", conflicts_with_all = ["pod", "prefix", "dc", "rack"])]
+    pub(crate) selector: Option<String>,
 }
 
 impl PodTargets {
@@ -33,9 +36,10 @@ impl PodTargets {
             && self.crd.is_none()
             && self.dc.is_empty()
             && self.rack.is_empty()
+            && self.selector.is_none()
     }
 
-    /// What was selected.
+    /// What was selected. Which pods have the labels that were asked for is not known yet.
     pub(crate) fn selection(&self) -> PodSelection {
         let scope = if !self.pod.is_empty() {
             PodScope::Named(self.pod.clone())
@@ -45,6 +49,11 @@ impl PodTargets {
             PodScope::Racks(self.rack.clone())
         } else if !self.dc.is_empty() {
             PodScope::Datacenters(self.dc.clone())
+        } else if let Some(selector) = &self.selector {
+            PodScope::Labelled {
+                selector: selector.clone(),
+                pods: Vec::new(),
+            }
         } else {
             PodScope::All
         };
@@ -60,6 +69,12 @@ impl PodTargets {
 pub(crate) enum Step {
     /// Ask for the operation
     Start,
+    /// Hold back what has not begun
+    Pause,
+    /// Let go what is held back
+    Unpause,
+    /// End what has not ended
+    Abort,
     /// Show how far it is on each pod
     Status,
 }

@@ -34,6 +34,8 @@ fn command_lines_that_are_read() {
         "kubectl-casskop cleanup start --rack dc1.rack1 dc1.rack2",
         "kubectl-casskop cleanup status",
         "kubectl-casskop cleanup status --crd demo -o json",
+        "kubectl-casskop cleanup status -o wide",
+        "kubectl-casskop cleanup status -o=jsonpath={.operations[*].pod}",
         "kubectl-casskop cleanup --pod a --pod b --crd demo",
         "kubectl-casskop upgradesstables start --wait",
         "kubectl-casskop rebuild start --rack dc2.rack1 dc1",
@@ -41,6 +43,23 @@ fn command_lines_that_are_read() {
         "kubectl-casskop rebuild status --crd demo",
         "kubectl-casskop removenode --previous-ip 2001:db8::7 --crd demo",
         "kubectl-casskop removenode --host-id 5d3f8b3e-0a52-4b0b-9a39-6ac0f3c3c9d1",
+        "kubectl-casskop replace --pod demo-dc1-rack1-1 --previous-ip 10.0.0.7",
+        "kubectl-casskop replace --pod demo-dc1-rack1-1 --host-id 5d3f8b3e-0a52-4b0b-9a39-6ac0f3c3c9d1 -y --wait",
+        "kubectl-casskop decommission --crd demo --dc dc1 --wait",
+        "kubectl-casskop decommission --pod demo-dc1-rack1-2 --dry-run=server",
+        "kubectl-casskop pause cleanup --prefix demo",
+        "kubectl-casskop unpause upgradesstables --pod demo-dc1-rack1-0",
+        "kubectl-casskop pause cleanup -l rack=a,zone!=b",
+        "kubectl-casskop cleanup pause --crd demo",
+        "kubectl-casskop cleanup unpause --wait",
+        "kubectl-casskop rebuild pause --dc dc2",
+        "kubectl-casskop cleanup start --parallel 3",
+        "kubectl-casskop rebuild --dc dc2 dc1 --parallel 2",
+        "kubectl-casskop cleanup abort --crd demo --wait",
+        "kubectl-casskop rebuild abort --crd demo",
+        "kubectl-casskop cleanup start --dry-run",
+        "kubectl-casskop cleanup start --dry-run=server --wait",
+        "kubectl-casskop restart --crd demo --full --dry-run=client",
         "kubectl-casskop version",
         "kubectl-casskop status",
         "kubectl-casskop status demo -vv -o json",
@@ -151,7 +170,6 @@ fn command_lines_that_are_refused() {
             "kubectl-casskop removenode --pod a --crd demo --from-pod b",
             Kind::ArgumentConflict,
         ),
-        ("kubectl-casskop cleanup start -o table", Kind::InvalidValue),
         ("kubectl-casskop status demo -A", Kind::ArgumentConflict),
         ("kubectl-casskop status -w --exit-code", Kind::ArgumentConflict),
         ("kubectl-casskop status -A --dc dc1", Kind::ArgumentConflict),
@@ -171,9 +189,62 @@ fn command_lines_that_are_refused() {
         ("kubectl-casskop reconcile stop", Kind::InvalidValue),
         ("kubectl-casskop _simple_operation", Kind::InvalidSubcommand),
     ] {
-        match read(line) {
-            Ok(cli) => panic!("{line} was read as {cli:?}"),
-            Err(error) => assert_eq!(error.kind(), kind, "{line}: {error}"),
-        }
+        refuses(line, kind);
+    }
+}
+
+#[test]
+fn requests_that_are_refused() {
+    use ErrorKind as Kind;
+    for (line, kind) in [
+        (
+            "kubectl-casskop replace --previous-ip 10.0.0.7",
+            Kind::MissingRequiredArgument,
+        ),
+        (
+            "kubectl-casskop replace --pod a --previous-ip 10.0.0.7 --host-id 5d3f8b3e-0a52-4b0b-9a39-6ac0f3c3c9d1",
+            Kind::ArgumentConflict,
+        ),
+        (
+            "kubectl-casskop cleanup start --parallel 0",
+            Kind::ValueValidation,
+        ),
+        (
+            "kubectl-casskop cleanup status --parallel 2",
+            Kind::MissingRequiredArgument,
+        ),
+        (
+            "kubectl-casskop decommission --crd demo",
+            Kind::MissingRequiredArgument,
+        ),
+        (
+            "kubectl-casskop decommission --dc dc1 --pod a",
+            Kind::ArgumentConflict,
+        ),
+        ("kubectl-casskop pause --pod a", Kind::MissingRequiredArgument),
+        ("kubectl-casskop pause cleanup", Kind::MissingRequiredArgument),
+        ("kubectl-casskop pause clenup --pod a", Kind::InvalidValue),
+        (
+            "kubectl-casskop cleanup start --dry-run=maybe",
+            Kind::InvalidValue,
+        ),
+        (
+            "kubectl-casskop cleanup start --pod a -l b=c",
+            Kind::ArgumentConflict,
+        ),
+        ("kubectl-casskop cleanup start -o table", Kind::ValueValidation),
+        (
+            "kubectl-casskop cleanup status -o jsonpath={range",
+            Kind::ValueValidation,
+        ),
+    ] {
+        refuses(line, kind);
+    }
+}
+
+fn refuses(line: &str, kind: ErrorKind) {
+    match read(line) {
+        Ok(cli) => panic!("{line} was read as {cli:?}"),
+        Err(error) => assert_eq!(error.kind(), kind, "{line}: {error}"),
     }
 }

@@ -1,26 +1,30 @@
-//! One file a verb: its arguments, and what it does. `run` is the only place that lists them.
+//! One file a verb, or verbs of one kind: arguments, and what is done. `run` is the only place that lists them.
 
 pub(crate) mod check;
-pub(crate) mod cleanup;
 pub(crate) mod completion;
+mod confirm;
 pub(crate) mod cqlsh;
+pub(crate) mod decommission;
 pub(crate) mod install;
 pub(crate) mod logs;
+pub(crate) mod maintenance;
 pub(crate) mod nodetool;
+pub(crate) mod pause;
 pub(crate) mod plan;
+mod pod_change;
 mod pod_operation;
 pub(crate) mod rebuild;
 pub(crate) mod reconcile;
 pub(crate) mod removenode;
+pub(crate) mod replace;
 pub(crate) mod report;
 pub(crate) mod restart;
 pub(crate) mod seeds;
 pub(crate) mod status;
 pub(crate) mod tree;
-pub(crate) mod upgradesstables;
 pub(crate) mod version;
 
-use crate::cli::{Cli, Verb};
+use crate::cli::{Cli, Spelling, Verb};
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::kube_access::Access;
@@ -50,10 +54,14 @@ pub(crate) fn run(cli: &Cli, printer: &mut Printer<'_>) -> Result<ExitStatus, Fa
         match &cli.verb {
             Verb::Status(args) => status::run(args, &access, printer).await,
             Verb::Restart(args) => restart::run(args, &access, printer).await,
-            Verb::Cleanup(args) => cleanup::run(args, &access, printer).await,
-            Verb::Upgradesstables(args) => upgradesstables::run(args, &access, printer).await,
+            Verb::Maintenance(verb) => maintenance::run(verb, &access, printer).await,
             Verb::Rebuild(args) => rebuild::run(args, &access, printer).await,
-            Verb::Removenode(args) => removenode::run(args, &access, printer).await,
+            Verb::Removenode(args) => removenode::run(args, Spelling::Ours, &access, printer).await,
+            Verb::Remove(args) => removenode::run(args, Spelling::CassKops, &access, printer).await,
+            Verb::Replace(args) => replace::run(args, &access, printer).await,
+            Verb::Decommission(args) => decommission::run(args, &access, printer).await,
+            Verb::Pause(args) => pause::pause(args, &access, printer).await,
+            Verb::Unpause(args) => pause::unpause(args, &access, printer).await,
             Verb::Plan(args) => plan::run(args, &access, printer).await,
             Verb::Reconcile(args) => reconcile::run(args, &access, printer).await,
             Verb::Tree(args) => tree::run(args, &access, printer).await,

@@ -1,11 +1,12 @@
 //! `rebuild`.
 
-use casskop_core::guard::{self, PodScope, PodSelection};
+use casskop_core::guard::{self, PodChange, PodScope, PodSelection};
 use casskop_core::view::RackRef;
-use casskop_types::operation::{OperationCommand, OperationName};
+use casskop_types::operation::{OperationCommand, OperationName, Parallelism};
 
+use super::pod_change::{self, Manner};
 use super::pod_operation;
-use crate::cli::{PodTargets, WaitFlags};
+use crate::cli::{PodTargets, WaitFlags, WriteFlags};
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::kube_access::Access;
@@ -25,7 +26,7 @@ Examples:
   # How far it is
   kubectl casskop rebuild status --crd demo")]
 pub(crate) struct Args {
-    /// Datacenter to stream from; the word `start` may stand before it
+    /// Datacenter to stream from, before which the word `start` may stand; or `status`, `pause`, `unpause` or `abort`
     #[arg(value_name = "FROM-DC", num_args = 1..=2, required = true)]
     words: Vec<String>,
     #[command(flatten)]
@@ -33,6 +34,11 @@ pub(crate) struct Args {
     /// Stream from a datacenter this `CassandraCluster` does not have: another Kubernetes cluster holds it
     #[arg(long)]
     force: bool,
+    /// Nodes of a rack that may stream at once
+    #[arg(long, value_name = "N", default_value_t, hide_default_value = true)]
+    parallel: Parallelism,
+    #[command(flatten)]
+    write: WriteFlags,
     #[command(flatten)]
     wait: WaitFlags,
 }
@@ -56,11 +62,15 @@ struct Targets {
     /// Only pods of this rack; repeat it for several
     #[arg(long, value_name = "DC.RACK", value_delimiter = ',', conflicts_with = "dc")]
     rack: Vec<RackRef>,
+    /// Only Cassandra pods with these labels
+    #[arg(short = 'l', long, value_name = "LABELS", conflicts_with_all = ["pod", "prefix", "dc", "rack"])]
+    selector: Option<String>,
 }
 
 /// What the words ask for.
 enum Wish<'a> {
     Status,
+    Change(PodChange),
     From(&'a str),
 }
 
@@ -74,6 +84,9 @@ impl Args {
             .as_slice()
         {
             ["status"] => Some(Wish::Status),
+            ["pause"] => Some(Wish::Change(PodChange::Pause(OperationName::Rebuild))),
+            ["abort"] => Some(Wish::Change(PodChange::Abort(OperationName::Rebuild))),
+            ["unpause"] => Some(Wish::Change(PodChange::Unpause(OperationName::Rebuild))),
             ["start"] => None,
             [from_dc] | ["start", from_dc] => Some(Wish::From(from_dc)),
             _ => None,
@@ -98,6 +111,7 @@ impl Args {
             crd,
             dc,
             rack,
+            selector,
         } = self.targets.clone();
         let targets = PodTargets {
             pod,
@@ -105,6 +119,7 @@ impl Args {
             crd,
             dc,
             rack,
+            selector,
         };
         targets.selection()
     }
@@ -116,24 +131,31 @@ pub(super) async fn run(
     printer: &mut Printer<'_>,
 ) -> Result<ExitStatus, Failure> {
     let selection = args.selection();
+    let manner = Manner {
+        dry_run: args.write.dry_run,
+        after: args.wait.after_writing(),
+    };
     let from_dc = match args.wish() {
         Some(Wish::From(from_dc)) => from_dc.to_owned(),
+        Some(Wish::Change(change)) => {
+            return pod_change::change_selected(selection, &change, manner, access, printer).await;
+        }
         Some(Wish::Status) | None => {
-            return pod_operation::status(&selection, OperationName::Rebuild, access, printer).await;
+            return pod_operation::status(selection, OperationName::Rebuild, access, printer).await;
         }
     };
-    let namespace = request::clusters_and_pods(access).await?;
+    let (namespace, selection) = request::selected(access, selection).await?;
     let views = namespace.views();
     let command = OperationCommand::Rebuild { from_dc };
     let plan = guard::pod_operation(&views, &selection, &command)?;
     if !args.force {
         guard::source_datacenter(&views, &plan, &command)?;
     }
-    pod_operation::ask(
+    pod_change::carry_out(
         namespace,
         plan,
-        &command,
-        args.wait.after_writing(),
+        &PodChange::Ask(command, args.parallel),
+        manner,
         access,
         printer,
     )

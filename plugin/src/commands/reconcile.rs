@@ -4,12 +4,12 @@ use casskop_core::plan;
 use casskop_types::{CassandraCluster, labels};
 use clap::ValueEnum;
 use kube::ResourceExt;
-use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
+use crate::cli::WriteFlags;
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
-use crate::kube_access::{Access, Call, FIELD_MANAGER, Kind};
+use crate::kube_access::Access;
 use crate::printer::{Printer, resource_name};
 use crate::request;
 
@@ -31,6 +31,8 @@ pub(crate) struct Args {
     /// The `CassandraCluster`; may be left out where there is only one
     #[arg(long, value_name = "NAME")]
     crd: Option<String>,
+    #[command(flatten)]
+    write: WriteFlags,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -60,19 +62,13 @@ pub(super) async fn run(
         printer.note(&format!("cassandracluster `{name}` {state}; nothing written"));
         cluster
     } else {
-        let call = Call {
-            verb: "patch",
-            resource: Kind::Clusters,
-            name: Some(name.clone()),
-        };
-        let patch = Patch::Merge(json!({ "metadata": { "annotations": { labels::PAUSED: annotation } } }));
-        let params = PatchParams {
-            field_manager: Some(FIELD_MANAGER.to_owned()),
-            ..PatchParams::default()
-        };
-        let clusters = access.clusters();
-        let now = access.call(&call, clusters.patch(&name, &params, &patch)).await?;
-        printer.text(&format!("{}/{name} {done}", resource_name::<CassandraCluster>()))?;
+        let fields = json!({ "metadata": { "annotations": { labels::PAUSED: annotation } } });
+        let now = request::merge_cluster(access, &cluster, fields, args.write.dry_run).await?;
+        printer.text(&format!(
+            "{}/{name} {done}{}",
+            resource_name::<CassandraCluster>(),
+            args.write.dry_run.mark()
+        ))?;
         now
     };
     printer.objects(&[now])?;

@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
-use casskop_core::guard::{self, From, PodPlan, RemovalPlan, RemovalRequest};
+use casskop_core::guard::{self, From, PodChange, PodPlan, RemovalPlan, RemovalRequest};
 use casskop_types::operation::{HostId, OperationCommand, OperationStatus, RemoveTarget};
 
-use super::pod_operation;
-use crate::cli::WaitFlags;
+use super::confirm::confirm;
+use super::pod_change::{self, Manner};
+use crate::cli::{Spelling, WaitFlags, WriteFlags};
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::kube_access::Access;
@@ -44,6 +45,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME")]
     crd: Option<String>,
     #[command(flatten)]
+    write: WriteFlags,
+    #[command(flatten)]
     wait: WaitFlags,
 }
 
@@ -70,6 +73,7 @@ impl Args {
 
 pub(super) async fn run(
     args: &Args,
+    spelling: Spelling,
     access: &Access,
     printer: &mut Printer<'_>,
 ) -> Result<ExitStatus, Failure> {
@@ -81,30 +85,25 @@ pub(super) async fn run(
         .clone()
         .map_or_else(|| From::AnyOf(args.crd.clone()), From::Pod);
     let namespace = request::clusters_and_pods(access).await?;
-    let plan = match guard::removal(
-        &namespace.views(),
-        &RemovalRequest {
-            lost: lost.clone(),
-            from,
-        },
-    )? {
-        RemovalPlan::Ask(target) => PodPlan {
-            ask: vec![target],
-            ..PodPlan::default()
-        },
+    let request = RemovalRequest { lost, from };
+    let plan = match guard::removal(&namespace.views(), &request)? {
+        RemovalPlan::Ask(target) => {
+            let consent = args.write.consent(spelling);
+            confirm(&request.loss(), consent, args.write.dry_run, printer)?;
+            PodPlan {
+                ask: vec![target],
+                ..PodPlan::default()
+            }
+        }
         RemovalPlan::Asked(target) => PodPlan {
             asked: vec![(target, OperationStatus::ToDo)],
             ..PodPlan::default()
         },
     };
-    let command = OperationCommand::Remove { target: lost };
-    pod_operation::ask(
-        namespace,
-        plan,
-        &command,
-        args.wait.after_writing(),
-        access,
-        printer,
-    )
-    .await
+    let change = PodChange::ask(OperationCommand::Remove { target: request.lost });
+    let manner = Manner {
+        dry_run: args.write.dry_run,
+        after: args.wait.after_writing(),
+    };
+    pod_change::carry_out(namespace, plan, &change, manner, access, printer).await
 }

@@ -5,7 +5,7 @@ use casskop_core::view::{ClusterView, RackRef};
 use casskop_types::CassandraCluster;
 use kube::ResourceExt;
 
-use crate::cli::{AfterWriting, WaitFlags};
+use crate::cli::{AfterWriting, DryRun, WaitFlags, WriteFlags};
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::follow::{self, Goal, Picture, RackGoal};
@@ -31,6 +31,8 @@ pub(crate) struct Args {
     crd: String,
     #[command(flatten)]
     racks: Racks,
+    #[command(flatten)]
+    write: WriteFlags,
     #[command(flatten)]
     wait: WaitFlags,
 }
@@ -66,9 +68,14 @@ pub(super) async fn run(
     access: &Access,
     printer: &mut Printer<'_>,
 ) -> Result<ExitStatus, Failure> {
+    let dry_run = args.write.dry_run;
     let asked = ask(args, access).await?;
-    tell(&asked, access, printer)?;
+    tell(&asked, dry_run, access, printer)?;
     if let AfterWriting::Wait(timeout) = args.wait.after_writing() {
+        if dry_run != DryRun::None {
+            printer.note("nothing was written, so there is nothing to wait for");
+            return Ok(ExitStatus::Success);
+        }
         wait(&asked, access, printer, timeout).await?;
         printer.text(&format!(
             "{}/{} restarted",
@@ -96,7 +103,7 @@ async fn ask(args: &Args, access: &Access) -> Result<Asked, Failure> {
         let written = if plan.ask.is_empty() {
             Written::Yes(Box::new(cluster))
         } else {
-            request::ask_restart(access, &cluster, &plan.ask).await?
+            request::ask_restart(access, &cluster, &plan.ask, args.write.dry_run).await?
         };
         if let Written::Yes(now) = written {
             return Ok(Asked {
@@ -113,12 +120,12 @@ async fn ask(args: &Args, access: &Access) -> Result<Asked, Failure> {
     })
 }
 
-fn tell(asked: &Asked, access: &Access, printer: &mut Printer<'_>) -> Result<(), Failure> {
+fn tell(asked: &Asked, dry_run: DryRun, access: &Access, printer: &mut Printer<'_>) -> Result<(), Failure> {
     if !asked.plan.ask.is_empty() {
         printer.text(&format!("Namespace {}", access.place().namespace))?;
     }
     for rack in &asked.plan.ask {
-        printer.text(&format!("Trigger restart of {rack}"))?;
+        printer.text(&format!("Trigger restart of {rack}{}", dry_run.mark()))?;
     }
     if asked.wrote_default && !asked.plan.ask.is_empty() {
         let racks: Vec<String> = asked.plan.ask.iter().map(ToString::to_string).collect();

@@ -140,11 +140,13 @@ async fn read(args: &Args, access: &Access) -> Result<Namespace, Failure> {
 
 fn show(views: &[ClusterView], printer: &mut Printer<'_>) -> Result<(), Failure> {
     match printer.format() {
-        OutputFormat::Json | OutputFormat::Yaml => printer.value(&json!({ "clusters": views })),
+        OutputFormat::Json | OutputFormat::Yaml | OutputFormat::JsonPath(_) => {
+            printer.value(&json!({ "clusters": views }))
+        }
         OutputFormat::Name => views.iter().try_for_each(|view| {
             printer.line(&format!("{}/{}", resource_name::<CassandraCluster>(), view.name))
         }),
-        OutputFormat::Text => {
+        OutputFormat::Text | OutputFormat::Wide => {
             let lines = render::status(views, &Paces::default(), &printer.layout());
             lines.iter().try_for_each(|line| printer.line(line))
         }

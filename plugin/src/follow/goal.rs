@@ -1,9 +1,12 @@
 //! What is waited for, and how far it is: decided from views alone.
 
-use casskop_core::view::{ActionView, ClusterView, PodState, RackRef};
+use casskop_core::view::{ActionView, ClusterView, OperationView, PodState, RackRef};
 use casskop_types::operation::{OperationName, OperationStatus};
 use casskop_types::status::{ActionStatus, ClusterAction};
 use jiff::Timestamp;
+
+use super::leaving::LeavingGoal;
+use super::replacement::ReplacementGoal;
 
 /// What a request was for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,7 +14,27 @@ pub(crate) enum Goal {
     /// Racks of a cluster are restarted.
     Restart { cluster: String, racks: Vec<RackGoal> },
     /// An operation on pods ends.
-    Operation { name: OperationName, pods: Vec<PodGoal> },
+    Operation {
+        name: OperationName,
+        until: Until,
+        pods: Vec<PodGoal>,
+    },
+    /// Fresh nodes have taken the place of lost ones.
+    Replacements(Vec<ReplacementGoal>),
+    /// Racks of a cluster have fewer nodes.
+    Leaving {
+        cluster: String,
+        racks: Vec<LeavingGoal>,
+    },
+}
+
+/// Which end of an operation is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// That it ends well.
+    Done,
+    /// Any: whoever ends it early has not asked for more.
+    Ended,
 }
 
 /// A rack that was asked to restart.
@@ -61,6 +84,18 @@ pub(crate) enum ItemState {
     Done,
     /// Ended badly.
     Failed,
+}
+
+impl Until {
+    fn of(self, item: Item) -> Item {
+        match item.state {
+            ItemState::Failed if self == Self::Ended => Item {
+                state: ItemState::Done,
+                ..item
+            },
+            _ => item,
+        }
+    }
 }
 
 impl ItemState {
@@ -225,24 +260,43 @@ impl PodGoal {
             };
             return item(ItemState::Failed, detail.to_owned(), None);
         };
-        let detail = |otherwise: &str| operation.message.clone().unwrap_or_else(|| otherwise.to_owned());
-        let started = operation.started;
-        match operation.status {
-            OperationStatus::Done => item(ItemState::Done, name.to_string(), started),
-            OperationStatus::Error => item(
+        let has_ended = matches!(operation.status, OperationStatus::Done | OperationStatus::Error);
+        if node.is_none() && !has_ended {
+            return item(
                 ItemState::Failed,
-                detail("no reason given; see the events of the cluster"),
-                started,
-            ),
-            _ if node.is_none() => item(ItemState::Failed, "the pod was deleted".to_owned(), started),
-            OperationStatus::ToDo => item(ItemState::Queued, detail("waits for its turn"), None),
-            OperationStatus::Manual | OperationStatus::Paused => {
-                item(ItemState::Queued, format!("is {}", operation.status), None)
-            }
-            OperationStatus::Ongoing | OperationStatus::Finalizing | OperationStatus::Continue => {
-                item(ItemState::Running, detail(name.as_str()), started)
-            }
+                "the pod was deleted".to_owned(),
+                operation.started,
+            );
         }
+        of_operation(&self.pod, operation)
+    }
+}
+
+/// How far an operation on a pod is.
+pub(super) fn of_operation(pod: &str, operation: &OperationView) -> Item {
+    let detail = |otherwise: &str| operation.message.clone().unwrap_or_else(|| otherwise.to_owned());
+    let (state, detail, since) = match operation.status {
+        OperationStatus::Done => (ItemState::Done, operation.name.to_string(), operation.started),
+        OperationStatus::Error => (
+            ItemState::Failed,
+            detail("no reason given; see the events of the cluster"),
+            operation.started,
+        ),
+        OperationStatus::ToDo => (ItemState::Queued, detail("waits for its turn"), None),
+        OperationStatus::Manual | OperationStatus::Paused => {
+            (ItemState::Queued, format!("is {}", operation.status), None)
+        }
+        OperationStatus::Ongoing | OperationStatus::Finalizing | OperationStatus::Continue => (
+            ItemState::Running,
+            detail(operation.name.as_str()),
+            operation.started,
+        ),
+    };
+    Item {
+        what: format!("pod {pod}"),
+        state,
+        detail,
+        since,
     }
 }
 
@@ -255,9 +309,15 @@ impl Goal {
                 Some(view) => racks.iter_mut().map(|rack| rack.look(view)).collect(),
                 None => racks.iter().map(|rack| gone(&rack.rack, cluster)).collect(),
             },
-            Self::Operation { name, pods } => {
-                pods.iter().map(|pod| pod.look(of(&pod.cluster), *name)).collect()
-            }
+            Self::Operation { name, until, pods } => pods
+                .iter()
+                .map(|pod| until.of(pod.look(of(&pod.cluster), *name)))
+                .collect(),
+            Self::Replacements(pods) => pods.iter().map(|pod| pod.look(of(&pod.cluster))).collect(),
+            Self::Leaving { cluster, racks } => match of(cluster) {
+                Some(view) => racks.iter().map(|rack| rack.look(view)).collect(),
+                None => racks.iter().map(|rack| gone(&rack.rack, cluster)).collect(),
+            },
         };
         Progress {
             items,
@@ -268,19 +328,22 @@ impl Goal {
     /// How to see the rest of it once nobody waits any more. A restart that has begun is not asked for again.
     pub(crate) fn next(&self, namespace: &str) -> String {
         match self {
-            Self::Restart { cluster, .. } => {
+            Self::Restart { cluster, .. } | Self::Leaving { cluster, .. } => {
                 format!(
                     "watch it with `kubectl get cassandracluster {cluster} --namespace {namespace} --watch`"
                 )
             }
-            Self::Operation { .. } => "run the same command again to go on waiting".to_owned(),
+            Self::Operation { .. } | Self::Replacements(_) => {
+                "run the same command again to go on waiting".to_owned()
+            }
         }
     }
 
     fn waiting(&self, views: &[ClusterView]) -> Vec<String> {
         let ours = |name: &String| match self {
-            Self::Restart { cluster, .. } => cluster == name,
+            Self::Restart { cluster, .. } | Self::Leaving { cluster, .. } => cluster == name,
             Self::Operation { pods, .. } => pods.iter().any(|pod| pod.cluster == *name),
+            Self::Replacements(pods) => pods.iter().any(|pod| pod.cluster == *name),
         };
         let waits =
             |view: &ClusterView| Some(format!("{} waits: {}", view.name, view.waiting.as_ref()?.message));

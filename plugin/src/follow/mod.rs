@@ -4,8 +4,10 @@
 mod changes;
 mod feed;
 mod goal;
+mod leaving;
 mod live;
 mod picture;
+mod replacement;
 mod screen;
 #[cfg(test)]
 mod tests;
@@ -19,9 +21,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 pub(crate) use changes::Changes;
 pub(crate) use feed::{Change, Feed};
 use goal::Verdict;
-pub(crate) use goal::{Goal, PodGoal, RackGoal};
+pub(crate) use goal::{Goal, PodGoal, RackGoal, Until};
+pub(crate) use leaving::LeavingGoal;
 pub(crate) use live::{Alternate, Size};
 pub(crate) use picture::Picture;
+pub(crate) use replacement::ReplacementGoal;
 pub(crate) use screen::{elapsed, in_words};
 pub(crate) use watch::{News, Watch};
 

@@ -5,7 +5,7 @@ use casskop_types::CassandraCluster;
 use casskop_types::operation::OperationName;
 use k8s_openapi::api::core::v1::Pod;
 
-use super::goal::{Goal, ItemState, PodGoal, RackGoal, Verdict};
+use super::goal::{Goal, ItemState, PodGoal, RackGoal, Until, Verdict};
 use super::{Change, Picture};
 
 fn cluster(flag: bool, action: &str) -> CassandraCluster {
@@ -120,6 +120,7 @@ fn cleanup() -> Goal {
     };
     Goal::Operation {
         name: OperationName::Cleanup,
+        until: Until::Done,
         pods: vec![pod],
     }
 }

@@ -1,6 +1,6 @@
 //! Reading clusters and pods.
 
-use casskop_core::guard::Refusal;
+use casskop_core::guard::{PodScope, PodSelection, Refusal};
 use casskop_core::view::ClusterView;
 use casskop_types::{CassandraCluster, labels};
 use k8s_openapi::api::core::v1::Pod;
@@ -38,6 +38,49 @@ pub(crate) async fn clusters_and_pods(access: &Access) -> Result<Namespace, Fail
         pods_version: pods.metadata.resource_version.clone().unwrap_or_default(),
         pods: pods.items,
     })
+}
+
+/// The same, and which pods a selection by labels means.
+pub(crate) async fn selected(
+    access: &Access,
+    selection: PodSelection,
+) -> Result<(Namespace, PodSelection), Failure> {
+    let PodSelection {
+        cluster,
+        scope: PodScope::Labelled { selector, .. },
+    } = &selection
+    else {
+        return Ok((clusters_and_pods(access).await?, selection));
+    };
+    let (namespace, pods) = futures::try_join!(clusters_and_pods(access), labelled(access, selector))?;
+    let selection = PodSelection {
+        cluster: cluster.clone(),
+        scope: PodScope::Labelled {
+            selector: selector.clone(),
+            pods,
+        },
+    };
+    Ok((namespace, selection))
+}
+
+/// Names of the Cassandra pods with such labels: what the text means, only the API server knows for sure.
+async fn labelled(access: &Access, labels: &str) -> Result<Vec<String>, Failure> {
+    let listed = pods(access, &format!("{},{labels}", selector(None))).await;
+    match listed {
+        Ok(pods) => Ok(pods
+            .items
+            .into_iter()
+            .filter_map(|pod| pod.metadata.name)
+            .collect()),
+        Err(CallError::Other {
+            cause: kube::Error::Api(status),
+            ..
+        }) if status.code == 400 => Err(Failure::Selector {
+            selector: labels.to_owned(),
+            reason: status.message.clone(),
+        }),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// One cluster by name.

@@ -3,48 +3,22 @@
 use casskop_core::view::RackRef;
 use casskop_types::CassandraCluster;
 use casskop_types::topology::Datacenter;
-use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
+use super::cluster::{Written, patch_cluster};
+use crate::cli::DryRun;
 use crate::failure::Failure;
-use crate::kube_access::{Access, Call, CallError, FIELD_MANAGER, Kind};
-
-/// What came of a write.
-pub(crate) enum Written {
-    /// The object as it is now.
-    Yes(Box<CassandraCluster>),
-    /// Not written: the object is not as it was read.
-    Changed,
-}
+use crate::kube_access::Access;
 
 /// Sets the flags of racks of a cluster as it was read.
 pub(crate) async fn ask_restart(
     access: &Access,
     cluster: &CassandraCluster,
     racks: &[RackRef],
+    dry_run: DryRun,
 ) -> Result<Written, Failure> {
-    let name = cluster.metadata.name.clone().unwrap_or_default();
     let patch: json_patch::Patch = serde_json::from_value(flags(cluster, racks)).map_err(Failure::Render)?;
-    let call = Call {
-        verb: "patch",
-        resource: Kind::Clusters,
-        name: Some(name.clone()),
-    };
-    let params = PatchParams {
-        field_manager: Some(FIELD_MANAGER.to_owned()),
-        ..PatchParams::default()
-    };
-    match access
-        .call(
-            &call,
-            access.clusters().patch(&name, &params, &Patch::Json::<()>(patch)),
-        )
-        .await
-    {
-        Ok(cluster) => Ok(Written::Yes(Box::new(cluster))),
-        Err(CallError::Changed { .. }) => Ok(Written::Changed),
-        Err(error) => Err(error.into()),
-    }
+    patch_cluster(access, cluster, patch, dry_run).await
 }
 
 /// The JSON patch (RFC 6902) that sets the flags.

@@ -2,6 +2,10 @@
 //!
 //! No operator runs here: where one is waited for, the test writes what an operator would.
 
+mod decommission;
+mod dry_run;
+mod held;
+mod lost_nodes;
 mod operations;
 mod plugin_run;
 mod restart;

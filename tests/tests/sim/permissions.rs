@@ -135,6 +135,7 @@ async fn live_through_everything(ground: &Ground, name: &str) -> Result<()> {
     let address = lost.address.to_string();
     cluster.casskop([
         "removenode",
+        "--yes",
         "--pod",
         &lost.pod,
         "--previous-ip",

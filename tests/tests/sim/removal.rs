@@ -25,6 +25,7 @@ async fn a_node_lost_with_its_machine_leaves_the_ring_and_a_fresh_one_joins() ->
     let address = lost.address.to_string();
     cluster.casskop([
         "removenode",
+        "--yes",
         "--pod",
         LOST,
         "--previous-ip",
@@ -71,7 +72,7 @@ async fn a_removal_survives_the_death_of_the_operator_and_is_not_asked_for_twice
             ..CallRule::default()
         })
         .await?;
-    cluster.casskop(["removenode", "--pod", LOST, "--crd", "demo"])?;
+    cluster.casskop(["removenode", "--yes", "--pod", LOST, "--crd", "demo"])?;
     let removals = CallQuery::of(id.clone(), "removeNode");
     until("the removal is in flight", PATIENCE, async || {
         Ok(match simulator.calls(&removals).await?.records() {

@@ -34,8 +34,10 @@ pub(super) async fn run(
     let picture = Picture::new(namespace.clusters, namespace.pods);
     let watch = Watch::open(access, picture, from)?;
     match (printer.format(), printer.out_screen()) {
-        (OutputFormat::Text, Screen::Terminal) => on_terminal(args, watch, access, printer).await,
-        (OutputFormat::Text, Screen::Plain) => in_lines(args, watch, printer).await,
+        (OutputFormat::Text | OutputFormat::Wide, Screen::Terminal) => {
+            on_terminal(args, watch, access, printer).await
+        }
+        (OutputFormat::Text | OutputFormat::Wide, Screen::Plain) => in_lines(args, watch, printer).await,
         _ => as_objects(args, watch, printer).await,
     }
 }

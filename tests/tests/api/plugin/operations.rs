@@ -49,6 +49,17 @@ async fn casskops_command_lines_do_what_they_did() -> Result<()> {
 }
 
 #[tokio::test]
+async fn several_at_once_are_asked_for_with_a_number() -> Result<()> {
+    let stage = demo().await?;
+    let start = ["cleanup", "start", "--dc", "dc1", "--parallel", "2", "-o"];
+    let path =
+        r"jsonpath={.items[*].metadata.annotations.cassandraclusters\.db\.orange\.com/operation-parallelism}";
+    let ended = stage.run(&[&start[..], &[path]].concat()).await?;
+    assert_eq!((ended.code, ended.out.as_str()), (0, "2 2"), "{}", ended.err);
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_argument_of_an_earlier_operation_is_taken_away() -> Result<()> {
     let stage = demo().await?;
     let old = json!({ "operation-name": "rebuild", "operation-status": "Done", "operation-argument": "dc1" });
@@ -121,7 +132,9 @@ async fn removals_are_written_on_the_pod_that_does_them() -> Result<()> {
         Ended {
             code: 0,
             out,
-            err: String::new()
+            err: "warning: the node of pod demo-dc1-rack1-7 will leave the ring for good, and claim data-demo-dc1-rack1-7 with its \
+                  data and the pod will be deleted; the other replicas take over what it held\n"
+                .to_owned()
         }
     );
     assert_eq!(
@@ -137,6 +150,7 @@ async fn removals_are_written_on_the_pod_that_does_them() -> Result<()> {
             "2001:db8::9",
             "--crd",
             "demo",
+            "--yes",
             "-o",
             "name",
         ])
@@ -146,7 +160,7 @@ async fn removals_are_written_on_the_pod_that_does_them() -> Result<()> {
         Ended {
             code: 0,
             out: "pod/demo-dc1-rack1-1\n".to_owned(),
-            err: String::new()
+            err: "warning: node 2001:db8::9 will leave the ring for good; the other replicas take over what it held\n".to_owned()
         }
     );
     let asked = stage.pods().get("demo-dc1-rack1-1").await?;

@@ -1,5 +1,6 @@
 //! A namespace of a test's own, with clusters and pods in it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -142,6 +143,19 @@ impl Stage {
         Ok(())
     }
 
+    /// Takes a pod out of service, as a kubelet's silence does, and keeps the host id of its node, as an operator does.
+    pub(super) async fn lose(&self, cluster: &str, pod: &str, host_id: &str) -> Result<()> {
+        let status = json!({ "status": { "conditions": [{ "type": "Ready", "status": "False" }] } });
+        self.pods()
+            .patch_status(pod, &PatchParams::default(), &Patch::Merge(status))
+            .await?;
+        let status = json!({ "status": { "cassandraNodeStatus": { pod: { "hostId": host_id } } } });
+        self.clusters()
+            .patch_status(cluster, &PatchParams::default(), &Patch::Merge(status))
+            .await?;
+        Ok(())
+    }
+
     /// Sets labels of a pod, as an operator does.
     pub(super) async fn label(&self, pod: &str, labels: Value) -> Result<()> {
         let patch = json!({ "metadata": { "labels": labels } });
@@ -172,6 +186,23 @@ impl Stage {
                 Answer::Yes(())
             } else {
                 Answer::not_yet("not yet")
+            })
+        })
+        .await
+    }
+
+    /// Waits until a pod's annotations are as a test wants them.
+    pub(super) async fn until_annotated(
+        &self,
+        pod: &str,
+        wanted: impl Fn(&BTreeMap<String, String>) -> bool,
+    ) -> Result<()> {
+        until("the pod is annotated", PATIENCE, async || {
+            let pod = self.pods().get(pod).await?;
+            Ok(if wanted(pod.annotations()) {
+                Answer::Yes(())
+            } else {
+                Answer::not_yet(format!("{:?}", pod.annotations()))
             })
         })
         .await

@@ -30,6 +30,7 @@ pub(super) async fn live_through(faults: Faults) -> Result<String> {
         .carry_out(remove, async || {
             cluster.casskop([
                 "removenode",
+                "--yes",
                 "--pod",
                 &lost.pod,
                 "--previous-ip",

@@ -1,0 +1,80 @@
+//! The verbs of operations that need nothing but pods: `cleanup` and its kin. They differ in what they say.
+
+use casskop_types::operation::OperationCommand;
+use clap::Subcommand;
+
+use super::pod_operation::{self, RequestArgs};
+use crate::exit::ExitStatus;
+use crate::failure::Failure;
+use crate::kube_access::Access;
+use crate::printer::Printer;
+
+macro_rules! examples {
+    ($verb:literal) => {
+        concat!(
+            "Examples:\n",
+            "  # On every node of the only cluster of the namespace, watching it\n",
+            "  kubectl casskop ",
+            $verb,
+            " start --wait\n",
+            "  # On the nodes of a rack, two at a time\n",
+            "  kubectl casskop ",
+            $verb,
+            " start --crd demo --rack dc1.rack1 --parallel 2\n",
+            "  # On pods by the beginning of their names\n",
+            "  kubectl casskop ",
+            $verb,
+            " --prefix demo-dc1\n",
+            "  # How far it is\n",
+            "  kubectl casskop ",
+            $verb,
+            " status --crd demo\n",
+            "  # Hold back what has not begun, and end what runs\n",
+            "  kubectl casskop ",
+            $verb,
+            " pause --crd demo\n",
+            "  kubectl casskop ",
+            $verb,
+            " abort --crd demo",
+        )
+    };
+}
+
+/// One variant a verb.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Maintenance {
+    /// Drop the data of tokens that nodes no longer own
+    ///
+    /// Ask for it after nodes have been added: each old node still holds the data it has handed over. Nodes stay up.
+    #[command(after_help = examples!("cleanup"))]
+    Cleanup(RequestArgs),
+    /// Rewrite SSTables that an older Cassandra wrote
+    ///
+    /// Ask for it after an upgrade of Cassandra has reached every node. Nodes stay up.
+    #[command(after_help = examples!("upgradesstables"))]
+    Upgradesstables(RequestArgs),
+}
+
+impl Maintenance {
+    /// The verb, and what is missing from its arguments.
+    pub(crate) fn incomplete(&self) -> Option<(&'static str, String)> {
+        let (command, args) = self.request();
+        args.incomplete().map(|text| (command.name().as_str(), text))
+    }
+
+    fn request(&self) -> (OperationCommand, &RequestArgs) {
+        match self {
+            Self::Cleanup(args) => (OperationCommand::Cleanup, args),
+            Self::Upgradesstables(args) => (OperationCommand::UpgradeSstables, args),
+        }
+    }
+}
+
+pub(super) async fn run(
+    verb: &Maintenance,
+    access: &Access,
+    printer: &mut Printer<'_>,
+) -> Result<ExitStatus, Failure> {
+    let (command, args) = verb.request();
+    pod_operation::run(args, command, access, printer).await
+}
