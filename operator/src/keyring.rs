@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use casskop_core::desired::defaults;
-use casskop_jolokia::Credentials;
+use casskop_core::jolokia_secret;
+use casskop_jolokia::{Credentials, port_forward};
 use casskop_types::cluster::CassandraCluster;
 use casskop_types::names::PodName;
 use k8s_openapi::api::core::v1::{Pod, Secret};
@@ -13,9 +13,6 @@ use kube::{Api, Client};
 
 use crate::cluster_id::ClusterId;
 use crate::failure::Failure;
-
-/// Variable of Cassandra's container that takes the user from the secret.
-const USER: &str = "JOLOKIA_USER";
 
 /// Which secret holds the credentials of which node. Secrets are read in each pass anew, so that a changed one counts at once.
 #[derive(Debug, Default)]
@@ -30,11 +27,15 @@ pub struct Keyring {
 impl Keyring {
     /// The secrets of a cluster and its pods.
     pub fn new(cluster: &CassandraCluster, pods: &[Pod]) -> Self {
-        let reference = cluster.spec.image_jolokia_secret.as_ref();
-        let of_pod = |pod: &Pod| Some((pod.metadata.name.as_deref()?.parse().ok()?, secret_of(pod)?));
+        let of_pod = |pod: &Pod| {
+            Some((
+                pod.metadata.name.as_deref()?.parse().ok()?,
+                jolokia_secret::of_pod(pod)?,
+            ))
+        };
         Self {
             of_pods: pods.iter().filter_map(of_pod).collect(),
-            otherwise: reference.and_then(|secret| secret.named()).map(str::to_owned),
+            otherwise: jolokia_secret::of_cluster(cluster),
             read: BTreeMap::new(),
         }
     }
@@ -91,37 +92,13 @@ impl Keyring {
     }
 }
 
-/// The secret that a pod's Cassandra was started with.
-fn secret_of(pod: &Pod) -> Option<String> {
-    let containers = &pod.spec.as_ref()?.containers;
-    let cassandra = containers
-        .iter()
-        .find(|container| container.name == defaults::CASSANDRA)?;
-    let mut variables = cassandra.env.iter().flatten();
-    let user = variables.find(|variable| variable.name == USER)?;
-    let source = user.value_from.as_ref()?.secret_key_ref.as_ref()?;
-    Some(source.name.clone())
-}
-
 async fn read(client: &Client, id: &ClusterId, name: &str) -> Result<Credentials, Failure> {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), &id.namespace);
     let secret = secrets.get(name).await;
     let secret =
         secret.map_err(|error| Failure::of_api(format!("jolokia secret {}/{name}", id.namespace), error))?;
-    let text = |key: &str| {
-        let value = secret.data.as_ref().and_then(|data| data.get(key));
-        let value = value.and_then(|value| std::str::from_utf8(&value.0).ok());
-        value.map(str::to_owned).ok_or_else(|| {
-            Failure::Invalid(format!(
-                "jolokia secret {}/{name} has no key {key} with text in it",
-                id.namespace
-            ))
-        })
-    };
-    Ok(Credentials {
-        username: text("username")?,
-        password: text("password")?,
-    })
+    port_forward::credentials(&secret)
+        .map_err(|lacks| Failure::Invalid(format!("jolokia secret {}/{name} {lacks}", id.namespace)))
 }
 
 #[cfg(test)]
@@ -145,8 +122,7 @@ mod tests {
             )
             .unwrap()
         };
-        let old =
-            json!([{ "name": USER, "valueFrom": { "secretKeyRef": { "name": "old", "key": "username" } } }]);
+        let old = json!([{ "name": "JOLOKIA_USER", "valueFrom": { "secretKeyRef": { "name": "old", "key": "username" } } }]);
         let pods = [pod("demo-dc1-rack1-0", old), pod("demo-dc1-rack1-1", json!([]))];
         let names: [PodName; 2] = ["demo-dc1-rack1-0", "demo-dc1-rack1-1"].map(|name| name.parse().unwrap());
         let secrets = |spec: serde_json::Value| {

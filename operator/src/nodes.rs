@@ -4,8 +4,6 @@
 //! namespace only.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,14 +12,14 @@ use casskop_core::fact::Fact;
 use casskop_core::observed::{NodeFacts, OperationMode, RingView};
 use casskop_core::questions::{Question, Questions};
 use casskop_core::replication::{KeyspaceReplicas, Replication};
+use casskop_jolokia::port_forward::ForwardDial;
 use casskop_jolokia::storage_service as storage;
 use casskop_jolokia::{
-    Answers, Bulk, ByteStream, Call, CallError, Category, Credentials, Dial, Dialling, JolokiaClient,
-    NodeOperation, TimeLimits, TokenRange, diagnostics,
+    Answers, Bulk, Call, CallError, Category, Credentials, JolokiaClient, NodeOperation, TimeLimits,
+    TokenRange, diagnostics,
 };
 use casskop_types::names::PodName;
 use futures::stream::{self, StreamExt as _};
-use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client};
 use tokio::time::timeout;
 
@@ -312,34 +310,6 @@ fn storage_service_operation(operation: NodeOperation) -> Option<&'static str> {
         NodeOperation::UpgradeSstables => Some("upgradeSSTables"),
         // Nothing an operator asks for, and over in a moment.
         NodeOperation::Drain | NodeOperation::Flush => None,
-    }
-}
-
-/// Reaches a pod's port through the API server. Never by the pods/proxy path, which strips `Authorization`.
-struct ForwardDial {
-    pods: Api<Pod>,
-    pod: String,
-    port: u16,
-}
-
-impl fmt::Display for ForwardDial {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "pod {} (port-forward)", self.pod)
-    }
-}
-
-impl Dial for ForwardDial {
-    fn dial(&self) -> Dialling<'_> {
-        Box::pin(async {
-            let mut forwarder = self
-                .pods
-                .portforward(&self.pod, &[self.port])
-                .await
-                .map_err(io::Error::other)?;
-            let stream = forwarder.take_stream(self.port);
-            let stream = stream.ok_or_else(|| io::Error::other("the API server opened no stream"))?;
-            Ok(Box::new(stream) as Box<dyn ByteStream>)
-        })
     }
 }
 

@@ -24,6 +24,7 @@ pub mod effect;
 pub mod fact;
 pub mod guard;
 pub mod hooks;
+pub mod jolokia_secret;
 pub mod licence;
 pub mod observed;
 pub mod operations;

@@ -5,6 +5,7 @@ mod nodes;
 mod operations;
 mod rack_ref;
 mod racks;
+pub mod ring;
 pub mod seeds;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -3,11 +3,11 @@
 //! The crate has a pure half and a small half that does I/O:
 //!
 //! * [`Call`] is one question or command as a value: the [`Request`] that goes out and how its answer is
-//!   read. [`storage_service`], [`compaction_manager`], [`stream_manager`] and [`diagnostics`] make them,
+//!   read. [`storage_service`], [`ownership`], [`compaction_manager`], [`stream_manager`] and [`diagnostics`] make them,
 //!   one module per MBean. [`Bulk`] puts several into one HTTP round trip, [`NodeStatus`] is the one the
 //!   operator asks most.
 //! * [`JolokiaClient`] sends them over a connection that a [`Dial`] opens: straight to the pod's address,
-//!   or through any stream, such as one forwarded by the Kubernetes API server.
+//!   or through any stream, such as one forwarded by the Kubernetes API server (`port_forward`, behind the feature of that name).
 //!
 //! What a node answers differs between Cassandra 3.11, 4.0, 4.1 and 5.0. The parsers are tested against
 //! answers recorded from real nodes (`tests/lab/traces`), and calls whose signature changed take the
@@ -15,6 +15,9 @@
 
 pub mod compaction_manager;
 pub mod diagnostics;
+pub mod ownership;
+#[cfg(feature = "port-forward")]
+pub mod port_forward;
 pub mod storage_service;
 pub mod stream_manager;
 

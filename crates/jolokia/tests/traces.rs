@@ -18,7 +18,7 @@ use casskop_jolokia::storage_service::{
 };
 use casskop_jolokia::{
     Call, CallError, Category, CompactionTask, InFlight, NodeOperation, NodeStatus, OperationMode,
-    ReleaseVersion, RemovalStatus, compaction_manager, diagnostics, stream_manager,
+    ReleaseVersion, RemovalStatus, compaction_manager, diagnostics, ownership, stream_manager,
 };
 use serde_json::Value;
 
@@ -145,6 +145,51 @@ fn every_answer_echoes_the_request_it_was_recorded_for() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn who_owns_what_of_a_ring_of_two_is_read() {
+    for recording in recordings() {
+        let (topic, state) = ("ownership", "two nodes");
+        let loads = recording.answer(topic, state, &ownership::loads()).unwrap();
+        assert_eq!(loads.keys().copied().collect::<Vec<_>>(), [node(1), node(2)]);
+        assert!(loads.values().all(|load| load.ends_with("iB")), "{loads:?}");
+        let owners = recording
+            .answer(topic, state, &ownership::token_owners())
+            .unwrap();
+        assert_eq!(
+            owners,
+            [
+                ("-6148914691236517206".to_owned(), node(1)),
+                ("0".to_owned(), node(2))
+            ]
+            .into()
+        );
+        // The first token is two thirds of the ring behind the second.
+        let percent = |shares: BTreeMap<IpAddr, f64>| {
+            shares
+                .into_iter()
+                .map(|(address, share)| (address, format!("{:.0}", share * 100.0)))
+                .collect::<Vec<_>>()
+        };
+        let expected = [(node(1), "67".to_owned()), (node(2), "33".to_owned())];
+        let of_tokens = recording
+            .answer(topic, state, &ownership::token_shares())
+            .unwrap();
+        assert_eq!(percent(of_tokens), expected);
+        let of_data = recording
+            .answer(topic, state, &ownership::effective_shares())
+            .unwrap();
+        assert_eq!(percent(of_data), expected);
+
+        let state = "keyspaces are replicated in different ways";
+        let (category, said) = refusal(recording.answer(topic, state, &ownership::effective_shares()));
+        assert_eq!(category, Category::Refused);
+        assert!(
+            said.contains("don't have the same replication settings"),
+            "{said}"
+        );
     }
 }
 

@@ -3,22 +3,24 @@
 mod live;
 
 use casskop_core::guard::{self, RackSelection};
+use casskop_core::view::ring::RingReport;
 use casskop_core::view::{ClusterView, RackRef};
 use casskop_types::CassandraCluster;
-use serde_json::json;
+use kube::ResourceExt;
+use serde_json::{Value, json};
 
 use crate::cli::OutputFormat;
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::kube_access::Access;
 use crate::printer::{Printer, resource_name};
-use crate::render::{self, Paces};
+use crate::render::{self, Detail, Paces};
 use crate::request::{self, Namespace};
 
 /// Show clusters, their racks and pods, what runs on them and what is waited for
 ///
 /// A cluster that is named, or the only one, is shown with its racks and pods; of several, each has a line. `-v` shows every pod
-/// and every cluster in full, `-vv` also what has ended.
+/// and every cluster in full with its ring, `-vv` also what has ended.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -28,12 +30,15 @@ Examples:
   kubectl casskop status demo -v
   # One datacenter of it
   kubectl casskop status demo --dc dc1
+  # The ring, as one of its nodes tells it
+  kubectl casskop status demo --ring
   # Stay and watch
   kubectl casskop status demo -w
   # All clusters of all namespaces
   kubectl casskop status -A
   # For a script: ends with 3 unless every node is in service and nothing waits
   kubectl casskop status demo --exit-code -o name")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Args {
     /// The `CassandraCluster`; all of the namespace if left out
     #[arg(value_name = "NAME", conflicts_with_all = ["crd", "all_namespaces"])]
@@ -50,6 +55,9 @@ pub(crate) struct Args {
     /// Only these racks
     #[arg(long, value_name = "DC.RACK", num_args = 1.., value_delimiter = ',', conflicts_with_all = ["dc", "all_namespaces"])]
     rack: Vec<RackRef>,
+    /// Also ask a node for the ring: who is in it, how much each holds and owns
+    #[arg(long, conflicts_with = "watch")]
+    ring: bool,
     /// Go on showing it whenever something changes, until Ctrl-C
     #[arg(short, long)]
     watch: bool,
@@ -112,7 +120,12 @@ pub(super) async fn run(
     if views.is_empty() {
         printer.note(&args.nothing(access));
     }
-    show(&views, printer)?;
+    let rings = if args.ring || printer.layout().detail > Detail::Brief {
+        rings(&namespace, &views, access).await
+    } else {
+        Vec::new()
+    };
+    show(&views, &rings, printer)?;
     let healthy = views.iter().all(ClusterView::is_healthy);
     Ok(if args.exit_code && !healthy {
         ExitStatus::Unhealthy
@@ -138,17 +151,66 @@ async fn read(args: &Args, access: &Access) -> Result<Namespace, Failure> {
     }
 }
 
-fn show(views: &[ClusterView], printer: &mut Printer<'_>) -> Result<(), Failure> {
+/// The ring of a cluster, or why it is not known.
+type Ring = Result<RingReport, String>;
+
+/// One node of each cluster is asked, and others only if it does not answer.
+async fn rings(namespace: &Namespace, views: &[ClusterView], access: &Access) -> Vec<Ring> {
+    let mut rings = Vec::new();
+    for view in views {
+        let is_it = |cluster: &&CassandraCluster| {
+            cluster.name_any() == view.name && cluster.namespace().unwrap_or_default() == view.namespace
+        };
+        let told = match namespace.clusters.iter().find(is_it) {
+            Some(cluster) => request::ring(access, cluster, &namespace.pods, view).await,
+            None => Err("the cluster was deleted".to_owned()),
+        };
+        rings.push(told.map(|facts| RingReport::of(view, &facts)));
+    }
+    rings
+}
+
+/// Shows clusters, each with its ring if that was asked for.
+fn show(views: &[ClusterView], rings: &[Ring], printer: &mut Printer<'_>) -> Result<(), Failure> {
     match printer.format() {
         OutputFormat::Json | OutputFormat::Yaml | OutputFormat::JsonPath(_) => {
-            printer.value(&json!({ "clusters": views }))
+            let rings = rings.iter().map(Some).chain(std::iter::repeat(None));
+            let clusters: Result<Vec<Value>, _> = views
+                .iter()
+                .zip(rings)
+                .map(|(view, ring)| with_ring(view, ring))
+                .collect();
+            printer.value(&json!({ "clusters": clusters.map_err(Failure::Render)? }))
         }
         OutputFormat::Name => views.iter().try_for_each(|view| {
             printer.line(&format!("{}/{}", resource_name::<CassandraCluster>(), view.name))
         }),
-        OutputFormat::Text | OutputFormat::Wide => {
-            let lines = render::status(views, &Paces::default(), &printer.layout());
+        format @ (OutputFormat::Text | OutputFormat::Wide) => {
+            let mut layout = printer.layout();
+            if format == OutputFormat::Wide {
+                layout.detail = Detail::Everything;
+            }
+            let mut lines = render::status(views, &Paces::default(), &layout);
+            for (view, ring) in views.iter().zip(rings) {
+                lines.push(String::new());
+                match ring {
+                    Ok(ring) => lines.extend(render::ring(view, ring, &layout)),
+                    Err(why) => {
+                        lines.extend(layout.wrapped(&format!("Ring of {}: not known: {why}", view.name), 2));
+                    }
+                }
+            }
             lines.iter().try_for_each(|line| printer.line(line))
         }
     }
+}
+
+fn with_ring(view: &ClusterView, ring: Option<&Ring>) -> Result<Value, serde_json::Error> {
+    let mut value = serde_json::to_value(view)?;
+    match ring {
+        None => {}
+        Some(Ok(ring)) => value["ring"] = serde_json::to_value(ring)?,
+        Some(Err(why)) => value["ringUnknown"] = why.as_str().into(),
+    }
+    Ok(value)
 }

@@ -5,6 +5,7 @@ mod jsonpath;
 pub(crate) mod layout;
 pub(crate) mod pace;
 mod progress;
+mod ring;
 mod status;
 mod table;
 mod tools;
@@ -19,6 +20,7 @@ pub(crate) use jsonpath::{JsonPath, JsonPathError};
 use crate::follow::elapsed;
 pub(crate) use layout::{Detail, Layout};
 pub(crate) use pace::Paces;
+pub(crate) use ring::ring;
 #[cfg(test)]
 pub(crate) use status::fixtures;
 pub(crate) use status::status;

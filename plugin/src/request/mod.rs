@@ -6,6 +6,7 @@ mod list;
 mod operation;
 mod read;
 mod restart;
+mod ring;
 
 pub(crate) use cluster::{Written, merge_cluster};
 pub(crate) use decommission::lower_nodes;
@@ -13,6 +14,7 @@ pub(crate) use list::{list, list_of};
 pub(crate) use operation::change_pods;
 pub(crate) use read::{Namespace, cluster, clusters_and_pods, pods_of, selected, selector, the_cluster};
 pub(crate) use restart::{ask_restart, writes_default};
+pub(crate) use ring::ring;
 
 use kube::api::PatchParams;
 

@@ -30,6 +30,8 @@ pub struct NodeView {
     pub ordinal: Option<i32>,
     /// How far the pod is.
     pub state: PodState,
+    /// Whether it is one of the seeds.
+    pub seed: bool,
     /// Why it will not get ready by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
@@ -114,6 +116,7 @@ pub(super) fn node(cluster: &CassandraCluster, pod: &Pod) -> NodeView {
             .rsplit_once('-')
             .and_then(|(_, ordinal)| ordinal.parse().ok()),
         state: pod_state(pod),
+        seed: is_seed(cluster, &name),
         trouble: trouble(pod),
         restarts: restarts(pod),
         image_tag: image_tag(pod),
@@ -136,6 +139,12 @@ pub(super) fn rack_of(pod: &Pod) -> RackRef {
         dc: label(pod, labels::DC).unwrap_or_default().to_owned(),
         rack: label(pod, labels::RACK).unwrap_or_default().to_owned(),
     }
+}
+
+/// Seeds are listed as `<pod>.<cluster>.<namespace>`.
+fn is_seed(cluster: &CassandraCluster, pod: &str) -> bool {
+    let mut seeds = cluster.status.iter().flat_map(|status| &status.seed_list);
+    seeds.any(|seed| seed.split('.').next() == Some(pod))
 }
 
 fn trouble(pod: &Pod) -> Option<String> {

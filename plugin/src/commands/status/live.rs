@@ -107,7 +107,7 @@ async fn in_lines(
     let mut changes = Changes::default();
     let views = args.shown(watch.views())?;
     changes.since_last(&views);
-    show(&views, printer)?;
+    show(&views, &[], printer)?;
     printer.flush()?;
     loop {
         match watch.next().await? {
@@ -138,7 +138,7 @@ async fn as_objects(
             if printer.format() == OutputFormat::Yaml {
                 printer.line("---")?;
             }
-            show(&views, printer)?;
+            show(&views, &[], printer)?;
             printer.flush()?;
             last = Some(now);
         }

@@ -113,7 +113,7 @@ fn table(view: &ClusterView, shown: &[&NodeView], layout: &Layout) -> Table {
 }
 
 /// A host id in full where there is room for it.
-pub(in crate::render) fn host_id(id: &str, layout: &Layout) -> String {
+fn host_id(id: &str, layout: &Layout) -> String {
     if layout.detail == Detail::Everything {
         id.to_owned()
     } else {

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use casskop_jolokia::storage_service::{self, describe_ring, operation_mode};
-use casskop_jolokia::{Request, compaction_manager, diagnostics, stream_manager};
+use casskop_jolokia::{Request, compaction_manager, diagnostics, ownership, stream_manager};
 use serde_json::json;
 
 use crate::exchange::{Login, post};
@@ -65,6 +65,19 @@ pub(crate) fn keyspaces(node: &Node, traces: &mut Traces) -> Result<()> {
             "a ring of one",
             node.ask(&describe_ring(keyspace))?,
         );
+    }
+    Ok(())
+}
+
+/// The ring as `status --ring` asks for it.
+pub(crate) fn shares(node: &Node, state: &str, traces: &mut Traces) -> Result<()> {
+    for request in [
+        ownership::loads().request(),
+        ownership::token_owners().request(),
+        ownership::token_shares().request(),
+        ownership::effective_shares().request(),
+    ] {
+        traces.keep("ownership", state, node.request(request)?);
     }
     Ok(())
 }

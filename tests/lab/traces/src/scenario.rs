@@ -5,6 +5,7 @@ use std::io::Write;
 use std::net::IpAddr;
 
 use anyhow::{Context, Result};
+use casskop_jolokia::ownership::{effective_shares, loads};
 use casskop_jolokia::storage_service::{
     self, Jobs, OperationMode, Replication, cleanup, decommission, native_transport_running, operation_mode,
 };
@@ -13,7 +14,9 @@ use casskop_jolokia::{diagnostics, stream_manager};
 use crate::cql::Cql;
 use crate::node::{Bootstrap, Java, Node, Place};
 use crate::operations::{cleanups, decommissions, drains, flushes, rebuilds, removals, some_went, upgrades};
-use crate::reads::{credentials, keyspaces, more_attributes, protocol, reads, what_the_node_does_not_have};
+use crate::reads::{
+    credentials, keyspaces, more_attributes, protocol, reads, shares, what_the_node_does_not_have,
+};
 use crate::trace::Traces;
 
 const FIRST: Place = Place {
@@ -60,8 +63,14 @@ pub(crate) fn play(java: &Java, traces: &mut Traces, progress: &mut impl Write) 
     flushes(&first, traces)?;
     keyspaces(&first, traces)?;
     more_attributes(&first, "a ring of one, with rows", traces)?;
+    shares(&first, "a ring of one, with rows", traces)?;
     act("a second node joins")?;
     let mut second = join(java, &first, traces)?;
+    let address = second.address;
+    first.wait("the load of the second node", &loads(), |loads| {
+        loads.contains_key(&address)
+    })?;
+    shares(&first, "two nodes", traces)?;
     act("cleanup")?;
     cleanups(&first, traces)?;
     upgrades(&first, traces)?;
@@ -93,7 +102,13 @@ pub(crate) fn play(java: &Java, traces: &mut Traces, progress: &mut impl Write) 
     second.kill()?;
     removals(&first, second.address, far.address, traces)?;
     act("a node is drained")?;
-    drains(&far, traces)
+    drains(&far, traces)?;
+    act("keyspaces are replicated in different ways")?;
+    Cql::connect(first.address)?
+        .query("CREATE KEYSPACE other WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 1}")?;
+    let state = "keyspaces are replicated in different ways";
+    traces.keep("ownership", state, first.ask(&effective_shares())?);
+    Ok(())
 }
 
 fn start_first(java: &Java, traces: &mut Traces) -> Result<Node> {

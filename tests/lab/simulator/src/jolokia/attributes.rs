@@ -6,8 +6,9 @@ use serde_json::{Map, Value, json};
 
 use super::progress::{BYTES_PER_PARTITION, bytes, compaction_manager, streams};
 use super::protocol::Failure;
+use super::shares;
 use crate::ring::{
-    HostId, Membership, Moment, NodeView, Operation, OperationMode, Partitions, Transport, derived_uuid,
+    HostId, Membership, Moment, Node, NodeView, Operation, OperationMode, Partitions, Transport, derived_uuid,
 };
 
 /// Keys a partition of the model stands for.
@@ -155,6 +156,7 @@ const STORAGE_SERVICE: &[&str] = &[
     "LeavingNodesWithPort",
     "LiveNodes",
     "LiveNodesWithPort",
+    "LoadMap",
     "LoadString",
     "LocalHostId",
     "MovingNodes",
@@ -163,11 +165,13 @@ const STORAGE_SERVICE: &[&str] = &[
     "NonLocalStrategyKeyspaces",
     "NonSystemKeyspaces",
     "OperationMode",
+    "Ownership",
     "PartitionerName",
     "ReleaseVersion",
     "RemovalStatus",
     "SchemaVersion",
     "Starting",
+    "TokenToEndpointMap",
     "Tokens",
     "UnreachableNodes",
     "UnreachableNodesWithPort",
@@ -216,7 +220,10 @@ fn storage_service(view: NodeView<'_>, attribute: &str) -> Option<Value> {
         "Draining" => (node.mode == OperationMode::Draining).into(),
         "NativeTransportRunning" => (node.native_transport == Transport::On && in_ring).into(),
         "RemovalStatus" => removal_status(view).into(),
-        "LoadString" => load(view).into(),
+        "LoadString" => load(node).into(),
+        "LoadMap" => shares::loads(view),
+        "TokenToEndpointMap" => shares::token_owners(view),
+        "Ownership" => shares::of_tokens(view),
         "Decommissioning" if release.at_least(5, 0) => (node.mode == OperationMode::Leaving).into(),
         "DecommissionFailed" if release.at_least(5, 0) => {
             (node.mode == OperationMode::DecommissionFailed).into()
@@ -304,9 +311,8 @@ fn removal_status(view: NodeView<'_>) -> String {
 }
 
 /// Bytes on disk, as Cassandra writes sizes: two decimals and a binary unit.
-fn load(view: NodeView<'_>) -> String {
-    let total: u64 = view
-        .node()
+pub(super) fn load(node: &Node) -> String {
+    let total: u64 = node
         .holdings
         .values()
         .map(|holding| bytes(holding.partitions))

@@ -6,6 +6,7 @@ mod operations;
 mod progress;
 mod protocol;
 mod server;
+mod shares;
 #[cfg(test)]
 mod tests;
 mod threads;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::attributes::MBean;
 use super::protocol::{Failure, OperationName};
+use super::shares;
 use crate::ring::{Force, NodeView, Operation, Release, RingRange, Transport};
 
 /// What an operation asks of the node.
@@ -64,6 +65,7 @@ const STORAGE_SERVICE: &[Signature] = &[
     signature("describeRingJMX", &[TEXT]),
     since(4, 0, signature("describeRingWithPortJMX", &[TEXT])),
     signature("drain", &[]),
+    signature("effectiveOwnership", &[TEXT]),
     signature("forceKeyspaceCleanup", &[TEXT, TEXTS]),
     signature("forceKeyspaceCleanup", &[INT, TEXT, TEXTS]),
     signature("forceKeyspaceCompaction", &[BOOL, TEXT, TEXTS]),
@@ -208,6 +210,7 @@ fn storage_service(
         }),
         "startNativeTransport" => Action::NativeTransport(Transport::On),
         "stopNativeTransport" => Action::NativeTransport(Transport::Off),
+        "effectiveOwnership" => Action::Answer(shares::of_data(view, optional(arguments, 0).as_deref())?),
         "describeRingJMX" => Action::Answer(describe_ring(view, &keyspace()?, "")?),
         "describeRingWithPortJMX" => Action::Answer(describe_ring(view, &keyspace()?, ":7000")?),
         _ => {

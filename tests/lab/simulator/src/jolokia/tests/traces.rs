@@ -182,6 +182,12 @@ impl Scene {
             | "nothing to upgrade"
             | "a ring of one, with rows" => lab.joined(&[1]),
             _ if trace.topic == "refusals" || trace.topic == "protocol" => lab.joined(&[1]),
+            "keyspaces are replicated in different ways" => {
+                let first = lab.joined(&[1]);
+                lab.ring
+                    .put_keyspace("other", keyspace(Replication::by_dc([("dc1", 2)])));
+                first
+            }
             "the node itself joins" | "the node joins and streams" => {
                 lab.joined(&[1]);
                 lab.boot(2);
@@ -436,6 +442,20 @@ fn comparable(answer: &Value) -> Value {
         "LoadString" | "Uptime" | "StartTime" | "HeapMemoryUsage" | "Value" | "Count" | "Tokens"
         | "version" => {
             json!({"request": plain(asked), "status": answer["status"], "form": form(value)})
+        }
+        // Recorded nodes have one token each, simulated ones many at other places.
+        "LoadMap" | "TokenToEndpointMap" | "Ownership" | "effectiveOwnership" if value.is_object() => {
+            let entries = value.as_object().into_iter().flatten();
+            let by_token = what == "TokenToEndpointMap";
+            let of = |(key, value): (&String, &Value)| {
+                if by_token {
+                    value.clone()
+                } else {
+                    json!([key, form(value)])
+                }
+            };
+            let set: BTreeSet<String> = entries.map(of).map(|entry| entry.to_string()).collect();
+            json!({"request": plain(asked), "set": set})
         }
         "threadPrint" => {
             json!({"request": plain(asked), "calls": calls_in(value.as_str().unwrap_or_default())})
