@@ -20,8 +20,14 @@ use serde_json::json;
 
 use super::world::{self, CLUSTER, Conflict, Death, World};
 
-/// Deaths of the operator in one history.
-const DEATHS: u8 = 1;
+/// How far an exploration goes.
+#[derive(Clone, Copy)]
+struct Bounds {
+    /// States per scenario.
+    states: usize,
+    /// Deaths of the operator in one history.
+    deaths: u8,
+}
 
 /// States whose way to rest is followed: one of so many.
 const SETTLED_OF: usize = 40;
@@ -83,7 +89,7 @@ struct Report {
     violation: Option<String>,
 }
 
-fn explore(scenario: &Scenario, bug: Bug, limit: usize) -> Report {
+fn explore(scenario: &Scenario, bug: Bug, bounds: Bounds) -> Report {
     let mut seen = HashSet::new();
     let edits = (1_u16 << scenario.edits.len()) - 1;
     let mut open = vec![State {
@@ -91,7 +97,7 @@ fn explore(scenario: &Scenario, bug: Bug, limit: usize) -> Report {
         carries_out: None,
         late: None,
         edits: u8::try_from(edits).unwrap(),
-        deaths: DEATHS,
+        deaths: bounds.deaths,
         fall: if scenario.falls.is_some() {
             Fall::ToCome
         } else {
@@ -105,7 +111,7 @@ fn explore(scenario: &Scenario, bug: Bug, limit: usize) -> Report {
         violation: None,
     };
     while let Some(state) = open.pop() {
-        if report.states >= limit {
+        if report.states >= bounds.states {
             break;
         }
         if !seen.insert(state.fingerprint()) {
@@ -507,13 +513,19 @@ fn scenarios() -> Vec<Scenario> {
     ]
 }
 
-/// States per scenario; many more with `CASSKOP_TEST_FULL`.
+/// With `CASSKOP_TEST_FULL` a second operator may die as well, which makes some hundred times more states.
 #[expect(clippy::disallowed_methods, reason = "how long a test runs is no decision")]
-fn limit() -> usize {
+fn bounds() -> Bounds {
     if std::env::var_os("CASSKOP_TEST_FULL").is_some() {
-        200_000
+        Bounds {
+            states: 200_000,
+            deaths: 2,
+        }
     } else {
-        600
+        Bounds {
+            states: 600,
+            deaths: 1,
+        }
     }
 }
 
@@ -522,7 +534,7 @@ fn nothing_forbidden_happens_in_any_interleaving() {
     let reports = std::thread::scope(|threads| {
         let explorers: Vec<_> = scenarios()
             .into_iter()
-            .map(|scenario| threads.spawn(move || (scenario.name, explore(&scenario, Bug::None, limit()))))
+            .map(|scenario| threads.spawn(move || (scenario.name, explore(&scenario, Bug::None, bounds()))))
             .collect();
         explorers
             .into_iter()
@@ -544,6 +556,10 @@ fn nothing_forbidden_happens_in_any_interleaving() {
 
 #[test]
 fn bugs_put_in_on_purpose_are_found() {
+    let bounds = Bounds {
+        states: 3_000,
+        deaths: 1,
+    };
     for bug in [
         Bug::RingUnchecked,
         Bug::ClaimFirst,
@@ -552,7 +568,7 @@ fn bugs_put_in_on_purpose_are_found() {
     ] {
         let found = scenarios()
             .iter()
-            .find_map(|scenario| explore(scenario, bug, 3_000).violation);
+            .find_map(|scenario| explore(scenario, bug, bounds).violation);
         println!("{bug:?}: {found:?}");
         assert!(found.is_some(), "{bug:?} goes unnoticed");
     }
