@@ -198,6 +198,27 @@ fn memory(identity: &ProcessIdentity, field: &str) -> Option<u64> {
     Some(kibibytes * 1024)
 }
 
+/// Processor time used by all its threads so far, ended ones too, if the process runs.
+pub fn processor_time(identity: &ProcessIdentity) -> Option<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", identity.pid)).ok()?;
+    if !identity.is_running() {
+        return None;
+    }
+    let ticks = parse_ticks(&stat)?;
+    Some(Duration::from_millis(
+        ticks * 1000 / rustix::param::clock_ticks_per_second(),
+    ))
+}
+
+/// Clock ticks spent in the program and, for it, in the kernel: fields 14 and 15.
+fn parse_ticks(stat: &str) -> Option<u64> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_whitespace().skip(14 - 3);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let kernel: u64 = fields.next()?.parse().ok()?;
+    Some(user + kernel)
+}
+
 /// State and start time. The program's name comes before them in brackets and may hold anything, brackets too.
 fn parse_stat(stat: &str) -> Option<(char, u64)> {
     let (_, fields) = stat.rsplit_once(')')?;
@@ -233,6 +254,7 @@ mod tests {
     fn a_name_with_brackets_does_not_shift_the_fields() {
         let stat = "7 (a) b) (c) S 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 123456 1000 10";
         assert_eq!(parse_stat(stat), Some(('S', 123_456)));
+        assert_eq!(parse_ticks(stat), Some(5 + 6));
         assert_eq!(parse_stat("garbage"), None);
     }
 

@@ -72,6 +72,15 @@ impl Control {
             .await
     }
 
+    /// Rolls the pods of these, one after the other.
+    pub(crate) async fn roll_each(&self, originals: &[StatefulSet]) -> Result<()> {
+        for original in originals {
+            let name = original.metadata.name.as_deref().unwrap_or_default();
+            self.roll(name, "rolled").await?;
+        }
+        Ok(())
+    }
+
     async fn change(&self, name: &str, patch: serde_json::Value) -> Result<Duration> {
         let began = Instant::now();
         let changed = self
@@ -103,9 +112,12 @@ fn is_rolled_out(set: &StatefulSet, generation: Option<i64>) -> bool {
     let Some((spec, status)) = set.spec.as_ref().zip(set.status.as_ref()) else {
         return false;
     };
+    // Of none there is no number in a status.
+    let replicas = spec.replicas.unwrap_or(1);
     status.observed_generation >= generation
-        && status.ready_replicas == spec.replicas
-        && status.updated_replicas == spec.replicas
+        && status.replicas == replicas
+        && status.ready_replicas.unwrap_or_default() == replicas
+        && (status.updated_replicas.unwrap_or_default() == replicas || replicas == 0)
 }
 
 /// The same pods under the same names.

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: the design's budgets with today's figures, each beside CassKop's and, where there is one, as a
+//! `cargo xtask bench`: the project's budgets with today's figures, each beside CassKop's and, where there is one, as a
 //! multiple of a control in the same run: absolute times say as much about the machine as about the operator.
 
 mod budget;

@@ -165,8 +165,16 @@ impl Operator {
     /// Its anonymous resident memory in bytes: what it costs its node, without the pages of the program file, which
     /// the kernel may drop at any time.
     pub(crate) fn memory(&self) -> Result<u64> {
-        let identity = ProcessIdentity::of(self.0.id())?.context("the operator has ended")?;
-        process::anonymous_bytes(&identity).context("the operator's memory cannot be read")
+        process::anonymous_bytes(&self.identity()?).context("the operator's memory cannot be read")
+    }
+
+    /// The processor time it has used.
+    pub(crate) fn processor_time(&self) -> Result<Duration> {
+        process::processor_time(&self.identity()?).context("the operator's processor time cannot be read")
+    }
+
+    fn identity(&self) -> Result<ProcessIdentity> {
+        ProcessIdentity::of(self.0.id())?.context("the operator has ended")
     }
 }
 
