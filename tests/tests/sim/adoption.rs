@@ -1,6 +1,6 @@
 //! Clusters that CassKop made are taken over while they run, and no pod of them is restarted.
 
-mod casskop;
+pub(crate) mod casskop;
 mod lock;
 
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ const JOLOKIA: u16 = 8778;
 
 /// What stays as it is when a cluster is taken over: everything that a write would change.
 #[derive(Debug, PartialEq)]
-struct Untouched {
+pub(crate) struct Untouched {
     /// Uid and number of restarts of every pod.
     pods: BTreeMap<String, (String, i32)>,
     /// Uid, generation and revisions of every StatefulSet.
@@ -41,7 +41,7 @@ struct Untouched {
     cluster: Value,
 }
 
-async fn untouched(ground: &Ground, cluster: &Cluster<'_>) -> Result<Untouched> {
+pub(crate) async fn untouched(ground: &Ground, cluster: &Cluster<'_>) -> Result<Untouched> {
     let restarts = |pod: &Pod| {
         let statuses = pod
             .status
@@ -100,7 +100,7 @@ where
 }
 
 /// A rack's status in CassKop's words.
-fn left(phase: &str, action: [&str; 2], more: &Value) -> Value {
+pub(crate) fn left(phase: &str, action: [&str; 2], more: &Value) -> Value {
     let [name, status] = action;
     let mut rack = json!({
         "phase": phase,
@@ -116,7 +116,7 @@ fn left(phase: &str, action: [&str; 2], more: &Value) -> Value {
 }
 
 /// Waits until this operator has seen the cluster and found nothing to do.
-async fn taken_over(cluster: &Cluster<'_>, nodes: usize) -> Result<CassandraClusterStatus> {
+pub(crate) async fn taken_over(cluster: &Cluster<'_>, nodes: usize) -> Result<CassandraClusterStatus> {
     let ready = format!("{nodes}/{nodes}");
     cluster
         .status_is("the cluster is taken over", |status| {

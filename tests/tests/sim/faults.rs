@@ -2,8 +2,10 @@
 //! was asked for, nothing the ring counts on is lost on the way, and nothing runs twice.
 
 mod growth;
+mod holds;
 mod maintenance;
 mod removal;
+mod takeover;
 mod witness;
 
 use anyhow::Result;
@@ -37,6 +39,12 @@ async fn a_removal_survives_a_death_at_every_write() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_adoption_survives_a_death_at_every_write() -> Result<()> {
+    println!("{}", takeover::live_through(AT_EVERY_WRITE).await?);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn maintenance_minds_no_lag() -> Result<()> {
     println!("{}", maintenance::live_through(Faults::Lag).await?);
     Ok(())
@@ -55,6 +63,12 @@ async fn a_removal_minds_no_lag() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_adoption_minds_no_lag() -> Result<()> {
+    println!("{}", takeover::live_through(Faults::Lag).await?);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_survives_deaths_amid_passes() -> Result<()> {
     if std::env::var_os("CASSKOP_TEST_FULL").is_none() {
         return Ok(());
@@ -63,6 +77,7 @@ async fn everything_survives_deaths_amid_passes() -> Result<()> {
         println!("{}", maintenance::live_through(faults).await?);
         println!("{}", growth::live_through(faults).await?);
         println!("{}", removal::live_through(faults).await?);
+        println!("{}", takeover::live_through(faults).await?);
     }
     Ok(())
 }

@@ -12,11 +12,11 @@ use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 /// Name of the cluster.
-pub(super) const NAME: &str = "demo";
+pub(crate) const NAME: &str = "demo";
 /// Its racks, in its only datacenter.
-pub(super) const RACKS: [&str; 2] = ["rack1", "rack2"];
+pub(crate) const RACKS: [&str; 2] = ["rack1", "rack2"];
 /// Nodes of each rack.
-pub(super) const NODES_PER_RACK: usize = 2;
+pub(crate) const NODES_PER_RACK: usize = 2;
 
 const CASSANDRA: &str = "cassandra:3.11.10";
 const BOOTSTRAP: &str = "ghcr.io/cscetbon/casskop-bootstrap:0.1.21";
@@ -36,7 +36,7 @@ pub(super) fn spec() -> Value {
 }
 
 /// Creates the cluster object and all that CassKop makes of it, rack after rack, and waits until its nodes run.
-pub(super) async fn create(ground: &Ground) -> Result<CassandraCluster> {
+pub(crate) async fn create(ground: &Ground) -> Result<CassandraCluster> {
     let clusters: Api<CassandraCluster> = Api::namespaced(ground.client.clone(), &ground.namespace);
     let object = serde_json::from_value(json!({
         "apiVersion": "db.orange.com/v2", "kind": "CassandraCluster",
@@ -93,7 +93,7 @@ async fn remember(ground: &Ground, clusters: &Api<CassandraCluster>) -> Result<(
 }
 
 /// Writes the status CassKop left: `racks` by name, the cluster's own part from them.
-pub(super) async fn leave(
+pub(crate) async fn leave(
     ground: &Ground,
     phase: &str,
     action: [&str; 2],

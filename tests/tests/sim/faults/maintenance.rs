@@ -16,12 +16,12 @@ use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt as _};
 use serde_json::json;
 
-use super::operation;
+use super::{holds, operation};
 use crate::NODES;
 use crate::volumes::{GROWING, capacity, drive, growing_class, sets};
 
 const PODS: [&str; 2] = ["demo-dc1-rack1-0", "demo-dc1-rack2-0"];
-const RACKS: [&str; 2] = ["dc1-rack1", "dc1-rack2"];
+pub(super) const RACKS: [&str; 2] = ["dc1-rack1", "dc1-rack2"];
 
 /// Lives through it under faults, and tells what happened.
 pub(super) async fn live_through(faults: Faults) -> Result<String> {
@@ -42,6 +42,7 @@ pub(super) async fn live_through(faults: Faults) -> Result<String> {
     simulator.put_keyspace(&id, "shop", keyspace).await?;
 
     change_templates(&mut stage, &ground, &cluster).await?;
+    holds::hold_back(&mut stage, &ground, &cluster).await?;
     let cleanup = operation("cleanup", 6, &["forceKeyspaceCleanup"]);
     stage
         .carry_out(cleanup, async || {
@@ -244,7 +245,7 @@ impl Rolls<'_> {
 }
 
 /// Generations of all StatefulSets, by name.
-async fn generations(ground: &Ground) -> Result<Vec<(String, i64)>> {
+pub(super) async fn generations(ground: &Ground) -> Result<Vec<(String, i64)>> {
     let sets: Api<StatefulSet> = Api::namespaced(ground.client.clone(), &ground.namespace);
     let listed = sets.list(&ListParams::default()).await?;
     listed
