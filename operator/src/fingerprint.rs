@@ -151,7 +151,7 @@ fn identity(metadata: &ObjectMeta, state: &mut DefaultHasher) {
     metadata.deletion_timestamp.is_some().hash(state);
 }
 
-fn cluster_by_label(metadata: &ObjectMeta) -> Option<ClusterId> {
+pub(crate) fn cluster_by_label(metadata: &ObjectMeta) -> Option<ClusterId> {
     let name = metadata.labels.as_ref()?.get(labels::CLUSTER)?;
     Some(ClusterId::new(metadata.namespace.as_ref()?, name))
 }

@@ -4,6 +4,7 @@
 //! operator's own status write. Each object is therefore reduced to a fingerprint of what matters, and only a
 //! fingerprint that changed wakes its cluster.
 
+mod claims;
 mod config_maps;
 
 use std::collections::HashMap;
@@ -12,7 +13,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use casskop_types::labels;
-use futures::stream::{self, BoxStream, StreamExt as _};
+use futures::stream::{self, BoxStream, Stream, StreamExt as _};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -32,7 +33,7 @@ use crate::readiness::Readiness;
 /// What a watch has seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sighting {
-    /// The cluster object, a StatefulSet or a pod is new, different or gone.
+    /// The cluster object, a StatefulSet or a pod is new, different or gone, or a claim is gone.
     Look(ClusterId),
     /// A Service or the disruption budget is new, different or gone: these are read only then.
     LookAtServices(ClusterId),
@@ -75,10 +76,11 @@ pub fn start(
             Sighting::LookAtServices,
         ),
     ];
-    let config_maps = config_maps::news(client, scope).map(Sighting::ConfigMaps);
+    let config_maps = config_maps::news(client, scope).map(Sighting::ConfigMaps).boxed();
+    let dispensable = [config_maps, claims::gone(client, scope)];
     (
         store,
-        stream::select(stream::select_all(sightings), config_maps).boxed(),
+        stream::select_all(sightings.into_iter().chain(dispensable)).boxed(),
     )
 }
 
@@ -167,6 +169,34 @@ where
         })
         .flat_map(stream::iter)
         .boxed()
+}
+
+/// The events of a watch without which the operator works as well: what goes wrong with it is tried for ever, and told once.
+fn dispensable<K>(
+    events: impl Stream<Item = watcher::Result<Event<K>>> + Send + 'static,
+    plural: &'static str,
+) -> impl Stream<Item = Event<K>> + Send + 'static
+where
+    K: Send + 'static,
+{
+    let mut told = None;
+    events.filter_map(move |event| {
+        let event = match event {
+            Ok(event) => {
+                told = None;
+                Some(event)
+            }
+            Err(error) => {
+                let text = error.to_string();
+                if told.as_ref() != Some(&text) {
+                    report(plural, error);
+                    told = Some(text);
+                }
+                None
+            }
+        };
+        std::future::ready(event)
+    })
 }
 
 fn report(plural: &str, error: watcher::Error) {

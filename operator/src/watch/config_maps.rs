@@ -19,27 +19,9 @@ const PAGE: u32 = 100;
 /// Opens the watch. Where the operator may not watch, the rest of it works as before.
 pub(super) fn news(client: &Client, scope: &Scope) -> BoxStream<'static, ConfigMapNews> {
     let config = watcher::Config::default().fields(NOT_HOOKS).page_size(PAGE);
-    let mut trouble = None;
-    watch(super::api::<PartialObjectMeta<ConfigMap>>(client, scope), config)
-        .default_backoff()
-        .filter_map(move |event| {
-            let news = match event {
-                Ok(event) => {
-                    trouble = None;
-                    news_of(event)
-                }
-                Err(error) => {
-                    // It is tried for ever, and told once.
-                    let text = error.to_string();
-                    if trouble.as_ref() != Some(&text) {
-                        super::report("configmaps", error);
-                        trouble = Some(text);
-                    }
-                    None
-                }
-            };
-            std::future::ready(news)
-        })
+    let events = watch(super::api::<PartialObjectMeta<ConfigMap>>(client, scope), config);
+    super::dispensable(events.default_backoff(), "configmaps")
+        .filter_map(|event| std::future::ready(news_of(event)))
         .boxed()
 }
 
