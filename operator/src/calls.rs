@@ -4,12 +4,16 @@
 //! was running.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use casskop_core::call::{CallKey, CallState, NodeCall, Replicas};
+use casskop_core::call::{CallKey, CallState, NodeCall, Replicas, TableWork};
+use casskop_core::work::{Work, counter};
 use casskop_jolokia::storage_service::{self as storage, Jobs, Replication};
 use casskop_jolokia::{Call, CallError, Category};
+use casskop_types::operation::OperationName;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
@@ -27,6 +31,9 @@ const DIAL_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// After this time the operator stops waiting for an answer and asks the node now and then instead. A connection that is
 /// silent for so long is more likely to be half open than the node to be at work.
 const DEADLINE: Duration = Duration::from_hours(7 * 24);
+/// How soon a node is asked how far it is, and how often from then on.
+const FIRST_LOOK: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// The long calls of all clusters.
 #[derive(Debug)]
@@ -39,6 +46,8 @@ pub struct Calls {
 #[derive(Debug)]
 struct Running {
     state: Arc<Mutex<CallState>>,
+    /// Whether nothing more of it is to begin.
+    stopped: Arc<AtomicBool>,
     /// Dropping it closes the connection; the node goes on with the work.
     _task: AbortOnDropHandle<()>,
 }
@@ -86,9 +95,12 @@ impl Calls {
         }
         let state = Arc::new(Mutex::new(CallState::Running {
             keyspaces_done: Vec::new(),
+            work: None,
         }));
+        let stopped = Arc::new(AtomicBool::new(false));
         let progress = Progress {
             state: Arc::clone(&state),
+            stopped: Arc::clone(&stopped),
             wake: self.wake.clone(),
             cluster: cluster.clone(),
         };
@@ -101,10 +113,19 @@ impl Calls {
             key.clone(),
             Running {
                 state,
+                stopped,
                 _task: AbortOnDropHandle::new(task),
             },
         );
         Ok(())
+    }
+
+    /// Begins nothing more of a call; what the node is at goes on.
+    pub fn stop(&self, cluster: &ClusterId, key: &CallKey) {
+        let clusters = lock(&self.of_cluster);
+        if let Some(call) = clusters.get(cluster).and_then(|calls| calls.get(key)) {
+            call.stopped.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Drops a call whose end is recorded.
@@ -143,6 +164,7 @@ impl Drop for Counted {
 /// Where a running call writes how far it is.
 struct Progress {
     state: Arc<Mutex<CallState>>,
+    stopped: Arc<AtomicBool>,
     wake: mpsc::UnboundedSender<ClusterId>,
     cluster: ClusterId,
 }
@@ -150,6 +172,21 @@ struct Progress {
 impl Progress {
     fn now(&self, state: CallState) {
         *lock(&self.state) = state;
+        self.wake();
+    }
+
+    /// What the node is at; nobody is woken for what is no news.
+    fn at(&self, now: Work) {
+        if let CallState::Running { work, .. } = &mut *lock(&self.state) {
+            if !now.is_news(work.as_ref()) {
+                return;
+            }
+            *work = Some(now);
+        }
+        self.wake();
+    }
+
+    fn wake(&self) {
         // Nobody listens any more only while the operator stops.
         let _ = self.wake.send(self.cluster.clone());
     }
@@ -157,12 +194,17 @@ impl Progress {
 
 async fn carry_out(node: &Node, call: &NodeCall, progress: &Progress) {
     let mut done = Vec::new();
-    let ended = match timeout(DEADLINE, run(node, call, &mut done, progress)).await {
-        Ok(ended) => ended,
-        Err(_) => Err(Ending::Lost(format!(
-            "no answer within {} days",
-            DEADLINE.as_secs() / 86_400
-        ))),
+    let ended = tokio::select! {
+        // A call that has ended is not asked about.
+        biased;
+        ended = timeout(DEADLINE, run(node, call, &mut done, progress)) => match ended {
+            Ok(ended) => ended,
+            Err(_) => Err(Ending::Lost(format!(
+                "no answer within {} days",
+                DEADLINE.as_secs() / 86_400
+            ))),
+        },
+        never = watch(node, call.operation(), progress) => match never {},
     };
     let keyspaces_done = done;
     progress.now(match ended {
@@ -176,6 +218,21 @@ async fn carry_out(node: &Node, call: &NodeCall, progress: &Progress) {
             reason,
         },
     });
+}
+
+/// Asks the node now and then how far it is, for as long as it is polled.
+async fn watch(node: &Node, operation: OperationName, progress: &Progress) -> Infallible {
+    if counter(operation).is_none() {
+        return std::future::pending().await;
+    }
+    sleep(FIRST_LOOK).await;
+    loop {
+        // A node that does not answer this may answer the next, and the call itself all the same.
+        if let Ok(Some(work)) = node.work(operation).await {
+            progress.at(work);
+        }
+        sleep(LOOK_EVERY).await;
+    }
 }
 
 /// How a call ended that did not succeed.
@@ -222,6 +279,27 @@ async fn run(
             let upgrade = |keyspace: &str| storage::upgrade_sstables(keyspace, Jobs::ALL_COMPACTORS);
             each_keyspace(node, keyspaces, skip, upgrade, done, progress).await
         }
+        NodeCall::Tables {
+            work,
+            keyspace: Some(keyspace),
+            ..
+        } => {
+            block(node, &on_tables(*work, keyspace)).await?;
+            done.push(keyspace.clone());
+            Ok(())
+        }
+        NodeCall::Tables { work, skip, .. } => {
+            let keyspaces = ask(node, &storage::keyspaces()).await?;
+            each_keyspace(
+                node,
+                keyspaces,
+                skip,
+                |keyspace| on_tables(*work, keyspace),
+                done,
+                progress,
+            )
+            .await
+        }
         NodeCall::Rebuild { from_dc } => block(node, &storage::rebuild(from_dc)).await,
         NodeCall::RemoveNode { host_id } => {
             let host_id = host_id
@@ -237,6 +315,15 @@ async fn run(
             let version = ask(node, &storage::release_version()).await?;
             block(node, &storage::decommission(version, replication)).await
         }
+    }
+}
+
+fn on_tables(work: TableWork, keyspace: &str) -> Call<()> {
+    match work {
+        TableWork::Scrub => storage::scrub(keyspace, Jobs::TWO),
+        TableWork::Compact => storage::compact(keyspace),
+        TableWork::Flush => storage::flush(keyspace),
+        TableWork::GarbageCollect => storage::garbage_collect(keyspace, Jobs::TWO),
     }
 }
 
@@ -259,11 +346,15 @@ async fn each_keyspace(
     keyspaces.retain(|keyspace| !skip.contains(keyspace));
     let last = keyspaces.len().saturating_sub(1);
     for (at, keyspace) in keyspaces.into_iter().enumerate() {
+        if progress.stopped.load(Ordering::Relaxed) {
+            return Err(Ending::Failed(format!("stopped before keyspace {keyspace}")));
+        }
         block(node, &work(&keyspace)).await?;
         done.push(keyspace);
         if at != last {
             progress.now(CallState::Running {
                 keyspaces_done: done.clone(),
+                work: None,
             });
         }
     }

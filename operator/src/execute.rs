@@ -5,6 +5,7 @@
 //! the API server instead of undoing something.
 
 mod ring_record;
+mod summary;
 
 use casskop_core::call::{CallKey, NodeCall};
 use casskop_core::effect::Effect;
@@ -13,6 +14,7 @@ use casskop_types::cluster::CassandraCluster;
 use casskop_types::conditions::say_the_same;
 use casskop_types::labels::CLUSTER_UID;
 use casskop_types::names::PodName;
+use casskop_types::operation::OperationName;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -25,6 +27,8 @@ use serde_json::{Value, json};
 use std::fmt::Debug;
 use std::net::IpAddr;
 
+pub use summary::summary;
+
 use crate::calls::Calls;
 use crate::cluster_id::ClusterId;
 use crate::cluster_patch;
@@ -33,7 +37,7 @@ use crate::failure::Failure;
 use crate::keyring::Keyring;
 use crate::lease::Term;
 use crate::merge_patch::merge_patch;
-use crate::nodes::Nodes;
+use crate::nodes::{Node, Nodes};
 
 /// What effects are carried out with.
 pub struct Executor<'a> {
@@ -112,10 +116,7 @@ impl Executor<'_> {
                 labels,
                 annotations,
             } => {
-                let mut metadata = json!({ "uid": uid, "labels": labels });
-                if !annotations.is_empty() {
-                    metadata["annotations"] = json!(annotations);
-                }
+                let metadata = json!({ "uid": uid, "labels": labels, "annotations": annotations });
                 self.label_pod(&pod.to_string(), json!({ "metadata": metadata }))
                     .await
             }
@@ -125,6 +126,12 @@ impl Executor<'_> {
                 address,
                 call,
             } => self.start_call(key, pod, *address, call).await,
+            Effect::StopCall {
+                key,
+                pod,
+                address,
+                operation,
+            } => self.stop_call(key, pod, *address, *operation).await,
             Effect::ForgetCall(key) => {
                 self.calls.forget(self.cluster, key);
                 Ok(())
@@ -159,11 +166,7 @@ impl Executor<'_> {
                 };
                 self.delete::<StatefulSet>("statefulset", name, &how).await
             }
-            Effect::GrowClaim { name, uid, capacity } => {
-                let spec = json!({ "resources": { "requests": { "storage": capacity } } });
-                self.patch_claim(name, json!({ "metadata": { "uid": uid }, "spec": spec }))
-                    .await
-            }
+            Effect::GrowClaim { name, uid, capacity } => self.grow_claim(name, uid, capacity).await,
             Effect::StampClaim { name, uid } => {
                 self.stamp_claim(name, uid, planned_on.metadata.uid.as_ref())
                     .await
@@ -189,13 +192,33 @@ impl Executor<'_> {
         address: IpAddr,
         call: &NodeCall,
     ) -> Result<(), Failure> {
+        let node = self.node(pod, address).await?;
+        self.calls.start(self.cluster, key, node, call.clone())
+    }
+
+    async fn stop_call(
+        &mut self,
+        key: &CallKey,
+        pod: &PodName,
+        address: IpAddr,
+        operation: OperationName,
+    ) -> Result<(), Failure> {
+        self.calls.stop(self.cluster, key);
+        let node = self.node(pod, address).await?;
+        if let Err(error) = node.stop(operation).await {
+            // A later pass tells it again.
+            tracing::warn!(%pod, %operation, %error, "the node was not told to stop");
+        }
+        Ok(())
+    }
+
+    async fn node(&mut self, pod: &PodName, address: IpAddr) -> Result<Node, Failure> {
         let keyring = &mut self.keyring;
         let credentials = keyring.credentials(self.client, self.cluster, pod).await?;
         let namespace = &self.cluster.namespace;
-        let node = self
+        Ok(self
             .nodes
-            .node(namespace, &pod.to_string(), address, credentials.as_ref());
-        self.calls.start(self.cluster, key, node, call.clone())
+            .node(namespace, &pod.to_string(), address, credentials.as_ref()))
     }
 
     async fn apply<K>(&self, kind: &str, object: &K) -> Result<(), Failure>
@@ -265,6 +288,12 @@ impl Executor<'_> {
         })
     }
 
+    async fn grow_claim(&self, name: &str, uid: &str, capacity: &str) -> Result<(), Failure> {
+        let spec = json!({ "resources": { "requests": { "storage": capacity } } });
+        self.patch_claim(name, json!({ "metadata": { "uid": uid }, "spec": spec }))
+            .await
+    }
+
     async fn stamp_claim(&self, name: &str, uid: &str, cluster_uid: Option<&String>) -> Result<(), Failure> {
         let annotations = json!({ CLUSTER_UID: cluster_uid });
         let patch = json!({ "metadata": { "uid": uid, "annotations": annotations } });
@@ -316,53 +345,6 @@ impl Executor<'_> {
             Failure::NotFound(text) => Failure::Conflict(text),
             failure => failure,
         }
-    }
-}
-
-/// One line for the log that says what an effect does.
-pub fn summary(effect: &Effect) -> String {
-    match effect {
-        Effect::ApplyService(service) => format!("apply service {}", name_of(service.as_ref())),
-        Effect::ApplyDisruptionBudget(budget) => {
-            format!("apply poddisruptionbudget {}", name_of(budget.as_ref()))
-        }
-        Effect::RecordRing(_) => "record that the ring has formed".to_owned(),
-        Effect::TellPod {
-            pod,
-            replaces: Some(address),
-            ..
-        } => format!("tell pod {pod} to replace {address}"),
-        Effect::TellPod { pod, .. } => format!("tell pod {pod} to replace nobody"),
-        Effect::CreateStatefulSet(set) => format!("create statefulset {}", name_of(set.as_ref())),
-        Effect::UpdateStatefulSet(set) => format!("update statefulset {}", name_of(set.as_ref())),
-        Effect::LowerReplicas { set, licence } => {
-            format!(
-                "lower replicas of statefulset {}: {licence}",
-                name_of(set.as_ref())
-            )
-        }
-        Effect::ResetRollingRestart {
-            dc_name, rack_name, ..
-        } => {
-            format!("reset rollingRestart of {dc_name}-{rack_name}")
-        }
-        Effect::LabelPod { pod, .. } => format!("label pod {pod}"),
-        Effect::StartCall { key, pod, call, .. } => {
-            format!("start {} on {pod} (attempt {})", call.operation(), key.attempt)
-        }
-        Effect::ForgetCall(key) => format!("forget call {}", key.record),
-        Effect::PutBack(_) => "put edits back".to_owned(),
-        Effect::KeepSpec(_) => "keep the accepted spec".to_owned(),
-        Effect::DeleteStatefulSet { name, licence, .. } => format!("delete statefulset {name}: {licence}"),
-        Effect::OrphanStatefulSet { name, .. } => {
-            format!("delete statefulset {name} and leave its pods, to make it anew")
-        }
-        Effect::GrowClaim { name, capacity, .. } => format!("grow claim {name} to {capacity}"),
-        Effect::StampClaim { name, .. } => format!("stamp claim {name}"),
-        Effect::AddFinalizer => "add the finalizer".to_owned(),
-        Effect::RemoveFinalizer => "remove the finalizer".to_owned(),
-        Effect::DeleteClaim { name, licence, .. } => format!("delete claim {name}: {licence}"),
-        Effect::DeletePod { pod, .. } => format!("delete pod {pod}"),
     }
 }
 

@@ -30,3 +30,4 @@ pub mod telemetry;
 #[cfg(test)]
 mod test_agent;
 pub mod watch;
+mod work;

@@ -167,6 +167,7 @@ impl Node {
             match question {
                 Question::Ring => self.ring(&mut facts).await,
                 Question::InFlight => facts.in_flight = self.in_flight().await,
+                Question::Work(operation) => facts.work = fact(self.work(*operation).await),
                 Question::Replication => facts.replication = self.replication().await,
             }
         }
@@ -261,6 +262,7 @@ fn unknown(why: &str) -> NodeFacts {
         host_id: fact(why),
         ring: fact(why),
         in_flight: fact(why),
+        work: fact(why),
         replication: fact(why),
     }
 }
@@ -301,16 +303,9 @@ fn ring_view(answers: &Answers) -> Result<RingView, CallError> {
     })
 }
 
+/// The name under which core knows an operation; draining is none that is asked for.
 fn storage_service_operation(operation: NodeOperation) -> Option<&'static str> {
-    match operation {
-        NodeOperation::Cleanup => Some("forceKeyspaceCleanup"),
-        NodeOperation::Decommission => Some("decommission"),
-        NodeOperation::Rebuild => Some("rebuild"),
-        NodeOperation::RemoveNode => Some("removeNode"),
-        NodeOperation::UpgradeSstables => Some("upgradeSSTables"),
-        // Nothing an operator asks for, and over in a moment.
-        NodeOperation::Drain | NodeOperation::Flush => None,
-    }
+    (operation != NodeOperation::Drain).then(|| operation.method())
 }
 
 #[cfg(test)]

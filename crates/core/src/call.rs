@@ -2,6 +2,8 @@
 
 use casskop_types::operation::OperationName;
 
+use crate::work::Work;
+
 /// Identifies one run of one request, across passes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CallKey {
@@ -28,6 +30,15 @@ pub enum NodeCall {
         /// Keyspaces an earlier attempt finished.
         skip: Vec<String>,
     },
+    /// Work on the tables of a keyspace, or of every keyspace but those already done.
+    Tables {
+        /// What is done to them.
+        work: TableWork,
+        /// The only keyspace to work on, if there is one.
+        keyspace: Option<String>,
+        /// Keyspaces an earlier attempt finished.
+        skip: Vec<String>,
+    },
     /// `rebuild` from a datacenter.
     Rebuild {
         /// Source datacenter.
@@ -43,6 +54,31 @@ pub enum NodeCall {
         /// What it may do to the number of replicas.
         replicas: Replicas,
     },
+}
+
+/// Work on tables that leaves the ring as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TableWork {
+    /// `scrub`
+    Scrub,
+    /// `forceKeyspaceCompaction`
+    Compact,
+    /// `forceKeyspaceFlush`
+    Flush,
+    /// `garbageCollect`
+    GarbageCollect,
+}
+
+impl TableWork {
+    /// The operation that does it.
+    pub fn operation(self) -> OperationName {
+        match self {
+            Self::Scrub => OperationName::Scrub,
+            Self::Compact => OperationName::Compact,
+            Self::Flush => OperationName::Flush,
+            Self::GarbageCollect => OperationName::GarbageCollect,
+        }
+    }
 }
 
 /// What a decommission may do to the number of replicas.
@@ -65,6 +101,7 @@ impl NodeCall {
         match self {
             Self::Cleanup { .. } => OperationName::Cleanup,
             Self::UpgradeSstables { .. } => OperationName::UpgradeSstables,
+            Self::Tables { work, .. } => work.operation(),
             Self::Rebuild { .. } => OperationName::Rebuild,
             Self::RemoveNode { .. } => OperationName::Remove,
             Self::Decommission { .. } => OperationName::Decommission,
@@ -77,6 +114,10 @@ pub fn storage_service_operation(operation: OperationName) -> Option<&'static st
     match operation {
         OperationName::Cleanup => Some("forceKeyspaceCleanup"),
         OperationName::UpgradeSstables => Some("upgradeSSTables"),
+        OperationName::Scrub => Some("scrub"),
+        OperationName::Compact => Some("forceKeyspaceCompaction"),
+        OperationName::Flush => Some("forceKeyspaceFlush"),
+        OperationName::GarbageCollect => Some("garbageCollect"),
         OperationName::Rebuild => Some("rebuild"),
         OperationName::Remove => Some("removeNode"),
         OperationName::Decommission => Some("decommission"),
@@ -89,8 +130,14 @@ pub fn storage_service_operation(operation: OperationName) -> Option<&'static st
 /// leaves, goes on to its end.
 pub fn can_be_stopped(operation: OperationName) -> bool {
     match operation {
-        OperationName::Cleanup | OperationName::UpgradeSstables => true,
-        OperationName::Rebuild
+        OperationName::Cleanup
+        | OperationName::UpgradeSstables
+        | OperationName::Scrub
+        | OperationName::Compact
+        | OperationName::GarbageCollect => true,
+        // A flush is over in a moment.
+        OperationName::Flush
+        | OperationName::Rebuild
         | OperationName::Remove
         | OperationName::Decommission
         | OperationName::Replace => false,
@@ -104,6 +151,8 @@ pub enum CallState {
     Running {
         /// Keyspaces finished so far.
         keyspaces_done: Vec<String>,
+        /// What the node is at, as it last said.
+        work: Option<Work>,
     },
     /// The node answered that the work is done.
     Succeeded {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use casskop_types::names::PodName;
+use casskop_types::operation::OperationName;
 use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
@@ -90,6 +91,17 @@ pub enum Effect {
         address: IpAddr,
         /// The work.
         call: NodeCall,
+    },
+    /// Stop what a node does for a call, and begin nothing more of it. The node may have nothing to stop at this very moment.
+    StopCall {
+        /// Identity of the run; this process may not know it.
+        key: CallKey,
+        /// The pod whose node is told.
+        pod: PodName,
+        /// Its address.
+        address: IpAddr,
+        /// The operation to stop.
+        operation: OperationName,
     },
     /// Drop what the operator remembers of a call, its end being recorded.
     ForgetCall(CallKey),

@@ -41,3 +41,4 @@ pub mod ring_record;
 mod steps;
 pub mod validate;
 pub mod view;
+pub mod work;

@@ -15,6 +15,7 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use crate::call::{CallKey, CallState};
 use crate::fact::Fact;
 use crate::replication::Replication;
+use crate::work::Work;
 
 /// The cluster object and its children, as the API server has them.
 #[derive(Debug, Clone)]
@@ -84,6 +85,8 @@ pub struct NodeFacts {
     /// Names of the `StorageService` operations (`forceKeyspaceCleanup`, `rebuild`, ...) that a thread of this node
     /// is executing right now, whoever called them.
     pub in_flight: Fact<BTreeSet<String>>,
+    /// What the node is at for the operation it was asked about; `None` if it counts nothing of the kind.
+    pub work: Fact<Option<Work>>,
     /// Replicas of the keyspaces that are replicated between nodes, as `describeRingJMX` tells.
     pub replication: Fact<Replication>,
 }

@@ -18,6 +18,7 @@ use crate::operations::{self, is_running};
 use crate::rack::{self, PodView, Rack};
 use crate::ring_record;
 use crate::validate::ValidatedCluster;
+use crate::work;
 
 /// Nodes asked for the ring, each in another rack where possible: one may be wrong, or not answer.
 const WITNESSES: usize = 3;
@@ -32,6 +33,8 @@ pub enum Question {
     Ring,
     /// `StorageService` operations in flight, from the thread dump.
     InFlight,
+    /// How far it is with an operation.
+    Work(OperationName),
     /// Replicas of the keyspaces that are replicated between nodes.
     Replication,
 }
@@ -193,6 +196,9 @@ fn ask_for_operations(rack: &Rack<'_>, rack_status: &RackStatus, calls: &Calls, 
         };
         if record.state == RecordState::Ongoing && open {
             ask(questions, &pod.name, Question::InFlight);
+            if work::counter(record.name).is_some() {
+                ask(questions, &pod.name, Question::Work(record.name));
+            }
         }
         // The asked node's own view tells what became of a removal.
         if record.name == OperationName::Remove && !matches!(known, Some(CallState::Running { .. })) {
@@ -215,6 +221,10 @@ fn ask_for_requests(rack: &Rack<'_>, questions: &mut Questions) {
             OperationName::Remove => ask(questions, &pod.name, Question::Ring),
             OperationName::Cleanup
             | OperationName::UpgradeSstables
+            | OperationName::Scrub
+            | OperationName::Compact
+            | OperationName::Flush
+            | OperationName::GarbageCollect
             | OperationName::Decommission
             // It is asked for on pods that are not ready.
             | OperationName::Replace => {}

@@ -26,6 +26,8 @@ mod pausing;
 mod repairs;
 #[path = "life_of_a_cluster/replace.rs"]
 mod replace;
+#[path = "life_of_a_cluster/requests.rs"]
+mod requests;
 #[path = "life_of_a_cluster/ring_record.rs"]
 mod ring_record;
 #[path = "life_of_a_cluster/scale_down.rs"]
@@ -348,6 +350,7 @@ fn a_cleanup_ends_as_an_error_only_if_its_tries_lead_nowhere() {
                 for state in world.calls.values_mut() {
                     *state = CallState::Running {
                         keyspaces_done: keyspaces_done.clone(),
+                        work: None,
                     };
                 }
                 world.pass(Death::Never);

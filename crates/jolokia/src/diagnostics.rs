@@ -45,28 +45,37 @@ impl InFlight {
 pub enum NodeOperation {
     /// Dropping keys that are no longer owned.
     Cleanup,
+    /// Merging the sstables of tables.
+    Compact,
     /// Leaving the ring.
     Decommission,
     /// Flushing all and stopping.
     Drain,
     /// Writing memtables down.
     Flush,
+    /// Rewriting sstables without what was deleted.
+    GarbageCollect,
     /// Streaming from another data centre.
     Rebuild,
     /// Taking a dead node out of the ring.
     RemoveNode,
+    /// Rewriting sstables, and reading all that is in them.
+    Scrub,
     /// Rewriting old sstables.
     UpgradeSstables,
 }
 
 impl NodeOperation {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 10] = [
         Self::Cleanup,
+        Self::Compact,
         Self::Decommission,
         Self::Drain,
         Self::Flush,
+        Self::GarbageCollect,
         Self::Rebuild,
         Self::RemoveNode,
+        Self::Scrub,
         Self::UpgradeSstables,
     ];
 
@@ -74,11 +83,14 @@ impl NodeOperation {
     pub fn method(self) -> &'static str {
         match self {
             Self::Cleanup => "forceKeyspaceCleanup",
+            Self::Compact => "forceKeyspaceCompaction",
             Self::Decommission => "decommission",
             Self::Drain => "drain",
             Self::Flush => "forceKeyspaceFlush",
+            Self::GarbageCollect => "garbageCollect",
             Self::Rebuild => "rebuild",
             Self::RemoveNode => "removeNode",
+            Self::Scrub => "scrub",
             Self::UpgradeSstables => "upgradeSSTables",
         }
     }

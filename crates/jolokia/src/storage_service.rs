@@ -9,9 +9,13 @@ use serde_json::{Value, json};
 
 use crate::answer::{addresses, boolean, by_address, list, nothing, string, strings};
 use crate::call::{Call, Pace};
-use crate::error::{NotDone, Unexpected};
+use crate::error::Unexpected;
 use crate::ring::TokenRange;
 use crate::version::ReleaseVersion;
+
+mod tables;
+
+pub use tables::{Jobs, cleanup, compact, flush, garbage_collect, scrub, upgrade_sstables};
 
 const MBEAN: &str = "org.apache.cassandra.db:type=StorageService";
 
@@ -115,34 +119,6 @@ pub fn describe_ring(keyspace: &str) -> Call<Vec<TokenRange>> {
     Call::operation(Pace::Prompt, MBEAN, operation, vec![json!(keyspace)], read)
 }
 
-/// Drops the keys of `keyspace` that the node no longer owns.
-///
-/// Refused for the node's own keyspaces and while the node is to take over data from one that leaves. While
-/// another node joins it succeeds, and leaves there what that node is about to own.
-pub fn cleanup(keyspace: &str, jobs: Jobs) -> Call<()> {
-    let operation = "forceKeyspaceCleanup(int,java.lang.String,[Ljava.lang.String;)";
-    Call::operation(
-        Pace::Blocking,
-        MBEAN,
-        operation,
-        vec![json!(jobs.0), json!(keyspace), json!([])],
-        done,
-    )
-}
-
-/// Rewrites the sstables of `keyspace` that are of an older format than the running version writes.
-pub fn upgrade_sstables(keyspace: &str, jobs: Jobs) -> Call<()> {
-    const EXCLUDE_CURRENT_VERSION: bool = true;
-    let operation = "upgradeSSTables(java.lang.String,boolean,int,[Ljava.lang.String;)";
-    let arguments = vec![
-        json!(keyspace),
-        json!(EXCLUDE_CURRENT_VERSION),
-        json!(jobs.0),
-        json!([]),
-    ];
-    Call::operation(Pace::Blocking, MBEAN, operation, arguments, done)
-}
-
 /// Streams to this node what it owns, from the nodes of `datacenter`.
 ///
 /// A node that has not yet heard that a keyspace is replicated to its own data centre rebuilds nothing of it
@@ -189,36 +165,9 @@ pub fn decommission(version: ReleaseVersion, replication: Replication) -> Call<(
     )
 }
 
-/// Writes the memtables of `keyspace` to sstables.
-pub fn flush(keyspace: &str) -> Call<()> {
-    let operation = "forceKeyspaceFlush(java.lang.String,[Ljava.lang.String;)";
-    Call::operation(
-        Pace::Blocking,
-        MBEAN,
-        operation,
-        vec![json!(keyspace), json!([])],
-        nothing,
-    )
-}
-
 /// Stops taking requests and writes everything to sstables; the node must be restarted afterwards.
 pub fn drain() -> Call<()> {
     Call::operation(Pace::Blocking, MBEAN, "drain()", vec![], nothing)
-}
-
-/// How many sstables of a keyspace a node works on at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Jobs(u32);
-
-impl Jobs {
-    /// As many as the node has compaction threads: a request for 0.
-    pub const ALL_COMPACTORS: Self = Self(0);
-
-    /// So many, bounded by the node's compaction threads; 0 means all of them.
-    pub fn new(jobs: u32) -> Self {
-        // The operations take a Java int.
-        Self(jobs.min(i32::MAX.unsigned_abs()))
-    }
 }
 
 /// What a decommission may do to the number of replicas.
@@ -376,22 +325,9 @@ fn host_id(value: &Value) -> Result<HostId, Unexpected> {
         .ok_or_else(|| Unexpected::new("a host id", value))
 }
 
-/// The outcome a compaction-like operation returns: without this check, a cleanup that the node aborted
-/// at once would be taken for done.
-fn done(value: &Value) -> Result<(), Unexpected> {
-    match value.as_i64() {
-        Some(0) => Ok(()),
-        Some(1) => Err(Unexpected::NotDone(NotDone::Aborted)),
-        Some(2) => Err(Unexpected::NotDone(NotDone::UnableToCancel)),
-        Some(code) => Err(Unexpected::NotDone(NotDone::Other(code))),
-        None => Err(Unexpected::new("an outcome number", value)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Category;
 
     #[test]
     fn decommission_has_the_signature_of_the_version() {
@@ -411,17 +347,6 @@ mod tests {
             assert_eq!(held["arguments"], json!([false]));
             assert_eq!(sent(version, Replication::MayFall)["arguments"], json!([true]));
         }
-    }
-
-    #[test]
-    fn only_a_zero_is_success() {
-        let call = cleanup("shop", Jobs::new(2));
-        let outcome = |value: Value| call.parse(&json!({"status": 200, "value": value}));
-        assert!(outcome(json!(0)).is_ok());
-        for code in [1, 2, 3, -1] {
-            assert_eq!(outcome(json!(code)).unwrap_err().category(), Category::NotDone);
-        }
-        assert_eq!(outcome(Value::Null).unwrap_err().category(), Category::Malformed);
     }
 
     #[test]

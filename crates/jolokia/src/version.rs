@@ -24,6 +24,12 @@ impl ReleaseVersion {
         minor: 0,
         patch: 0,
     };
+    /// 5.0, where a compaction that is asked for became a kind of its own.
+    pub(crate) const V5_0: Self = Self {
+        major: 5,
+        minor: 0,
+        patch: 0,
+    };
 }
 
 /// Text that is not a Cassandra version.

@@ -1,11 +1,13 @@
 //! Operations on pods: how one is asked for through a pod's labels, and the record kept of it.
 
 mod command;
+mod member;
 mod parallelism;
 mod record;
 mod request;
 
-pub use command::{ArgumentError, HostId, HostIdError, Member, OperationCommand, RemoveTarget};
+pub use command::{ArgumentError, OperationCommand};
+pub use member::{HostId, HostIdError, Member, RemoveTarget};
 pub use parallelism::{Parallelism, ParallelismError};
 pub use record::{LostNode, OperationProgress, OperationRecord, RecordState};
 pub use request::{MetadataPatch, OperationRequest, RequestError, abort_asked, abort_patch};
@@ -19,6 +21,14 @@ vocabulary! {
         Cleanup = "cleanup",
         /// Rewrite data files (`SSTables`) of an older version.
         UpgradeSstables = "upgradesstables",
+        /// Rewrite data files, and see whether what is in them can be read.
+        Scrub = "scrub",
+        /// Merge the data files of each table.
+        Compact = "compact",
+        /// Write what is in memory to data files.
+        Flush = "flush",
+        /// Rewrite data files without what was deleted or overwritten.
+        GarbageCollect = "garbagecollect",
         /// Stream the node's data from another datacenter.
         Rebuild = "rebuild",
         /// Take another, lost node out of the ring (removenode), from this one.

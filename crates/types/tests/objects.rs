@@ -117,6 +117,7 @@ fn a_record_survives_the_status() {
         address: Some("10.0.0.1".to_owned()),
         requested_by: Some("ann@example.com".to_owned()),
         parallelism: Some(3),
+        abort_time: None,
         attempt: 2,
         state: RecordState::Ongoing,
         start_time: Time("2026-11-21T08:01:02Z".parse().unwrap()),

@@ -61,6 +61,14 @@ fn cleanup(skip: &[&str]) -> NodeCall {
     }
 }
 
+fn tables(work: TableWork, keyspace: Option<&str>) -> NodeCall {
+    NodeCall::Tables {
+        work,
+        keyspace: keyspace.map(str::to_owned),
+        skip: Vec::new(),
+    }
+}
+
 fn done(keyspaces: &[&str]) -> Vec<String> {
     keyspaces.iter().map(|keyspace| (*keyspace).to_owned()).collect()
 }
@@ -215,13 +223,17 @@ async fn calls_of_a_cluster_that_is_gone_are_dropped() {
 }
 
 /// One of each, so that a new one is missed by the compiler.
-fn one_of_each() -> [NodeCall; 6] {
+fn one_of_each() -> [NodeCall; 10] {
     let all = [
         NodeCall::Cleanup {
             threads: 2,
             skip: Vec::new(),
         },
         NodeCall::UpgradeSstables { skip: Vec::new() },
+        tables(TableWork::Scrub, None),
+        tables(TableWork::Compact, None),
+        tables(TableWork::Flush, None),
+        tables(TableWork::GarbageCollect, None),
         NodeCall::Rebuild {
             from_dc: "dc1".to_owned(),
         },
@@ -239,6 +251,10 @@ fn one_of_each() -> [NodeCall; 6] {
         match call {
             NodeCall::Cleanup { .. }
             | NodeCall::UpgradeSstables { .. }
+            | NodeCall::Tables {
+                work: TableWork::Scrub | TableWork::Compact | TableWork::Flush | TableWork::GarbageCollect,
+                ..
+            }
             | NodeCall::Rebuild { .. }
             | NodeCall::RemoveNode { .. }
             | NodeCall::Decommission { .. } => {}
@@ -255,12 +271,21 @@ const HOST_ID: &str = "5e4fb5ad-1bf0-4ab8-9ac8-9a1ae6a0a3ff";
 async fn every_call_asks_the_node_for_its_work() {
     let clean = "forceKeyspaceCleanup(int,java.lang.String,[Ljava.lang.String;)";
     let upgrade = "upgradeSSTables(java.lang.String,boolean,int,[Ljava.lang.String;)";
+    let scrub = "scrub(boolean,boolean,boolean,boolean,int,java.lang.String,[Ljava.lang.String;)";
+    let compact = "forceKeyspaceCompaction(boolean,java.lang.String,[Ljava.lang.String;)";
+    let flush = "forceKeyspaceFlush(java.lang.String,[Ljava.lang.String;)";
+    let collect = "garbageCollect(java.lang.String,int,java.lang.String,[Ljava.lang.String;)";
+    let both = |work: &dyn Fn(&str) -> Value| vec![work("shop"), work("system")];
     let expected = [
         vec![json!([clean, [2, "shop", []]])],
         vec![
             json!([upgrade, ["shop", true, 0, []]]),
             json!([upgrade, ["system", true, 0, []]]),
         ],
+        both(&|keyspace| json!([scrub, [false, false, true, false, 2, keyspace, []]])),
+        both(&|keyspace| json!([compact, [false, keyspace, []]])),
+        both(&|keyspace| json!([flush, [keyspace, []]])),
+        both(&|keyspace| json!([collect, ["ROW", 2, keyspace, []]])),
         vec![json!(["rebuild(java.lang.String)", ["dc1"]])],
         vec![json!(["removeNode(java.lang.String)", [HOST_ID]])],
         vec![json!(["decommission(boolean)", [false]])],
@@ -270,6 +295,9 @@ async fn every_call_asks_the_node_for_its_work() {
         let asked = executed(call.clone(), "4.1.10").await;
         assert_eq!(asked, expected, "{call:?}");
     }
+    // Of one keyspace, where one is named.
+    let only = executed(tables(TableWork::Compact, Some("auth")), "4.1.10").await;
+    assert_eq!(only, [json!([compact, [false, "auth", []]])]);
     // The version is the node's own.
     let [.., old] = one_of_each();
     assert_eq!(executed(old, "3.11.19").await, [json!(["decommission()", []])]);
@@ -304,5 +332,70 @@ async fn executed(call: NodeCall, version: &'static str) -> Vec<Value> {
 
 fn call_returns_a_code(request: &Value) -> bool {
     let operation = request["operation"].as_str().unwrap_or_default();
-    operation.starts_with("forceKeyspaceCleanup") || operation.starts_with("upgradeSSTables")
+    [
+        "forceKeyspaceCleanup",
+        "upgradeSSTables",
+        "scrub",
+        "garbageCollect",
+    ]
+    .iter()
+    .any(|name| operation.starts_with(name))
+}
+
+/// The agent works on a keyspace for ever, and says how far it is: one step after the other.
+fn at_work(steps: &'static [u64]) -> Agent {
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    Agent::new(move |request| match request["attribute"].as_str() {
+        Some("NonLocalStrategyKeyspaces") => Reply::Answer(json!(["shop"])),
+        Some("Compactions") => {
+            let at = asked.fetch_add(1, Ordering::Relaxed).min(steps.len() - 1);
+            Reply::Answer(json!([
+                {"taskType": "Cleanup", "keyspace": "shop", "columnfamily": "carts",
+                    "completed": steps[at].to_string(), "total": "1000", "unit": "bytes"},
+                {"taskType": "Compaction", "keyspace": "shop", "columnfamily": "carts",
+                    "completed": "7", "total": "9000", "unit": "bytes"},
+            ]))
+        }
+        _ => Reply::Never,
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_tells_how_far_the_node_is_when_that_is_news() {
+    let mut bench = Bench::new();
+    let agent = at_work(&[100, 101, 105, 500]);
+    bench.start("a", &agent, cleanup(&[])).unwrap();
+    let mut told = Vec::new();
+    while told.len() < 2 {
+        assert_eq!(bench.woken.recv().await, Some(demo()));
+        let states = bench.calls.states(&demo());
+        let CallState::Running { work: Some(work), .. } = &states[&key("a")] else {
+            panic!("{states:?}")
+        };
+        told.push((work.percent(), work.unit.clone()));
+    }
+    assert_eq!(
+        told,
+        [(Some(10), "bytes".to_owned()), (Some(50), "bytes".to_owned())]
+    );
+    let questions = agent.requests();
+    let questions = questions
+        .iter()
+        .filter(|asked| asked["attribute"] == "Compactions");
+    assert_eq!(questions.count(), 4);
+}
+
+#[tokio::test]
+async fn a_call_that_is_stopped_begins_no_further_keyspace() {
+    let mut bench = Bench::new();
+    let agent = Agent::working(|_| Reply::Answer(json!(0)));
+    bench.start("a", &agent, cleanup(&[])).unwrap();
+    // It has not come to its first keyspace: it runs only when this test waits.
+    bench.calls.stop(&demo(), &key("a"));
+    let states = bench.states("a").await;
+    let Some(CallState::Failed { reason, .. }) = states.last() else {
+        panic!("{states:?}")
+    };
+    assert_eq!(reason, "stopped before keyspace auth");
+    assert!(agent.worked_on().is_empty(), "{:?}", agent.worked_on());
 }

@@ -1,6 +1,8 @@
 //! What is known of a node is what it answers.
 
+use casskop_core::work::Work;
 use casskop_jolokia::JolokiaClient;
+use casskop_types::operation::OperationName;
 use serde_json::{Value, json};
 
 use super::*;
@@ -21,6 +23,10 @@ fn answer(request: &Value) -> Value {
         Some("JoiningNodes") => json!(["10.0.0.3"]),
         Some("LeavingNodes") => json!(["10.0.0.4"]),
         Some("MovingNodes") => json!(["10.0.0.5"]),
+        Some("Compactions") => json!([{
+            "taskType": "Cleanup", "keyspace": "shop", "columnfamily": "carts",
+            "completed": "3", "total": "4", "unit": "keys",
+        }]),
         Some("NonLocalStrategyKeyspaces") => json!(["shop"]),
         Some(_) => Value::Null,
         None => operation(request),
@@ -42,10 +48,15 @@ fn operation(request: &Value) -> Value {
 
 /// All of them, so that a new one is missed by the compiler.
 fn all_questions() -> BTreeSet<Question> {
-    let all = [Question::Ring, Question::InFlight, Question::Replication];
+    let all = [
+        Question::Ring,
+        Question::InFlight,
+        Question::Work(OperationName::Cleanup),
+        Question::Replication,
+    ];
     for question in all {
         match question {
-            Question::Ring | Question::InFlight | Question::Replication => {}
+            Question::Ring | Question::InFlight | Question::Work(_) | Question::Replication => {}
         }
     }
     all.into()
@@ -70,6 +81,11 @@ async fn every_fact_is_the_nodes_own_word() {
             host_ids: [(address(6), OTHER_ID.to_owned())].into(),
         }),
         in_flight: Fact::Known(["rebuild".to_owned()].into()),
+        work: Fact::Known(Some(Work {
+            completed: 3,
+            total: 4,
+            unit: "keys".to_owned(),
+        })),
         replication: Fact::Known([("shop".to_owned(), replicas)].into()),
     };
     assert_eq!(node.facts(&all_questions()).await, expected);
@@ -86,7 +102,8 @@ async fn what_a_node_does_not_answer_is_not_known() {
         matches!(facts.host_id, Fact::Unknown(_)),
         matches!(facts.ring, Fact::Unknown(_)),
         matches!(facts.in_flight, Fact::Unknown(_)),
+        matches!(facts.work, Fact::Unknown(_)),
         matches!(facts.replication, Fact::Unknown(_)),
     ];
-    assert_eq!(unknown, [true; 6], "{facts:?}");
+    assert_eq!(unknown, [true; 7], "{facts:?}");
 }

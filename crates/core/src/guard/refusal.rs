@@ -331,9 +331,13 @@ fn watch(operation: OperationName, at: &RackAt) -> String {
         cluster, namespace, ..
     } = at;
     let verb = match operation {
-        OperationName::Cleanup => "cleanup",
-        OperationName::UpgradeSstables => "upgradesstables",
-        OperationName::Rebuild => "rebuild",
+        OperationName::Cleanup
+        | OperationName::UpgradeSstables
+        | OperationName::Scrub
+        | OperationName::Compact
+        | OperationName::Flush
+        | OperationName::GarbageCollect
+        | OperationName::Rebuild => operation,
         OperationName::Remove | OperationName::Decommission | OperationName::Replace => {
             return format!("kubectl describe cassandracluster {cluster} --namespace {namespace}");
         }

@@ -53,6 +53,7 @@ pub(crate) fn begin(
         address: pod.address.map(|address| address.to_string()),
         requested_by: None,
         parallelism: None,
+        abort_time: None,
         attempt: 0,
         state: RecordState::Ongoing,
         start_time: Time(scene.now),
@@ -212,7 +213,7 @@ fn standing(scene: Scene<'_>, pod: Option<&PodView<'_>>, record: &OperationRecor
 /// The node is a member: it is leaving, or has to be told (again) to leave.
 fn still_member(scene: Scene<'_>, pod: Option<&PodView<'_>>, record: &OperationRecord) -> Transition {
     let known = scene.observed.calls.get(&call_key(record));
-    if let Some(CallState::Running { keyspaces_done }) = known {
+    if let Some(CallState::Running { keyspaces_done, .. }) = known {
         return Transition::GoOn {
             keyspaces_done: keyspaces_done.clone(),
             waits: Some(leaving(record)),
@@ -299,7 +300,7 @@ fn take_down(
     };
     let waits = |note: String| Blocker::new(ConditionReason::OperationOngoing, note);
     if let Some(set) = one_less(rack, record) {
-        return Transition::CleanUp {
+        return Transition::Act {
             effects: vec![Effect::LowerReplicas {
                 set: Box::new(set),
                 licence,
@@ -308,7 +309,7 @@ fn take_down(
         };
     }
     if let Some(pod) = pod {
-        return Transition::CleanUp {
+        return Transition::Act {
             effects: Vec::new(),
             waits: goes_away(rack, pod),
         };
@@ -317,7 +318,7 @@ fn take_down(
         .lost_node
         .as_ref()
         .and_then(|lost| claims::recorded(lost, stored));
-    claim.map_or(Transition::End(Ok(())), |claim| Transition::CleanUp {
+    claim.map_or(Transition::End(Ok(())), |claim| Transition::Act {
         effects: claims::delete(claim, licence).into_iter().collect(),
         waits: waits(format!(
             "claim {claim} goes away: if it stays, see `kubectl describe persistentvolumeclaim {claim}`",

@@ -1,11 +1,13 @@
 //! The pods' operation labels, which mirror the records.
 
-use casskop_types::labels::{OPERATION_END, OPERATION_NAME, OPERATION_START, OPERATION_STATUS};
+use casskop_types::labels::{
+    OPERATION_ABORT, OPERATION_END, OPERATION_NAME, OPERATION_START, OPERATION_STATUS,
+};
 use casskop_types::operation::{OperationName, OperationRecord, OperationStatus, RecordState};
 use casskop_types::status::RackStatus;
 use casskop_types::time::label_time;
 
-use super::{Scene, is_running, queue};
+use super::{Scene, abort, is_running, queue};
 use crate::effect::Effect;
 use crate::rack::{PodView, Rack};
 use crate::steps::Steps;
@@ -26,23 +28,36 @@ pub(super) fn mirror(scene: Scene<'_>, rack: &Rack<'_>, status: &RackStatus, ste
             .into_iter()
             .find(|record| record.pod_uid == pod.uid && record.name == request.name);
         let Some(record) = newest else { continue };
-        let ended_now = record.end_time.as_ref().is_some_and(|end| end.0 == scene.now);
         match record.state {
             RecordState::ToDo => {}
             RecordState::Ongoing | RecordState::Finalizing => {
                 let starts_now = record.start_time.0 == scene.now;
+                if request.status == OperationStatus::Paused {
+                    let note = format!(
+                        "{} on pod {} is not paused, for it runs: abort it, or let it end",
+                        record.name, record.pod
+                    );
+                    steps.warn("OperationNotPaused", note);
+                }
                 if request.status != OperationStatus::Ongoing && !starts_now {
                     mark_ongoing(rack, record, steps);
                 }
             }
             // A request made after the end is a new one, and none of this record's business.
             RecordState::Done | RecordState::Error => {
-                if request.status == OperationStatus::Ongoing || ended_now {
+                if request.status == OperationStatus::Ongoing || ends_now(scene, pod, record) {
                     steps.effects.push(ended(pod, record));
                 }
             }
         }
     }
+}
+
+/// Whether a record ends in this pass, and its pod's labels are about it.
+pub(super) fn ends_now(scene: Scene<'_>, pod: &PodView<'_>, record: &OperationRecord) -> bool {
+    let request = queue::request_of(pod).ok().flatten();
+    request.is_some_and(|request| request.name == record.name)
+        && record.end_time.as_ref().is_some_and(|end| end.0 == scene.now)
 }
 
 /// Whether the pod of a running record is labelled as if nobody had taken its request up yet: the operator died, or was
@@ -88,13 +103,20 @@ fn ended(pod: &PodView<'_>, record: &OperationRecord) -> Effect {
         .as_ref()
         .map(|end| label_time(end.0))
         .unwrap_or_default();
-    label(
+    let mut effect = label(
         pod,
         [
             (OPERATION_STATUS, Some(outcome.to_string())),
             (OPERATION_END, Some(end)),
         ],
-    )
+    );
+    if abort::is_asked(pod, record.name)
+        && let Effect::LabelPod { annotations, .. } = &mut effect
+    {
+        // In one write: a request that is told to end and lost that word would begin again.
+        annotations.insert(OPERATION_ABORT.to_owned(), None);
+    }
+    effect
 }
 
 /// Sets labels of a pod, or takes them away.

@@ -13,10 +13,17 @@ pub(super) fn started(status: &mut RackStatus, record: &OperationRecord, scene: 
         .as_ref()
         .is_some_and(|last| last.name == Some(record.name) && last.status == Some(OperationStatus::Ongoing));
     if !under_way {
+        // Of the same name, and left from before an operation of another name opened its batch.
+        let others = status
+            .operations
+            .iter()
+            .filter(|other| is_running(other) && other.name == record.name && other.pod != record.pod);
+        let pods = others.map(|other| other.pod.clone()).collect();
         status.pod_last_operation = Some(PodLastOperation {
             name: Some(record.name),
             status: Some(OperationStatus::Ongoing),
             start_time: Some(Time(scene.now)),
+            pods,
             ..PodLastOperation::default()
         });
     }

@@ -5,10 +5,12 @@
 //! runs of one request at once, never a repeat of a recorded end. Where a crash leaves the outcome open, the node is
 //! asked; where it cannot tell, an idempotent operation runs again as a new attempt.
 
+mod abort;
 mod claims;
 pub(crate) mod decommission;
 pub(crate) mod labels;
 mod last_operation;
+mod progress;
 mod queue;
 pub mod remove;
 mod replace;
@@ -29,9 +31,6 @@ use crate::validate::ValidatedCluster;
 pub(crate) use queue::request_of;
 pub(crate) use replace::{host_ids as replaced, is_due as replaces_nodes};
 pub use run::call_key;
-
-/// Operations that run at once in one rack.
-pub const CONCURRENT_PER_RACK: usize = 1;
 
 /// Ended records that a rack's status keeps; older ones are dropped once their labels are written.
 const KEPT_RECORDS: usize = 20;
@@ -61,6 +60,7 @@ pub fn advance(
     steps: &mut Steps,
 ) {
     queue::take_up(scene, rack, status, steps);
+    abort::take_up(scene, rack, status, steps);
     for index in 0..status.operations.len() {
         if is_running(&status.operations[index]) {
             match status.operations[index].name {
@@ -72,10 +72,12 @@ pub fn advance(
             }
             let transition = run::step(scene, rack, &status.operations[index]);
             run::enter(scene, rack, status, index, transition, steps);
+            progress::note(scene, rack, &mut status.operations[index]);
         }
     }
     queue::start_next(scene, rack, status, quiet, steps);
     labels::mirror(scene, rack, status, steps);
+    abort::answer(scene, rack, status, steps);
     last_operation::close(scene, status);
     forget_ended(scene, status, steps);
 }

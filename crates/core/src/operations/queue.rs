@@ -9,9 +9,7 @@ use casskop_types::status::RackStatus;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::labels::label;
-use super::{
-    ASK_AGAIN, CONCURRENT_PER_RACK, Scene, is_queued, is_running, last_operation, remove, replace, run,
-};
+use super::{ASK_AGAIN, Scene, abort, is_queued, is_running, last_operation, remove, replace, run};
 use crate::blocker::Blocker;
 use crate::fact::Fact;
 use crate::observed::NodeFacts;
@@ -38,11 +36,26 @@ pub(super) fn take_up(scene: Scene<'_>, rack: &Rack<'_>, status: &mut RackStatus
     });
     for pod in &rack.pods {
         match request_of(pod) {
-            Ok(Some(request)) => take_up_request(scene, pod, &request, status, steps),
+            Ok(Some(request)) => {
+                adjust(pod, &request, status);
+                take_up_request(scene, pod, &request, status, steps);
+            }
             Ok(None) => {}
             Err(why) => refuse_label(pod, &why, steps),
         }
     }
+}
+
+/// How many may run at once can be changed while a request waits.
+fn adjust(pod: &PodView<'_>, request: &OperationRequest, status: &mut RackStatus) {
+    let mut records = status.operations.iter_mut();
+    if let Some(record) = records.find(|record| is_queued(record) && record.pod_uid == pod.uid) {
+        record.parallelism = recorded(request);
+    }
+}
+
+fn recorded(request: &OperationRequest) -> Option<i32> {
+    (request.parallelism != Parallelism::ONE).then(|| request.parallelism.to_record())
 }
 
 fn take_up_request(
@@ -81,11 +94,16 @@ fn take_up_request(
         {
             RecordState::Ongoing
         }
+        // Held back, and to end: it needs a record for that.
+        OperationStatus::Paused | OperationStatus::Manual if abort::is_asked(pod, request.name) => {
+            RecordState::ToDo
+        }
         _ => return,
     };
     // `kubectl label` may set the status in one call and the argument in the next.
     if let Err(error @ (ArgumentError::NoSourceDatacenter | ArgumentError::NoLostNode)) = request.command()
         && state == RecordState::ToDo
+        && !abort::is_asked(pod, request.name)
     {
         let note = format!("{} on pod {} waits: {error}", request.name, pod.name);
         return steps.wait_for(Blocker::new(ConditionReason::RequestIncomplete, note));
@@ -99,7 +117,8 @@ fn take_up_request(
         host_id: None,
         address: pod.address.map(|address| address.to_string()),
         requested_by: request.requested_by.clone(),
-        parallelism: (request.parallelism != Parallelism::ONE).then(|| request.parallelism.to_record()),
+        parallelism: recorded(request),
+        abort_time: None,
         attempt: i32::from(state == RecordState::ToDo),
         state,
         start_time: Time(scene.now),
@@ -161,7 +180,7 @@ pub(super) fn start_next(
                 None => return steps.wait_for(blocker.clone()),
             }
         }
-        if running_beside(status, index) >= CONCURRENT_PER_RACK {
+        if !has_place(status, index) {
             let waiting = &status.operations[index];
             if waiting.name == OperationName::Replace {
                 let note = format!(
@@ -218,11 +237,39 @@ fn ordinal(rack: &Rack<'_>, record: &OperationRecord) -> i32 {
     pod.map_or(i32::MAX, |pod| pod.ordinal)
 }
 
-/// Records that run in the rack, but for what does so on the pod whose lost node is to be replaced.
-fn running_beside(status: &RackStatus, index: usize) -> usize {
+/// Whether fewer operations run in the rack than may when this one starts, but for what runs on the pod whose lost node is to be
+/// replaced.
+fn has_place(status: &RackStatus, index: usize) -> bool {
     let next = &status.operations[index];
-    let counts = |record: &&OperationRecord| is_running(record) && !is_lost_with(next, record);
-    status.operations.iter().filter(counts).count()
+    let running = status
+        .operations
+        .iter()
+        .filter(|record| is_running(record) && !is_lost_with(next, record));
+    let (mut count, mut alone) = (0, wants_the_rack(next.name));
+    for record in running {
+        count += 1;
+        alone |= wants_the_rack(record.name);
+    }
+    let places = if alone {
+        Parallelism::ONE
+    } else {
+        Parallelism::from_record(next.parallelism)
+    };
+    count < places.get()
+}
+
+/// Whether nothing else runs in the rack meanwhile, however many operations may: a node is down, or the ring changes.
+fn wants_the_rack(operation: OperationName) -> bool {
+    match operation {
+        OperationName::Remove | OperationName::Decommission | OperationName::Replace => true,
+        OperationName::Cleanup
+        | OperationName::UpgradeSstables
+        | OperationName::Scrub
+        | OperationName::Compact
+        | OperationName::Flush
+        | OperationName::GarbageCollect
+        | OperationName::Rebuild => false,
+    }
 }
 
 fn is_lost_with(replacement: &OperationRecord, record: &OperationRecord) -> bool {
@@ -283,9 +330,13 @@ fn prepare(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord) -> Prepa
     let nobody = NodeFacts::default();
     let node = scene.observed.nodes.get(&pod.name).unwrap_or(&nobody);
     let lost_node = match command {
-        OperationCommand::Cleanup | OperationCommand::UpgradeSstables | OperationCommand::Replace { .. } => {
-            None
-        }
+        OperationCommand::Cleanup
+        | OperationCommand::UpgradeSstables
+        | OperationCommand::Scrub { .. }
+        | OperationCommand::Compact { .. }
+        | OperationCommand::Flush { .. }
+        | OperationCommand::GarbageCollect { .. }
+        | OperationCommand::Replace { .. } => None,
         OperationCommand::Decommission => {
             return Prepared::Refused(
                 "decommission is not asked for by label: lower nodesPerRacks, and the last node of the rack leaves".to_owned(),

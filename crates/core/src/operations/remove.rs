@@ -262,7 +262,7 @@ pub(super) fn clean_up(
         ConditionReason::OperationOngoing,
         format!("the claim and pod of lost node {lost_pod} go away"),
     );
-    Transition::CleanUp { effects, waits }
+    Transition::Act { effects, waits }
 }
 
 fn lost_host_id(record: &OperationRecord) -> Option<String> {

@@ -5,9 +5,11 @@ use casskop_types::status::RackStatus;
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{ASK_AGAIN, Scene, decommission, is_running, labels, last_operation, remove, replace};
+use super::{
+    ASK_AGAIN, Scene, abort, decommission, is_running, labels, last_operation, progress, remove, replace,
+};
 use crate::blocker::Blocker;
-use crate::call::{CallKey, CallState, NodeCall, storage_service_operation};
+use crate::call::{CallKey, CallState, NodeCall, TableWork, storage_service_operation};
 use crate::effect::Effect;
 use crate::observed::NodeFacts;
 use crate::rack::{PodView, Rack};
@@ -35,8 +37,8 @@ pub(super) enum Transition {
     RunAgain { keyspaces_done: Vec<String> },
     /// The node left the ring: what belonged to it goes too.
     Finalize { lost: LostNode },
-    /// Remove what still belongs to the lost node.
-    CleanUp { effects: Vec<Effect>, waits: Blocker },
+    /// Do something about it, and look again soon.
+    Act { effects: Vec<Effect>, waits: Blocker },
     /// It goes on by itself, and a watch tells how.
     Await(Blocker),
     /// Take one more step, once what the next pod is told is written. Some are tried a few times only.
@@ -78,11 +80,14 @@ pub(super) fn step(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord) 
     if record.state == RecordState::Finalizing {
         return remove::clean_up(scene, record, pod, node);
     }
+    if let Some(transition) = abort::step(scene, record, pod, node) {
+        return transition;
+    }
     if overdue(scene, record) {
         return Transition::End(Err(format!("{} did not end within its deadline", record.name)));
     }
     match scene.observed.calls.get(&call_key(record)) {
-        Some(CallState::Running { keyspaces_done }) => Transition::GoOn {
+        Some(CallState::Running { keyspaces_done, .. }) => Transition::GoOn {
             waits: None,
             keyspaces_done: keyspaces_done.clone(),
         },
@@ -100,11 +105,7 @@ pub(super) fn step(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord) 
 fn succeeded(scene: Scene<'_>, record: &OperationRecord, pod: &PodView<'_>, node: &NodeFacts) -> Transition {
     match record.name {
         OperationName::Remove => remove::finalize(scene, record, pod, node),
-        OperationName::Cleanup | OperationName::UpgradeSstables | OperationName::Rebuild => {
-            Transition::End(Ok(()))
-        }
-        // These have a step of their own.
-        OperationName::Decommission | OperationName::Replace => Transition::End(Ok(())),
+        _ => Transition::End(Ok(())),
     }
 }
 
@@ -187,8 +188,16 @@ pub(super) fn enter(
             if let Some(blocker) = waits {
                 steps.wait_for(blocker);
             }
-            if !keyspaces_done.is_empty() {
-                record.progress.get_or_insert_default().keyspaces_done = keyspaces_done;
+            if keyspaces_done.is_empty() {
+                return;
+            }
+            // The numbers are about the keyspace before.
+            let known = record.progress.get_or_insert_default();
+            if known.keyspaces_done != keyspaces_done {
+                *known = OperationProgress {
+                    keyspaces_done,
+                    ..OperationProgress::default()
+                };
             }
         }
         Transition::AskAgain(blocker) => {
@@ -211,7 +220,7 @@ pub(super) fn enter(
             // The claim and the pod go in the next pass, after this record is written.
             steps.look_again_after(SignedDuration::ZERO);
         }
-        Transition::CleanUp { effects, waits } => {
+        Transition::Act { effects, waits } => {
             steps.effects.extend(effects);
             steps.wait_for(waits);
             steps.look_again_after(ASK_AGAIN);
@@ -260,6 +269,7 @@ pub(super) fn end(
         steps.first.extend(replace::untold(scene, record));
     }
     record.end_time = Some(Time(scene.now));
+    progress::forget(&mut record.progress);
     match outcome {
         Ok(()) => {
             record.state = RecordState::Done;
@@ -306,12 +316,21 @@ pub(super) fn start_call(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRe
 
 fn node_call(scene: Scene<'_>, record: &OperationRecord) -> Option<NodeCall> {
     let skip = record.progress.clone().unwrap_or_default().keyspaces_done;
+    let tables = |work| NodeCall::Tables {
+        work,
+        keyspace: record.argument.clone(),
+        skip: skip.clone(),
+    };
     match record.name {
         OperationName::Cleanup => Some(NodeCall::Cleanup {
             threads: scene.cluster.cleanup_threads,
             skip,
         }),
         OperationName::UpgradeSstables => Some(NodeCall::UpgradeSstables { skip }),
+        OperationName::Scrub => Some(tables(TableWork::Scrub)),
+        OperationName::Compact => Some(tables(TableWork::Compact)),
+        OperationName::Flush => Some(tables(TableWork::Flush)),
+        OperationName::GarbageCollect => Some(tables(TableWork::GarbageCollect)),
         OperationName::Rebuild => Some(NodeCall::Rebuild {
             from_dc: record.argument.clone()?,
         }),
@@ -338,9 +357,13 @@ pub fn call_key(record: &OperationRecord) -> CallKey {
 fn overdue(scene: Scene<'_>, record: &OperationRecord) -> bool {
     let deadline = match record.name {
         OperationName::Remove => SignedDuration::from_hours(24 * 2),
-        OperationName::Cleanup | OperationName::UpgradeSstables | OperationName::Rebuild => {
-            SignedDuration::from_hours(24 * 7)
-        }
+        OperationName::Cleanup
+        | OperationName::UpgradeSstables
+        | OperationName::Scrub
+        | OperationName::Compact
+        | OperationName::Flush
+        | OperationName::GarbageCollect
+        | OperationName::Rebuild => SignedDuration::from_hours(24 * 7),
         // These have a step of their own: they end by what the ring says.
         OperationName::Decommission | OperationName::Replace => return false,
     };

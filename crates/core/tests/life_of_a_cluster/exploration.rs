@@ -15,6 +15,7 @@ use casskop_core::effect::Effect;
 use casskop_core::fact::Fact;
 use casskop_core::plan::Plan;
 use casskop_core::validate::validate;
+use casskop_types::labels::{OPERATION_ABORT, OPERATION_PARALLELISM};
 use casskop_types::status::ActionStatus;
 use serde_json::json;
 
@@ -390,6 +391,27 @@ fn cleanup(world: &mut World) {
     }
 }
 
+/// On two pods of a rack, two at once.
+fn compact_both(world: &mut World) {
+    for pod in ["ring-dc1-rack1-0", "ring-dc1-rack1-1"] {
+        world.annotate(pod, OPERATION_PARALLELISM, "2");
+        world.label(
+            pod,
+            &[("operation-name", "compact"), ("operation-status", "ToDo")],
+        );
+    }
+}
+
+fn abort_one(world: &mut World) {
+    world.annotate("ring-dc1-rack1-0", OPERATION_ABORT, "compact");
+}
+
+fn pause_one(world: &mut World) {
+    if world.label_of("ring-dc1-rack1-0", "operation-status").as_deref() == Some("ToDo") {
+        world.label("ring-dc1-rack1-0", &[("operation-status", "Paused")]);
+    }
+}
+
 /// The node that is replaced.
 const LOST: &str = "ring-dc1-rack2-0";
 
@@ -478,6 +500,12 @@ fn scenarios() -> Vec<Scenario> {
             name: "scale-down, image and cleanup",
             start: ring(&["rack1"], 2),
             edits: vec![|world| nodes(world, 1), image, cleanup],
+            falls: None,
+        },
+        Scenario {
+            name: "two compactions at once, one of them paused and aborted",
+            start: ring(&["rack1"], 2),
+            edits: vec![compact_both, abort_one, pause_one],
             falls: None,
         },
         Scenario {

@@ -9,9 +9,10 @@ use casskop_core::effect::{Effect, Notice, Wake};
 use casskop_core::fact::Fact;
 use casskop_core::observed::{KubeState, NodeFacts, Observed, OperationMode, RingView};
 use casskop_core::plan::{Plan, pause, plan, refuse};
-use casskop_core::questions::{Question, growth_trials, questions};
+use casskop_core::questions::{Question, Questions, growth_trials, questions};
 use casskop_core::replication::{KeyspaceReplicas, Replication};
 use casskop_core::validate::{ValidatedCluster, validate};
+use casskop_core::work::Work;
 use casskop_types::cluster::CassandraCluster;
 use casskop_types::conditions::{ConditionType, condition, say_the_same};
 use casskop_types::labels::LAST_APPLIED_CONFIGURATION;
@@ -86,6 +87,10 @@ pub(crate) struct World {
     pub(crate) pods_read: bool,
     pub(crate) replication: Replication,
     pub(crate) notices: Vec<Notice>,
+    /// What nodes say of how far they are.
+    pub(crate) work: Option<Work>,
+    /// The pods whose nodes were told to stop what they do, once each time.
+    pub(crate) stopped: Vec<String>,
     /// CassKop's backups on a schedule.
     pub(crate) scheduled_backups: Vec<String>,
     pub(crate) now: Timestamp,
@@ -146,6 +151,8 @@ impl World {
             )]
             .into(),
             notices: Vec::new(),
+            work: None,
+            stopped: Vec::new(),
             scheduled_backups: Vec::new(),
             now: "2026-11-21T08:00:00Z".parse().unwrap(),
             most_down: 0,
@@ -261,6 +268,12 @@ impl World {
             }
             _ => made,
         }
+    }
+
+    /// Which nodes are asked for what as things are.
+    pub(crate) fn asked(&self) -> Questions {
+        let validated = validate(&self.cluster).unwrap();
+        questions(&validated, &self.kube(), &self.calls)
     }
 
     /// The operator is gone, and what it remembered; what it started in nodes goes on.
@@ -462,6 +475,16 @@ impl World {
         }
     }
 
+    pub(crate) fn annotate(&mut self, pod: &str, key: &str, value: &str) {
+        let metadata = &mut self.pods.get_mut(pod).unwrap().metadata;
+        let stored = metadata.annotations.get_or_insert_default();
+        stored.insert(key.to_owned(), value.to_owned());
+    }
+
+    pub(crate) fn annotation_of(&self, pod: &str, key: &str) -> Option<String> {
+        self.pods[pod].metadata.annotations.as_ref()?.get(key).cloned()
+    }
+
     pub(crate) fn label_of(&self, pod: &str, key: &str) -> Option<String> {
         self.pods[pod].metadata.labels.as_ref()?.get(key).cloned()
     }
@@ -528,6 +551,9 @@ impl World {
                     .collect(),
             );
         }
+        if what.iter().any(|question| matches!(question, Question::Work(_))) {
+            facts.work = Fact::Known(self.work.clone());
+        }
         if what.contains(&Question::Replication) {
             facts.replication = Fact::Known(self.replication.clone());
         }
@@ -586,9 +612,15 @@ impl World {
                     spec["topology"]["dc"][dc]["rack"][rack]["rollingRestart"] = json!(false);
                 });
             }
-            Effect::LabelPod { pod, uid, labels, .. } => {
-                return self.label_pod(&pod.to_string(), uid, labels);
+            Effect::LabelPod {
+                pod,
+                uid,
+                labels,
+                annotations,
+            } => {
+                return self.label_pod(&pod.to_string(), uid, labels, annotations);
             }
+            Effect::StopCall { key, pod, .. } => self.stop_call(key, &pod.to_string()),
             Effect::StartCall { key, pod, call, .. } => self.start_call(key, &pod.to_string(), call),
             Effect::ForgetCall(key) => {
                 self.calls.remove(key);
@@ -644,31 +676,58 @@ impl World {
         pod: &str,
         uid: &str,
         labels: &BTreeMap<String, Option<String>>,
+        annotations: &BTreeMap<String, Option<String>>,
     ) -> Result<(), Conflict> {
         let stored = self.pods.get_mut(pod).map(|pod| &mut pod.metadata);
         let Some(stored) = stored.filter(|stored| stored.uid.as_deref() == Some(uid)) else {
             return Err(Conflict);
         };
-        let stored = stored.labels.get_or_insert_default();
-        for (key, value) in labels {
-            match value {
-                Some(value) => drop(stored.insert(key.clone(), value.clone())),
-                None => drop(stored.remove(key)),
+        let both = [
+            (stored.labels.get_or_insert_default(), labels),
+            (stored.annotations.get_or_insert_default(), annotations),
+        ];
+        for (stored, changes) in both {
+            for (key, value) in changes {
+                match value {
+                    Some(value) => drop(stored.insert(key.clone(), value.clone())),
+                    None => drop(stored.remove(key)),
+                }
             }
         }
         Ok(())
+    }
+
+    /// The node breaks its work off, and whoever still listens hears of it.
+    fn stop_call(&mut self, key: &CallKey, pod: &str) {
+        self.in_flight.remove(pod);
+        self.stopped.push(pod.to_owned());
+        if let Some(state) = self.calls.get_mut(key)
+            && matches!(state, CallState::Running { .. })
+        {
+            *state = CallState::Failed {
+                keyspaces_done: vec![],
+                reason: "Compaction interrupted".to_owned(),
+            };
+        }
     }
 
     fn start_call(&mut self, key: &CallKey, pod: &str, call: &NodeCall) {
         if self.calls.contains_key(key) {
             return;
         }
+        let records = self.cluster.status.iter();
+        let mut records = records
+            .flat_map(|status| status.cassandra_rack_status.values())
+            .flat_map(|rack| &rack.operations);
+        let aborted = records.any(|record| record.id == key.record && record.abort_time.is_some());
+        self.must(!aborted, "an operation was started after its end was asked for");
         let running = self.in_flight.insert(pod.to_owned(), call.clone());
         self.must(running.is_none(), "two runs at once on a node");
         self.calls.insert(
             key.clone(),
             CallState::Running {
                 keyspaces_done: vec![],
+                work: None,
             },
         );
         self.made.push(Made {

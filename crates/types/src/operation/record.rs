@@ -50,6 +50,9 @@ pub struct OperationRecord {
     /// How many operations may run at once in the rack when this one starts; none stands for 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parallelism: Option<i32>,
+    /// When it was asked to end before it is done; it is not run again then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abort_time: Option<Time>,
     /// Number of the try, from 1.
     pub attempt: i32,
     /// How far it is.

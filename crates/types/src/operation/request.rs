@@ -239,7 +239,7 @@ mod tests {
         let error = OperationRequest::from_pod_metadata(Some(&labels), None).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "label operation-name: `cleanpu` is not one of cleanup, upgradesstables, rebuild, remove, decommission, replace"
+            "label operation-name: `cleanpu` is not one of cleanup, upgradesstables, scrub, compact, flush, garbagecollect, rebuild, remove, decommission, replace"
         );
         let labels = set(&[("operation-name", "cleanup"), ("operation-status", "todo")]);
         assert!(matches!(

@@ -14,7 +14,7 @@ use super::protocol::{self, Attributes, Failure, OperationName, Request};
 use super::threads::thread_print;
 use crate::calls::{CallKind, CallOutcome, CallRecord};
 use crate::names::{ClusterId, PodId};
-use crate::ring::{Begun, HostId, Moment, NodeView, Operation, Process, Refusal, Returned};
+use crate::ring::{Begun, CallId, HostId, Moment, NodeView, Operation, Process, Refusal, Returned};
 use crate::steering::{Credentials, Ending, Span};
 use crate::world::{Cluster, State, Ticket, Waiting, Whose, World};
 
@@ -297,7 +297,10 @@ impl Agent {
         if matches!(ends, Ending::Disconnect | Ending::HttpStatus(_)) {
             reply_otherwise(&ends, reply);
         }
-        self.pass(takes, name).await;
+        tokio::select! {
+            () = self.pass(takes, name) => {}
+            () = self.stopped(call) => {}
+        }
         let result = self.world.change_cluster(&self.cluster, |calls, cluster| {
             let result = match &ends {
                 Ending::Exception { class, message } | Ending::Refused { class, message } => {
@@ -332,6 +335,10 @@ impl Agent {
             }
             Action::ThreadPrint => self.view(thread_print).into(),
             Action::Answer(value) => value,
+            Action::StopCompaction(kind) => {
+                self.change(|cluster| cluster.ring.stop_compactions(self.host, &kind));
+                Value::Null
+            }
             Action::Work(_) => Value::Null,
         }
     }
@@ -343,6 +350,17 @@ impl Agent {
         let take = |state: &mut State| state.steering.take_rule(&self.cluster, &self.pod, call);
         let (span, ending) = self.world.change(take).unwrap_or_default();
         ((span, ticket), ending)
+    }
+
+    /// Passes once a call in flight was told to stop.
+    async fn stopped(&self, call: CallId) {
+        let mut changes = self.world.watch_cluster(&self.cluster);
+        loop {
+            let stopped = self.view(|view| view.is_some_and(|view| view.ring().is_stopped(call)));
+            if stopped || changes.changed().await.is_err() {
+                return;
+            }
+        }
     }
 
     async fn pass(&self, (span, ticket): (Span, Ticket), name: &str) {

@@ -18,6 +18,8 @@ pub(super) enum Action {
     Answer(Value),
     /// A dump of the JVM's threads.
     ThreadPrint,
+    /// Stop the running tasks of a kind (`OperationType`).
+    StopCompaction(String),
 }
 
 /// One signature of one operation, and the releases that have it: from the first up to, but without, the second.
@@ -88,6 +90,7 @@ const STORAGE_SERVICE: &[Signature] = &[
     ),
 ];
 const SNITCH: &[Signature] = &[signature("getDatacenter", &[TEXT]), signature("getRack", &[TEXT])];
+const COMPACTION_MANAGER: &[Signature] = &[signature("stopCompaction", &[TEXT])];
 const DIAGNOSTIC_COMMAND: &[Signature] = &[signature("threadPrint", &[TEXTS])];
 
 /// Finds the operation and reads its arguments.
@@ -102,6 +105,7 @@ pub(super) fn resolve(
         (MBean::DiagnosticCommand, _) => (DIAGNOSTIC_COMMAND, Release::new(0, 0, 0)),
         (MBean::StorageService, Some(view)) => (STORAGE_SERVICE, view.node().release),
         (MBean::EndpointSnitchInfo, Some(view)) => (SNITCH, view.node().release),
+        (MBean::CompactionManager, Some(view)) => (COMPACTION_MANAGER, view.node().release),
         (MBean::Runtime | MBean::Memory, _) | (_, Some(_)) => (&[] as &[Signature], Release::new(0, 0, 0)),
         (_, None) => return Err(Failure::no_mbean(object_name)),
     };
@@ -117,6 +121,7 @@ pub(super) fn resolve(
     }
     match (mbean, view) {
         (MBean::StorageService, Some(view)) => storage_service(&operation.name, parameters, arguments, view),
+        (MBean::CompactionManager, Some(view)) => stop_compaction(arguments, view.node().release),
         (MBean::EndpointSnitchInfo, Some(view)) => snitch(&operation.name, arguments, view),
         _ => Ok(Action::ThreadPrint),
     }
@@ -221,6 +226,29 @@ fn storage_service(
             ));
         }
     })
+}
+
+/// `OperationType.valueOf` first: what is no kind is refused.
+fn stop_compaction(arguments: &[Value], release: Release) -> Result<Action, Failure> {
+    const KINDS: [&str; 7] = [
+        "CLEANUP",
+        "COMPACTION",
+        "GARBAGE_COLLECT",
+        "SCRUB",
+        "TOMBSTONE_COMPACTION",
+        "UPGRADE_SSTABLES",
+        "VALIDATION",
+    ];
+    let kind = required(arguments, 0)?;
+    let known = KINDS.contains(&kind.as_str()) || kind == "MAJOR_COMPACTION" && release.at_least(5, 0);
+    if known {
+        Ok(Action::StopCompaction(kind))
+    } else {
+        Err(Failure::thrown(
+            "java.lang.IllegalArgumentException",
+            format!("No enum constant org.apache.cassandra.db.compaction.OperationType.{kind}"),
+        ))
+    }
 }
 
 fn snitch(name: &str, arguments: &[Value], view: NodeView<'_>) -> Result<Action, Failure> {

@@ -5,16 +5,17 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::attributes::STORAGE_PORT;
-use crate::ring::{CallId, NodeView, Operation, Partitions, Session, Stream, derived_uuid};
+use crate::ring::{CallId, NodeView, Partitions, Session, Stream, derived_uuid};
 
 /// Bytes on disk a partition of the model stands for.
 pub(super) const BYTES_PER_PARTITION: u64 = 64 * 1024;
 
 pub(super) fn compaction_manager(view: NodeView<'_>, attribute: &str) -> Option<Value> {
+    let five = view.node().release.at_least(5, 0);
     let compactions = view.ring().calls().filter(|(_, call)| call.host == view.host());
     let compactions = compactions.filter_map(|(id, call)| {
-        let (keyspace, task) = compaction(&call.operation)?;
-        Some((id, keyspace, task))
+        let (task, keyspace) = call.operation.compaction()?;
+        Some((id, keyspace, task.description(five)))
     });
     match attribute {
         "Compactions" => Some(
@@ -81,24 +82,6 @@ fn table_id(keyspace: &str, table: &str) -> String {
 
 pub(super) fn bytes(partitions: Partitions) -> u64 {
     u64::from(partitions.len()) * BYTES_PER_PARTITION
-}
-
-/// The keyspace and the task type under which `CompactionManager` lists an operation.
-fn compaction(operation: &Operation) -> Option<(&str, &'static str)> {
-    match operation {
-        Operation::Cleanup { keyspace } => Some((keyspace, "Cleanup")),
-        Operation::UpgradeSstables { keyspace } => Some((keyspace, "Upgrade sstables")),
-        Operation::Maintain { name, keyspace } => {
-            let task = match name.as_str() {
-                "scrub" => "Scrub",
-                "garbageCollect" => "Remove deleted data",
-                "forceKeyspaceCompaction" => "Compaction",
-                _ => return None,
-            };
-            Some((keyspace, task))
-        }
-        _ => None,
-    }
 }
 
 pub(super) fn streams(view: NodeView<'_>) -> Value {

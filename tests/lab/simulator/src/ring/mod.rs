@@ -13,6 +13,7 @@ mod operation;
 mod ownership;
 mod partitions;
 mod refusal;
+mod task;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -27,6 +28,7 @@ pub use operation::{Begun, Call, CallId, CompactionStatus, Force, Operation, Ret
 pub use ownership::{RingRange, Session, Stream};
 pub use partitions::{Partitions, TOKENS_PER_NODE, Token};
 pub use refusal::Refusal;
+pub use task::Task;
 
 use keyspace::system_keyspaces;
 

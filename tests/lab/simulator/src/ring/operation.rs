@@ -75,6 +75,8 @@ pub struct Call {
     pub begun: Moment,
     /// Whether another call has pushed it aside: it will fail.
     pub interrupted: bool,
+    /// Whether somebody has stopped it: it fails now.
+    pub stopped: bool,
 }
 
 /// `CompactionManager.AllSSTableOpStatus`, which calls over `SSTables` return as an int.
@@ -184,6 +186,7 @@ impl Ring {
                 operation,
                 begun: now,
                 interrupted: false,
+                stopped: false,
             },
         );
         Ok(Begun::InFlight(id))
@@ -197,10 +200,13 @@ impl Ring {
             interrupted,
             ..
         } = self.calls.remove(&id)?;
-        if interrupted && let Operation::Cleanup { keyspace } = operation {
-            let tables = self.keyspaces.get(&keyspace).map(|known| known.tables.as_slice());
-            let table = tables.and_then(<[String]>::first).cloned().unwrap_or_default();
-            return Some(Err(Refusal::Interrupted { keyspace, table }));
+        if interrupted && let Some((task, keyspace)) = operation.compaction() {
+            let tables = self.keyspaces.get(keyspace).map(|known| known.tables.as_slice());
+            return Some(Err(Refusal::Interrupted {
+                task,
+                keyspace: keyspace.to_owned(),
+                table: tables.and_then(<[String]>::first).cloned().unwrap_or_default(),
+            }));
         }
         let returned = match operation {
             Operation::Cleanup { keyspace } => self.clean(host, &keyspace),
@@ -247,6 +253,26 @@ impl Ring {
             self.set_mode(call.host, OperationMode::DecommissionFailed);
         }
         Some(call)
+    }
+
+    /// The tasks of a kind (`OperationType`) that run on a node are told to stop: what was asked for them fails at once.
+    pub fn stop_compactions(&mut self, host: HostId, kind: &str) {
+        let five = self
+            .nodes
+            .get(&host)
+            .is_some_and(|node| node.release.at_least(5, 0));
+        for call in self.calls.values_mut().filter(|call| call.host == host) {
+            let task = call.operation.compaction().map(|(task, _)| task);
+            if task.is_some_and(|task| task.operation_type(five) == kind) {
+                call.interrupted = true;
+                call.stopped = true;
+            }
+        }
+    }
+
+    /// Whether a call in flight was told to stop.
+    pub fn is_stopped(&self, id: CallId) -> bool {
+        self.calls.get(&id).is_some_and(|call| call.stopped)
     }
 
     fn known(&self, keyspace: &str) -> Result<(), Refusal> {

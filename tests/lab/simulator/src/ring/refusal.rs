@@ -1,5 +1,6 @@
 //! Why a node refuses a call, in Cassandra's words.
 
+use super::Task;
 use super::node::OperationMode;
 
 /// Why a node refuses a call. The messages are Cassandra's.
@@ -60,10 +61,13 @@ pub enum Refusal {
     #[error(
         "java.util.concurrent.ExecutionException: \
          org.apache.cassandra.db.compaction.CompactionInterruptedException: Compaction interrupted: \
-         Cleanup(0 / 0 bytes)@({keyspace}, {table})"
+         {what}(0 / 0 bytes)@({keyspace}, {table})",
+        what = .task.description(false)
     )]
     Interrupted {
-        /// The keyspace being cleaned.
+        /// What was done.
+        task: Task,
+        /// The keyspace worked on.
         keyspace: String,
         /// Its table.
         table: String,

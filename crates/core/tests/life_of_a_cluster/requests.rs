@@ -1,0 +1,460 @@
+//! What a request may say besides its name: on what, how many at once, and that it is to end.
+
+use casskop_core::call::{CallState, NodeCall, TableWork};
+use casskop_core::effect::Effect;
+use casskop_core::questions::Question;
+use casskop_core::work::Work;
+use casskop_types::labels::{OPERATION_ABORT, OPERATION_PARALLELISM};
+use casskop_types::operation::{OperationName, OperationRecord, OperationStatus, RecordState};
+use casskop_types::status::{PodLastOperation, RackStatus};
+
+use super::world::{Death, World};
+use super::{ask_for_restart, formed};
+
+const POD: &str = "ring-dc1-rack1-0";
+
+fn ask(world: &mut World, pod: &str, name: &str) {
+    world.label(pod, &[("operation-name", name), ("operation-status", "ToDo")]);
+}
+
+fn rack(world: &World) -> &RackStatus {
+    &world.cluster.status.as_ref().unwrap().cassandra_rack_status["dc1-rack1"]
+}
+
+fn records(world: &World) -> &[OperationRecord] {
+    &rack(world).operations
+}
+
+fn last(world: &World) -> PodLastOperation {
+    rack(world).pod_last_operation.clone().unwrap()
+}
+
+fn status_of(world: &World, pod: &str) -> String {
+    world.label_of(pod, "operation-status").unwrap()
+}
+
+fn pods(ordinals: &[i32]) -> Vec<String> {
+    ordinals
+        .iter()
+        .map(|ordinal| format!("ring-dc1-rack1-{ordinal}"))
+        .collect()
+}
+
+#[test]
+fn work_on_tables_is_done_on_all_keyspaces_or_on_the_one_named() {
+    for (name, work) in [
+        ("scrub", TableWork::Scrub),
+        ("compact", TableWork::Compact),
+        ("flush", TableWork::Flush),
+        ("garbagecollect", TableWork::GarbageCollect),
+    ] {
+        for keyspace in [None, Some("shop")] {
+            let mut world = formed(1);
+            if let Some(keyspace) = keyspace {
+                world.label(POD, &[("operation-argument", keyspace)]);
+            }
+            ask(&mut world, POD, name);
+            world.settle();
+            let call = NodeCall::Tables {
+                work,
+                keyspace: keyspace.map(str::to_owned),
+                skip: Vec::new(),
+            };
+            let made: Vec<_> = world.made.iter().map(|made| made.call.clone()).collect();
+            assert_eq!(made, [call]);
+            assert_eq!(status_of(&world, POD), "Done", "{name}");
+            assert_eq!(last(&world).pods_ok, [POD]);
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_a_keyspace_is_refused() {
+    let mut world = formed(1);
+    world.label(POD, &[("operation-argument", "ring-dc1-rack1-0")]);
+    ask(&mut world, POD, "compact");
+    world.settle();
+    assert!(world.made.is_empty());
+    assert_eq!(status_of(&world, POD), "Error");
+    let message = records(&world)[0].message.clone().unwrap();
+    assert!(message.contains("is not a keyspace"), "{message}");
+}
+
+/// A node that goes on while operators come and go is asked, and is not asked to do it twice.
+#[test]
+fn work_on_tables_is_found_again_in_the_node_by_the_next_operator() {
+    for name in ["scrub", "compact", "flush", "garbagecollect"] {
+        let mut world = formed(1);
+        ask(&mut world, POD, name);
+        world.pass(Death::Never);
+        for _ in 0..3 {
+            world.die();
+            world.pass(Death::Never);
+            assert_eq!(world.made.len(), 1, "{name}");
+            assert_eq!(status_of(&world, POD), "Ongoing");
+        }
+        // Nobody heard how it ended, so it is done again.
+        world.nodes_finish();
+        world.settle();
+        assert_eq!(world.made.len(), 2, "{name}");
+        assert_eq!(records(&world)[0].attempt, 2);
+        assert_eq!(status_of(&world, POD), "Done");
+    }
+}
+
+#[test]
+fn as_many_run_at_once_as_the_request_that_starts_allows() {
+    let mut world = formed(4);
+    for (pod, parallelism) in pods(&[0, 1, 2, 3])
+        .iter()
+        .zip([None, Some("3"), Some("3"), Some("2")])
+    {
+        ask(&mut world, pod, "cleanup");
+        if let Some(parallelism) = parallelism {
+            world.annotate(pod, OPERATION_PARALLELISM, parallelism);
+        }
+    }
+    world.pass(Death::Never);
+    assert_eq!(
+        world.in_flight.keys().cloned().collect::<Vec<_>>(),
+        pods(&[0, 1, 2]),
+        "the last one allows for one other"
+    );
+    assert_eq!(last(&world).pods, pods(&[0, 1, 2]));
+    world.node_finishes("ring-dc1-rack1-1");
+    world.pass(Death::Never);
+    assert_eq!(world.in_flight.len(), 2);
+    let told = last(&world);
+    assert_eq!(
+        (told.pods, told.pods_ok, told.pods_ko),
+        (pods(&[0, 2]), pods(&[1]), pods(&[]))
+    );
+    world.fail_calls("no space left");
+    world.pass(Death::Never);
+    world.settle();
+    let told = last(&world);
+    assert_eq!(told.status, Some(OperationStatus::Done));
+    assert_eq!(
+        (told.pods, told.pods_ok, told.pods_ko),
+        (pods(&[]), pods(&[1, 3]), pods(&[0, 2]))
+    );
+    assert_eq!(world.made.len(), 4);
+}
+
+#[test]
+fn a_request_that_allows_for_one_waits_for_all_others() {
+    let mut world = formed(3);
+    for (pod, parallelism) in pods(&[0, 1, 2]).iter().zip(["2", "2", "1"]) {
+        ask(&mut world, pod, "cleanup");
+        world.annotate(pod, OPERATION_PARALLELISM, parallelism);
+    }
+    world.pass(Death::Never);
+    assert_eq!(world.in_flight.len(), 2);
+    world.node_finishes(POD);
+    world.pass(Death::Never);
+    assert_eq!(world.in_flight.keys().collect::<Vec<_>>(), ["ring-dc1-rack1-1"]);
+    // It is changed while it waits.
+    world.annotate("ring-dc1-rack1-2", OPERATION_PARALLELISM, "2");
+    world.pass(Death::Never);
+    assert_eq!(world.in_flight.len(), 2);
+}
+
+#[test]
+fn a_removal_shares_its_rack_with_nothing_however_many_may_run() {
+    let mut world = formed(2);
+    let lost = "ring-dc1-rack2-0";
+    world.node_is(lost, false);
+    world.label(POD, &[("operation-argument", lost)]);
+    ask(&mut world, POD, "remove");
+    world.pass(Death::Never);
+    assert_eq!(world.in_flight.len(), 1);
+    let other = "ring-dc1-rack1-1";
+    ask(&mut world, other, "cleanup");
+    world.annotate(other, OPERATION_PARALLELISM, "5");
+    world.pass(Death::Never);
+    assert_eq!(world.in_flight.keys().collect::<Vec<_>>(), [POD]);
+}
+
+#[test]
+fn two_names_at_once_are_both_told_in_the_end() {
+    let mut world = formed(3);
+    for (pod, name) in pods(&[0, 1, 2]).iter().zip(["cleanup", "flush", "cleanup"]) {
+        world.annotate(pod, OPERATION_PARALLELISM, "2");
+        ask(&mut world, pod, name);
+    }
+    world.pass(Death::Never);
+    assert_eq!(last(&world).pods, pods(&[1]));
+    world.node_finishes("ring-dc1-rack1-1");
+    world.pass(Death::Never);
+    let told = last(&world);
+    assert_eq!(told.name, Some(OperationName::Cleanup));
+    assert_eq!(told.pods, pods(&[0, 2]), "the one that ran before is among them");
+    world.settle();
+    assert_eq!(last(&world).pods_ok, pods(&[0, 2]));
+}
+
+#[test]
+fn a_number_at_once_that_is_none_is_refused() {
+    let mut world = formed(1);
+    world.annotate(POD, OPERATION_PARALLELISM, "0");
+    ask(&mut world, POD, "cleanup");
+    world.settle();
+    assert!(world.made.is_empty());
+    assert_eq!(status_of(&world, POD), "Error");
+    let notes = world.notes("OperationRefused");
+    assert!(notes[0].contains("`0` is not a number from 1"), "{notes:?}");
+}
+
+#[test]
+fn a_request_that_waits_is_aborted_and_does_not_begin() {
+    for held_back in ["ToDo", "Paused", "Manual"] {
+        let mut world = formed(2);
+        ask(&mut world, POD, "cleanup");
+        world.pass(Death::Never);
+        let other = "ring-dc1-rack1-1";
+        ask(&mut world, other, "compact");
+        world.label(other, &[("operation-status", held_back)]);
+        world.pass(Death::Never);
+        world.annotate(other, OPERATION_ABORT, "compact");
+        world.settle();
+        assert_eq!(world.made.len(), 1, "{held_back}");
+        assert_eq!(status_of(&world, other), "Error");
+        assert_eq!(world.annotation_of(other, OPERATION_ABORT), None);
+        assert_eq!(
+            records(&world)[1].message.as_deref(),
+            Some("aborted before it began")
+        );
+        assert_eq!(status_of(&world, POD), "Done");
+        // Asked for anew, it runs.
+        ask(&mut world, other, "compact");
+        world.settle();
+        assert_eq!(world.made.len(), 2);
+        assert_eq!(status_of(&world, other), "Done");
+    }
+}
+
+#[test]
+fn work_of_the_compaction_executor_is_stopped_in_the_node() {
+    for name in ["cleanup", "upgradesstables", "scrub", "compact", "garbagecollect"] {
+        let mut world = formed(2);
+        ask(&mut world, POD, name);
+        ask(&mut world, "ring-dc1-rack1-1", name);
+        world.pass(Death::Never);
+        world.annotate(POD, OPERATION_ABORT, name);
+        world.pass(Death::Never);
+        assert_eq!(world.stopped, [POD], "{name}");
+        world.settle();
+        assert_eq!(status_of(&world, POD), "Error");
+        assert_eq!(world.annotation_of(POD, OPERATION_ABORT), None);
+        let message = records(&world)[0].message.clone().unwrap();
+        assert!(message.starts_with("aborted"), "{message}");
+        let told = last(&world);
+        assert_eq!(
+            (told.pods, told.pods_ok, told.pods_ko),
+            (pods(&[]), pods(&[1]), pods(&[0])),
+            "the other one ran"
+        );
+        assert_eq!(world.made.len(), 2);
+    }
+}
+
+#[test]
+fn what_ends_before_it_is_stopped_is_done() {
+    let mut world = formed(1);
+    ask(&mut world, POD, "cleanup");
+    world.pass(Death::Never);
+    world.annotate(POD, OPERATION_ABORT, "cleanup");
+    world.node_finishes(POD);
+    world.settle();
+    assert_eq!(status_of(&world, POD), "Done");
+    assert!(world.stopped.is_empty());
+    assert_eq!(world.annotation_of(POD, OPERATION_ABORT), None);
+}
+
+/// However the operator dies, and also if somebody takes the word back: what was told to stop is not begun again.
+#[test]
+fn an_aborted_operation_is_never_started_again() {
+    for deaths in 0..8 {
+        for taken_back in [false, true] {
+            let mut world = formed(1);
+            ask(&mut world, POD, "compact");
+            world.pass(Death::Never);
+            world.annotate(POD, OPERATION_ABORT, "compact");
+            world.pass(Death::AfterWrites(deaths));
+            let recorded = records(&world)[0].abort_time.is_some();
+            if taken_back && recorded {
+                let metadata = &mut world.pods.get_mut(POD).unwrap().metadata;
+                metadata.annotations.as_mut().unwrap().remove(OPERATION_ABORT);
+            }
+            world.die();
+            for again in 0..4 {
+                world.pass(Death::AfterWrites(again));
+                world.die();
+            }
+            world.settle();
+            assert_eq!(world.made.len(), 1, "{deaths} {taken_back}");
+            assert_eq!(status_of(&world, POD), "Error");
+            assert_eq!(records(&world)[0].state, RecordState::Error);
+            assert!(
+                records(&world)[0]
+                    .message
+                    .as_ref()
+                    .unwrap()
+                    .starts_with("aborted")
+            );
+        }
+    }
+}
+
+#[test]
+fn a_node_that_still_runs_it_is_told_again() {
+    let mut world = formed(1);
+    ask(&mut world, POD, "scrub");
+    world.pass(Death::Never);
+    world.die();
+    world.annotate(POD, OPERATION_ABORT, "scrub");
+    let plan = world.pass(Death::AfterWrites(1));
+    assert!(
+        plan.effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::StopCall { .. }))
+    );
+    assert_eq!(status_of(&world, POD), "Ongoing");
+    let plan = world.pass(Death::AfterWrites(0));
+    assert!(
+        plan.effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::StopCall { .. }))
+    );
+    assert_eq!(records(&world)[0].state, RecordState::Ongoing);
+    let note = world.waiting().message;
+    assert!(note.contains("is stopped"), "{note}");
+    world.settle();
+    assert_eq!(status_of(&world, POD), "Error");
+}
+
+#[test]
+fn what_cassandra_cannot_stop_goes_on_and_that_is_said() {
+    for (name, argument) in [("rebuild", "dc1"), ("flush", "")] {
+        let mut world = formed(1);
+        world.label(POD, &[("operation-argument", argument)]);
+        ask(&mut world, POD, name);
+        world.pass(Death::Never);
+        world.annotate(POD, OPERATION_ABORT, name);
+        world.pass(Death::Never);
+        assert_eq!(world.notes("OperationNotAborted").len(), 1, "{name}");
+        assert_eq!(world.annotation_of(POD, OPERATION_ABORT), None);
+        world.settle();
+        assert_eq!(status_of(&world, POD), "Done");
+        assert_eq!(world.notes("OperationNotAborted").len(), 1);
+    }
+}
+
+#[test]
+fn there_may_be_nothing_to_abort() {
+    let mut world = formed(1);
+    ask(&mut world, POD, "cleanup");
+    world.settle();
+    for name in ["cleanup", "compact", "cleanpu"] {
+        world.annotate(POD, OPERATION_ABORT, name);
+        world.settle();
+        assert_eq!(world.annotation_of(POD, OPERATION_ABORT), None);
+        let notes = world.notes("OperationNotAborted");
+        assert!(notes.last().unwrap().contains(&format!("`{name}`")), "{notes:?}");
+    }
+    assert_eq!(world.made.len(), 1);
+    assert_eq!(status_of(&world, POD), "Done");
+}
+
+#[test]
+fn a_paused_request_waits_aside_and_comes_back_into_the_line() {
+    let mut world = formed(3);
+    for pod in pods(&[0, 1, 2]) {
+        ask(&mut world, &pod, "cleanup");
+    }
+    world.pass(Death::Never);
+    world.label("ring-dc1-rack1-1", &[("operation-status", "Paused")]);
+    world.settle();
+    assert_eq!(status_of(&world, "ring-dc1-rack1-1"), "Paused");
+    assert_eq!(last(&world).pods_ok, pods(&[0, 2]), "nobody waits for it");
+    world.label("ring-dc1-rack1-1", &[("operation-status", "ToDo")]);
+    world.settle();
+    assert_eq!(status_of(&world, "ring-dc1-rack1-1"), "Done");
+    assert_eq!(world.made.len(), 3);
+}
+
+#[test]
+fn what_runs_is_not_paused_and_that_is_said() {
+    let mut world = formed(1);
+    ask(&mut world, POD, "cleanup");
+    world.pass(Death::Never);
+    world.pass(Death::Never);
+    world.label(POD, &[("operation-status", "Paused")]);
+    world.pass(Death::Never);
+    assert_eq!(status_of(&world, POD), "Ongoing");
+    assert_eq!(world.notes("OperationNotPaused").len(), 1);
+    world.settle();
+    assert_eq!(status_of(&world, POD), "Done");
+}
+
+fn at(percent: u64) -> Work {
+    Work {
+        completed: percent * 10,
+        total: 1000,
+        unit: "bytes".to_owned(),
+    }
+}
+
+fn tell(world: &mut World, now: &Work) {
+    for state in world.calls.values_mut() {
+        if let CallState::Running { work, .. } = state {
+            *work = Some(now.clone());
+        }
+    }
+}
+
+#[test]
+fn the_record_says_how_far_the_node_is_without_a_write_for_each_percent() {
+    let mut world = formed(1);
+    ask(&mut world, POD, "cleanup");
+    world.pass(Death::Never);
+    let mut writes = Vec::new();
+    for percent in [0, 1, 2, 3, 4, 50, 51, 99, 100] {
+        tell(&mut world, &at(percent));
+        let before = world.cluster.status.clone();
+        world.pass(Death::Never);
+        if world.cluster.status != before {
+            let progress = records(&world)[0].progress.clone().unwrap();
+            assert_eq!(progress.unit.as_deref(), Some("bytes"));
+            writes.push(progress.percent.unwrap());
+        }
+    }
+    assert_eq!(writes, [0, 2, 4, 50, 99, 100]);
+    world.settle();
+    assert_eq!(records(&world)[0].progress, None, "the end is what counts");
+}
+
+#[test]
+fn a_node_that_goes_on_by_itself_is_asked_how_far_it_is() {
+    let mut world = formed(1);
+    ask(&mut world, POD, "rebuild");
+    world.label(POD, &[("operation-argument", "dc1")]);
+    world.pass(Death::Never);
+    world.die();
+    world.work = Some(at(30));
+    world.pass(Death::Never);
+    assert_eq!(records(&world)[0].progress.clone().unwrap().percent, Some(30));
+    // While this process makes the call, that one asks.
+    let asked = |world: &World| {
+        let asked = world.asked();
+        let mut asked = asked.values().flatten();
+        asked.any(|question| matches!(question, Question::Work(_)))
+    };
+    assert!(asked(&world));
+    world.settle();
+    assert!(!asked(&world));
+    ask_for_restart(&mut world, &[1]);
+    ask(&mut world, POD, "cleanup");
+    world.settle();
+    assert!(!asked(&world));
+}
