@@ -234,7 +234,7 @@ fn values(arg: &Arg) -> Wanted {
         return Wanted::Files;
     }
     match arg.get_id().as_str() {
-        "crd" => Wanted::Names(Names::Clusters),
+        "crd" | "name" => Wanted::Names(Names::Clusters),
         "dc" | "from_dc" | "words" => Wanted::Names(Names::Datacenters),
         "rack" => Wanted::Names(Names::Racks),
         "pod" | "from_pod" => Wanted::Names(Names::Pods),
@@ -292,6 +292,8 @@ mod tests {
     fn names_are_asked_for_where_names_stand() {
         for (line, names) in [
             ("restart --crd ", Names::Clusters),
+            ("status ", Names::Clusters),
+            ("rebuild --pod demo-dc2-rack1-0 ", Names::Datacenters),
             ("restart --crd=", Names::Clusters),
             ("restart --crd demo --rack ", Names::Racks),
             ("restart --crd demo --rack dc1.rack1 dc1", Names::Racks),
