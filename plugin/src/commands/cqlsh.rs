@@ -38,9 +38,9 @@ pub(super) async fn run(
     access: &Access,
     printer: &mut Printer<'_>,
 ) -> Result<ExitStatus, Failure> {
-    let namespace = request::clusters_and_pods(access).await?;
+    let (namespace, selection) = request::selected(access, args.targets.selection()).await?;
     let views = namespace.views();
-    let node = guard::cqlsh(&views, &args.targets.selection(), &args.arguments)?;
+    let node = guard::cqlsh(&views, &selection, &args.arguments)?;
     if args.targets.pod.is_empty() {
         printer.note(&format!("on pod {}", node.pod));
     }

@@ -85,10 +85,10 @@ pub(super) async fn run(
     access: &Access,
     printer: &mut Printer<'_>,
 ) -> Result<ExitStatus, Failure> {
-    let namespace = request::clusters_and_pods(access).await?;
+    let (namespace, selection) = request::selected(access, args.targets.selection()).await?;
     let views = namespace.views();
     let mut sources = Vec::new();
-    for (_, node) in guard::selected(&views, &args.targets.selection())? {
+    for (_, node) in guard::selected(&views, &selection)? {
         let pod = namespace
             .pods
             .iter()

@@ -42,9 +42,9 @@ pub(super) async fn run(
     } else {
         Named::Pods
     };
-    let namespace = request::clusters_and_pods(access).await?;
+    let (namespace, selection) = request::selected(access, args.targets.selection()).await?;
     let views = namespace.views();
-    let nodes = guard::nodetool(&views, &args.targets.selection(), named, &args.arguments)?;
+    let nodes = guard::nodetool(&views, &selection, named, &args.arguments)?;
     if let Some(verb) = guard::better_verb(&args.arguments) {
         printer.warning(&format!(
             "the operator does not know of what nodetool does; `kubectl casskop {verb}` asks it to do the same and keeps a record"
