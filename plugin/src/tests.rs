@@ -82,6 +82,10 @@ fn help_shows_what_was_typed_and_what_can_be() {
         Operations on nodes:
           cleanup         Drop the data of tokens that nodes no longer own
           upgradesstables Rewrite SSTables that an older Cassandra wrote
+          scrub           Rewrite data files, and see whether what is in them can be read
+          compact         Merge the data files of each table
+          flush           Write what is in memory to data files
+          garbagecollect  Rewrite data files without what was deleted or overwritten
           rebuild         Stream a node's data from another datacenter
           pause           Hold back an operation that has not begun
           unpause         Let go an operation that is held back

@@ -12,7 +12,17 @@ pub(super) const GROUPS: &[(&str, &[&str])] = &[
     ("Restart", &["restart"]),
     (
         "Operations on nodes",
-        &["cleanup", "rebuild", "upgradesstables", "pause", "unpause"],
+        &[
+            "cleanup",
+            "rebuild",
+            "upgradesstables",
+            "scrub",
+            "compact",
+            "flush",
+            "garbagecollect",
+            "pause",
+            "unpause",
+        ],
     ),
     ("Fewer nodes", &["decommission"]),
     ("Lost nodes", &["replace", "removenode", "remove"]),

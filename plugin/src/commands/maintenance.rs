@@ -53,6 +53,34 @@ pub(crate) enum Maintenance {
     /// Ask for it after an upgrade of Cassandra has reached every node. Nodes stay up.
     #[command(after_help = examples!("upgradesstables"))]
     Upgradesstables(RequestArgs),
+    /// Rewrite data files, and see whether what is in them can be read
+    ///
+    /// A snapshot is taken first, and rows that cannot be read are left out of the new files. Nodes stay up.
+    #[command(after_help = examples!("scrub"))]
+    Scrub(KeyspaceArgs),
+    /// Merge the data files of each table
+    ///
+    /// It needs about as much free disk as the largest table takes, and much I/O. Nodes stay up.
+    #[command(after_help = examples!("compact"))]
+    Compact(KeyspaceArgs),
+    /// Write what is in memory to data files
+    #[command(after_help = examples!("flush"))]
+    Flush(KeyspaceArgs),
+    /// Rewrite data files without what was deleted or overwritten
+    ///
+    /// Nodes stay up.
+    #[command(after_help = examples!("garbagecollect"))]
+    Garbagecollect(KeyspaceArgs),
+}
+
+/// Arguments of an operation on keyspaces.
+#[derive(Debug, clap::Args)]
+pub(crate) struct KeyspaceArgs {
+    #[command(flatten)]
+    request: RequestArgs,
+    /// With start: only this keyspace, instead of all
+    #[arg(long, value_name = "KEYSPACE")]
+    keyspace: Option<String>,
 }
 
 impl Maintenance {
@@ -66,8 +94,19 @@ impl Maintenance {
         match self {
             Self::Cleanup(args) => (OperationCommand::Cleanup, args),
             Self::Upgradesstables(args) => (OperationCommand::UpgradeSstables, args),
+            Self::Scrub(args) => of(args, |keyspace| OperationCommand::Scrub { keyspace }),
+            Self::Compact(args) => of(args, |keyspace| OperationCommand::Compact { keyspace }),
+            Self::Flush(args) => of(args, |keyspace| OperationCommand::Flush { keyspace }),
+            Self::Garbagecollect(args) => of(args, |keyspace| OperationCommand::GarbageCollect { keyspace }),
         }
     }
+}
+
+fn of(
+    args: &KeyspaceArgs,
+    command: impl Fn(Option<String>) -> OperationCommand,
+) -> (OperationCommand, &RequestArgs) {
+    (command(args.keyspace.clone()), &args.request)
 }
 
 pub(super) async fn run(

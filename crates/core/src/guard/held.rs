@@ -5,6 +5,7 @@ use casskop_types::operation::OperationStatus;
 use super::change::PodChange;
 use super::pods::{PodPlan, PodScope, PodSelection, selected, target};
 use super::refusal::Refusal;
+use crate::call::can_be_stopped;
 use crate::view::{ClusterView, NodeView};
 
 /// What becomes of one pod.
@@ -52,7 +53,9 @@ fn wanted(change: &PodChange) -> &'static str {
     match change {
         PodChange::Ask(..) | PodChange::Unpause(_) => "Paused",
         PodChange::Pause(_) => "ToDo",
-        PodChange::Abort(_) => "ToDo or Ongoing",
+        PodChange::Abort(name) if can_be_stopped(*name) => "ToDo, Paused or Ongoing",
+        // What runs of it cannot be stopped.
+        PodChange::Abort(_) => "ToDo or Paused",
     }
 }
 
@@ -64,7 +67,8 @@ fn turn(node: &NodeView, change: &PodChange) -> Turn {
     match (change, status) {
         (PodChange::Pause(_), ToDo)
         | (PodChange::Unpause(_), Paused)
-        | (PodChange::Abort(_), ToDo | Ongoing | Finalizing | Continue) => Turn::Write,
+        | (PodChange::Abort(_), ToDo | Paused) => Turn::Write,
+        (PodChange::Abort(name), Ongoing | Finalizing | Continue) if can_be_stopped(*name) => Turn::Write,
         _ if change.status() == Some(status) => Turn::IsSo(status),
         _ => Turn::No,
     }
@@ -137,8 +141,10 @@ mod tests {
     fn whatever_has_not_ended_may_be_ended() {
         let plan = on(PodScope::All, &PodChange::Abort(OperationName::Cleanup)).unwrap();
         let pods: Vec<&str> = plan.ask.iter().map(|target| target.pod.as_str()).collect();
-        assert_eq!(pods, ["demo-dc1-rack1-0", "demo-dc1-rack1-2"]);
+        assert_eq!(pods, ["demo-dc1-rack1-0", "demo-dc1-rack1-1", "demo-dc1-rack1-2"]);
         assert!(plan.asked.is_empty());
+        let plan = on(PodScope::All, &PodChange::Abort(OperationName::Rebuild)).unwrap();
+        assert_eq!(plan.ask.len(), 1);
     }
 
     #[test]
@@ -156,9 +162,20 @@ mod tests {
             on(PodScope::Prefix("demo".to_owned()), &PodChange::Unpause(OperationName::UpgradeSstables)).unwrap_err(),
             @"--prefix demo selects no pod whose upgradesstables is Paused; see `kubectl get pods --selector operation-name=upgradesstables --label-columns operation-status`"
         );
+        let runs = [pod(
+            0,
+            "u0",
+            "operation-name: flush, operation-status: Ongoing",
+            "ready",
+        )];
+        let views = [ClusterView::of(&cluster(), &runs)];
+        let all = PodSelection {
+            cluster: None,
+            scope: named("demo-dc1-rack1-0"),
+        };
         assert_snapshot!(
-            on(named("demo-dc1-rack1-1"), &PodChange::Abort(OperationName::Cleanup)).unwrap_err(),
-            @"pod `demo-dc1-rack1-1` has no cleanup that is ToDo or Ongoing: it is Paused; see `kubectl get pod demo-dc1-rack1-1 --label-columns operation-name,operation-status`"
+            held(&views, &all, &PodChange::Abort(OperationName::Flush)).unwrap_err(),
+            @"pod `demo-dc1-rack1-0` has no flush that is ToDo or Paused: it is Ongoing; see `kubectl get pod demo-dc1-rack1-0 --label-columns operation-name,operation-status`"
         );
     }
 }
