@@ -7,6 +7,7 @@ mod lost_node;
 mod rebuild;
 mod restart;
 mod ring;
+mod tools;
 
 use casskop_lab::state::Nodes;
 

@@ -1,0 +1,75 @@
+//! Cassandra's own tools and logs through the plugin, against real kubelets.
+
+use anyhow::Result;
+use casskop_tests::ring::{self, Ring};
+
+use crate::NODES;
+
+#[tokio::test]
+async fn nodetool_and_cqlsh_run_in_the_pods_and_their_exit_codes_come_back() -> Result<()> {
+    let ring = Ring::shared(NODES).await?;
+    let [first, second, _] = &ring.pods();
+    let status = ring.typed("kubectl casskop nodetool status")?.stdout;
+    let up = status.lines().filter(|line| line.starts_with("UN ")).count();
+    assert_eq!(up, ring::NODES, "{status}");
+
+    // Several pods: in order, each line after its pod.
+    let info = ring
+        .typed(&format!(
+            "kubectl casskop nodetool --pod {first} --pod {second} -- info"
+        ))?
+        .stdout;
+    let pods: Vec<&str> = info
+        .lines()
+        .filter(|line| line.contains("Gossip active"))
+        .filter_map(|line| line.split_once(' ').map(|(pod, _)| pod))
+        .collect();
+    assert_eq!(pods, [format!("[{first}]"), format!("[{second}]")], "{info}");
+
+    let code = ring
+        .typed(&format!(
+            "set +e; kubectl casskop nodetool --pod {first} -- nosuchcommand > /dev/null 2>&1; echo $?"
+        ))?
+        .stdout;
+    let same = ring
+        .typed(&format!(
+            "set +e; kubectl exec {first} -c cassandra -- nodetool nosuchcommand > /dev/null 2>&1; echo $?"
+        ))?
+        .stdout;
+    assert_eq!(code, same);
+    assert_ne!(code.trim(), "0");
+
+    // What one node was told through standard input, another answers.
+    ring.typed(&format!(
+        "printf \"CREATE KEYSPACE typed WITH replication = {{'class': 'NetworkTopologyStrategy', 'dc1': 3}}; \
+         CREATE TABLE typed.rows (id int PRIMARY KEY); INSERT INTO typed.rows (id) VALUES (4711);\" \
+         | kubectl casskop cqlsh --pod {first}"
+    ))?;
+    let answer = ring
+        .typed(&format!(
+            "kubectl casskop cqlsh --pod {second} -- -e 'CONSISTENCY ALL; SELECT id FROM typed.rows'"
+        ))?
+        .stdout;
+    assert!(answer.contains("4711"), "{answer}");
+    ring.cql(first, "DROP KEYSPACE typed;")?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn logs_of_all_pods_come_together() -> Result<()> {
+    let ring = Ring::shared(NODES).await?;
+    let [first, ..] = &ring.pods();
+    let last = ring.typed("kubectl casskop logs --dc dc1 --tail 1")?.stdout;
+    let pods: Vec<&str> = last
+        .lines()
+        .filter_map(|line| line.split_once("] "))
+        .map(|(pod, _)| pod)
+        .collect();
+    let expected: Vec<String> = ring.pods().iter().map(|pod| format!("[{pod}")).collect();
+    assert_eq!(pods, expected, "{last}");
+    let init = ring
+        .typed(&format!("kubectl casskop logs --pod {first} -c bootstrap"))?
+        .stdout;
+    assert!(!init.is_empty(), "the init container has said something");
+    Ok(())
+}
