@@ -14,6 +14,7 @@ mod permissions;
 mod removal;
 mod restarts;
 mod sizes;
+mod table_work;
 mod volumes;
 
 use casskop_lab::state::Nodes;
