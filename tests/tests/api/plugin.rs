@@ -10,6 +10,7 @@ mod operations;
 mod plugin_run;
 mod restart;
 mod stage;
+mod status;
 mod tools;
 
 use anyhow::Result;

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use anyhow::{Context, Result, bail};
 use casskop_lab::programs::Programs;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
-use tokio::process::{Child, ChildStderr, Command};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub(super) struct Ended {
 /// A run under way.
 pub(super) struct Running {
     child: Child,
+    out: BufReader<ChildStdout>,
+    shown: String,
     err: BufReader<ChildStderr>,
     said: String,
 }
@@ -52,9 +54,12 @@ impl Plugin {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot run {}", self.program.display()))?;
+        let out = BufReader::new(child.stdout.take().context("stdout is not piped")?);
         let err = BufReader::new(child.stderr.take().context("stderr is not piped")?);
         Ok(Running {
             child,
+            out,
+            shown: String::new(),
             err,
             said: String::new(),
         })
@@ -67,18 +72,30 @@ impl Plugin {
 
 impl Running {
     pub(super) async fn end(mut self) -> Result<Ended> {
-        let mut out = String::new();
-        let mut stdout = self.child.stdout.take().context("stdout is not piped")?;
         tokio::try_join!(
-            stdout.read_to_string(&mut out),
+            self.out.read_to_string(&mut self.shown),
             self.err.read_to_string(&mut self.said)
         )?;
         let status = self.child.wait().await?;
         Ok(Ended {
             code: status.code().context("the plugin was killed by a signal")?,
-            out,
+            out: self.shown,
             err: self.said,
         })
+    }
+
+    /// Reads standard output up to a line with this in it.
+    pub(super) async fn until_it_shows(&mut self, part: &str) -> Result<()> {
+        loop {
+            let mut line = String::new();
+            if self.out.read_line(&mut line).await? == 0 {
+                bail!("the plugin ended without showing {part}: {}", self.shown);
+            }
+            self.shown.push_str(&line);
+            if line.contains(part) {
+                return Ok(());
+            }
+        }
     }
 
     /// Reads standard error up to a line that begins so.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use casskop_lab::audit::Reader;
 use casskop_lab::state::Nodes;
 use casskop_lab::wait::{Answer, until};
 use casskop_tests::ground::Ground;
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::plugin_run::{Ended, Plugin, Running};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) struct Stage {
     ground: Ground,
@@ -40,6 +41,11 @@ impl Stage {
 
     pub(super) fn namespace(&self) -> &str {
         &self.ground.namespace
+    }
+
+    /// What the API server is asked from now on.
+    pub(super) fn requests_from_now(&self) -> Result<Reader> {
+        self.ground.lab.requests_from_now()
     }
 
     pub(super) async fn run(&self, args: &[&str]) -> Result<Ended> {
