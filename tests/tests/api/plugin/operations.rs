@@ -49,6 +49,35 @@ async fn casskops_command_lines_do_what_they_did() -> Result<()> {
 }
 
 #[tokio::test]
+async fn operations_on_keyspaces_are_asked_for_by_name() -> Result<()> {
+    let stage = demo().await?;
+    for verb in ["scrub", "compact", "flush", "garbagecollect"] {
+        let ended = stage
+            .run(&[verb, "start", "--dc", "dc2", "--keyspace", "orders"])
+            .await?;
+        assert_eq!(
+            ended,
+            Ended {
+                code: 0,
+                out: format!(
+                    "Namespace {}\nSet status of operation {verb} on pod demo-dc2-rack1-0 to ToDo\n",
+                    stage.namespace()
+                ),
+                err: String::new()
+            }
+        );
+        assert_eq!(
+            stage.request_of("demo-dc2-rack1-0").await?,
+            format!("{verb} ToDo orders")
+        );
+        stage
+            .label("demo-dc2-rack1-0", json!({ "operation-status": "Done" }))
+            .await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn several_at_once_are_asked_for_with_a_number() -> Result<()> {
     let stage = demo().await?;
     let start = ["cleanup", "start", "--dc", "dc1", "--parallel", "2", "-o"];
