@@ -1,5 +1,7 @@
 //! Whole runs, from the command line to the streams and the exit status. What needs an API server is in the workspace's tests.
 
+mod api_server;
+
 use std::ffi::OsString;
 use std::io::{self, Write};
 
@@ -291,6 +293,8 @@ fn an_installation_is_shown_without_a_server() {
         serviceaccount/cassandra-cluster-node serverside-applied (dry run)
         role.rbac.authorization.k8s.io/cassandra-cluster-node serverside-applied (dry run)
         rolebinding.rbac.authorization.k8s.io/cassandra-cluster-node serverside-applied (dry run)
+        --- stderr
+        warning: no clusters but those of --crd are known: cannot reach API server http://127.0.0.1:1 of context `lab`: Connection refused (os error 111); check the server and the network with `kubectl cluster-info --context lab`
     ");
 }
 

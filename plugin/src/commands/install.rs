@@ -66,8 +66,13 @@ pub(super) async fn run(
 ) -> Result<ExitStatus, Failure> {
     let namespace = access.place().namespace.clone();
     let mut clusters: BTreeSet<String> = args.crd.iter().cloned().collect();
-    if args.dry_run != Some(Dry::Client) {
-        clusters.extend(known_clusters(access).await?);
+    match (known_clusters(access).await, args.dry_run) {
+        (Ok(known), _) => clusters.extend(known),
+        // What is only shown needs no API server.
+        (Err(failure), Some(Dry::Client)) => {
+            printer.warning(&format!("no clusters but those of --crd are known: {failure}"));
+        }
+        (Err(failure), _) => return Err(failure),
     }
     let wanted = Wanted {
         operator_namespace: args.operator_namespace.clone(),
@@ -88,6 +93,7 @@ pub(super) async fn run(
         );
     }
     let mut written = Vec::new();
+    let mut told = Ok(());
     for object in objects {
         let Some(what) = Applied::of(&object) else {
             continue;
@@ -101,9 +107,11 @@ pub(super) async fn run(
             Some(Dry::Client) => " (dry run)",
             Some(Dry::Server) => " (server dry run)",
         };
-        printer.text(&format!("{} serverside-applied{mark}", what.shown))?;
+        // Half an installation is none: it goes on where nobody reads of it any more.
+        told = told.and_then(|()| printer.text(&format!("{} serverside-applied{mark}", what.shown)));
         written.push((what.shown, applied));
     }
+    told?;
     let (names, items): (Vec<String>, Vec<Value>) = written.into_iter().unzip();
     let list = json!({ "apiVersion": "v1", "kind": "List", "metadata": {}, "items": items });
     printer.result("", &names, &list)?;

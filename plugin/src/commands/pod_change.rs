@@ -137,7 +137,7 @@ fn pod_goal(target: &PodTarget) -> PodGoal {
     }
 }
 
-/// Tells of each pod once it is written to, never before.
+/// Tells of each pod once it is written to, never before. Every pod is written to, even where nobody reads of it any more.
 async fn write(
     namespace: &Namespace,
     targets: Vec<PodTarget>,
@@ -149,15 +149,19 @@ async fn write(
     let all = targets.len();
     let mut written = Vec::with_capacity(all);
     let mut failed: Vec<(String, Failure)> = Vec::new();
+    let mut told = Ok(());
     let mut changed = pin!(request::change_pods(access, namespace, targets, change, dry_run));
     while let Some(changed) = changed.next().await {
         match changed.pod {
             Ok(pod) => {
-                if written.is_empty() {
-                    printer.text(&format!("Namespace {}", access.place().namespace))?;
-                }
-                for line in lines(change, &changed.target.pod) {
-                    printer.text(&format!("{line}{}", dry_run.mark()))?;
+                let heading = written
+                    .is_empty()
+                    .then(|| format!("Namespace {}", access.place().namespace));
+                let lines = lines(change, &changed.target.pod)
+                    .into_iter()
+                    .map(|line| format!("{line}{}", dry_run.mark()));
+                for line in heading.into_iter().chain(lines) {
+                    told = told.and_then(|()| printer.text(&line));
                 }
                 written.push(pod);
             }
@@ -165,7 +169,7 @@ async fn write(
         }
     }
     match failed.len() {
-        0 => Ok(written),
+        0 => told.map(|()| written),
         1 if all == 1 => Err(failed.remove(0).1),
         _ => {
             let missing = failed.iter().map(|(pod, _)| pod.clone()).collect();

@@ -54,7 +54,12 @@ pub(super) fn manifests(wanted: &Wanted) -> Result<Vec<Value>, serde_yaml::Error
                 .iter()
                 .map(|name| format!("{name}-bootstrap"))
                 .collect();
-            object["rules"][0]["resourceNames"] = json!(names);
+            if !names.is_empty() {
+                object["rules"][0]["resourceNames"] = json!(names);
+            } else if let Some(role) = object.as_object_mut() {
+                // A rule without names is one for all objects.
+                role.remove("rules");
+            }
         }
         objects.push(object);
     }
@@ -171,6 +176,20 @@ mod tests {
             roles[0]["rules"][0]["resourceNames"],
             json!(["demo-bootstrap", "prod-bootstrap"])
         );
+    }
+
+    #[test]
+    fn pods_of_no_cluster_may_read_nothing() {
+        let nobody = Wanted {
+            clusters: Vec::new(),
+            ..wanted(Reach::Namespace)
+        };
+        let objects = manifests(&nobody).unwrap();
+        let role = objects
+            .iter()
+            .find(|object| object["kind"] == "Role" && object["metadata"]["name"] == "cassandra-cluster-node")
+            .unwrap();
+        assert_eq!(role.get("rules"), None, "{role}");
     }
 
     #[test]
