@@ -32,11 +32,15 @@ impl Picture {
         }
     }
 
-    /// Puts in a pod as our own write left it.
+    /// Puts in a pod as our own write left it. A write that changed nothing made no version, and the watch will not tell of it.
     pub(crate) fn written(&mut self, pod: Pod) {
-        self.own_writes
-            .insert(key(&pod), pod.resource_version().unwrap_or_default());
-        self.pods.insert(key(&pod), pod);
+        let name = key(&pod);
+        let version = pod.resource_version().unwrap_or_default();
+        let known = self.pods.get(&name).and_then(ResourceExt::resource_version);
+        if known.as_ref() != Some(&version) {
+            self.own_writes.insert(name.clone(), version);
+        }
+        self.pods.insert(name, pod);
     }
 
     /// What people see of it.

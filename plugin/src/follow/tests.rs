@@ -146,6 +146,14 @@ fn news_from_before_our_write_is_not_the_end_of_our_request() {
 }
 
 #[test]
+fn a_write_that_changed_nothing_is_not_waited_for() {
+    let mut picture = picture(vec![pod("5", "Ongoing")]);
+    picture.written(pod("5", "Ongoing"));
+    picture.pods(Change::Applied(pod("6", "Done")));
+    assert_eq!(cleanup().look(&picture.views()).verdict(), Verdict::Done);
+}
+
+#[test]
 fn a_relist_is_newer_than_our_write() {
     let mut picture = picture(vec![]);
     picture.written(pod("7", "ToDo"));
