@@ -2,6 +2,7 @@
 
 use casskop_core::guard::{PodScope, PodSelection};
 use casskop_core::view::RackRef;
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
 /// Selects Cassandra pods. Without any flag it is every pod of the only cluster of the namespace.
@@ -12,7 +13,7 @@ pub(crate) struct PodTargets {
     #[arg(long, value_name = "NAME", conflicts_with_all = ["prefix", "dc", "rack"])]
     pub(crate) pod: Vec<String>,
     /// Only pods whose names begin so
-    #[arg(long, value_name = "TEXT", conflicts_with_all = ["dc", "rack"])]
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new(), conflicts_with_all = ["dc", "rack"])]
     pub(crate) prefix: Option<String>,
     /// Only pods of this `CassandraCluster`
     #[arg(long, value_name = "NAME")]

@@ -252,3 +252,58 @@ fn refuses(line: &str, kind: ErrorKind) {
         Err(error) => assert_eq!(error.kind(), kind, "{line}: {error}"),
     }
 }
+
+#[test]
+fn nothing_at_all_is_no_name() {
+    use ErrorKind as Kind;
+    let too_long = format!("--keyspace={}", "k".repeat(49));
+    for (words, kind) in [
+        (["cleanup", "start", "--prefix="], Kind::InvalidValue),
+        (["rebuild", "dc1", "--prefix="], Kind::InvalidValue),
+        (["compact", "start", "--keyspace="], Kind::ValueValidation),
+        (["compact", "start", "--keyspace= orders"], Kind::ValueValidation),
+        (["scrub", "start", "--keyspace=or.ders"], Kind::ValueValidation),
+        (["flush", "start", &too_long], Kind::ValueValidation),
+        (
+            ["flush", "abort", "--keyspace=orders"],
+            Kind::MissingRequiredArgument,
+        ),
+        (
+            ["compact", "status", "--keyspace=orders"],
+            Kind::MissingRequiredArgument,
+        ),
+    ] {
+        let args: Vec<OsString> = ["kubectl-casskop"]
+            .iter()
+            .chain(&words)
+            .map(OsString::from)
+            .collect();
+        match parse(&Invocation::of(Some("kubectl-casskop".as_ref())), &args) {
+            Ok(cli) => panic!("{words:?} was read as {cli:?}"),
+            Err(error) => assert_eq!(error.kind(), kind, "{words:?}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn only_what_casskop_took_too_is_its_spelling() {
+    let spelling = |flags: &str| match read(&format!("kubectl-casskop remove {flags}")).unwrap().verb {
+        Verb::Remove(args) => args.spelling(),
+        verb => panic!("{verb:?}"),
+    };
+    for flags in [
+        "--pod a --crd demo",
+        "--pod a --from-pod b",
+        "--pod a --previous-ip 10.0.0.7 --from-pod b",
+    ] {
+        assert_eq!(spelling(flags), Spelling::CassKops, "{flags}");
+    }
+    for flags in [
+        "--pod a",
+        "--previous-ip 10.0.0.7 --crd demo",
+        "--previous-ip 10.0.0.7 --from-pod b",
+        "--host-id 5d3f8b3e-0a52-4b0b-9a39-6ac0f3c3c9d1 --crd demo",
+    ] {
+        assert_eq!(spelling(flags), Spelling::Ours, "{flags}");
+    }
+}

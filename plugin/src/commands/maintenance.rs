@@ -1,6 +1,6 @@
 //! The verbs of operations that need nothing but pods: `cleanup` and its kin. They differ in what they say.
 
-use casskop_types::operation::OperationCommand;
+use casskop_types::operation::{OperationCommand, OperationName};
 use clap::Subcommand;
 
 use super::pod_operation::{self, RequestArgs};
@@ -79,15 +79,30 @@ pub(crate) struct KeyspaceArgs {
     #[command(flatten)]
     request: RequestArgs,
     /// With start: only this keyspace, instead of all
-    #[arg(long, value_name = "KEYSPACE")]
+    #[arg(long, value_name = "KEYSPACE", value_parser = keyspace)]
     keyspace: Option<String>,
+}
+
+/// Reads a keyspace as the operator will. Nothing at all is none: it would be taken for all keyspaces.
+fn keyspace(text: &str) -> Result<String, String> {
+    let read = OperationCommand::parse(OperationName::Flush, Some(text));
+    let argument = read.ok().and_then(|command| command.argument());
+    argument.filter(|read| read == text).ok_or_else(|| {
+        "a keyspace's name has letters, digits and `_`, 48 at most; leave the flag out for all keyspaces"
+            .to_owned()
+    })
 }
 
 impl Maintenance {
     /// The verb, and what is missing from its arguments.
     pub(crate) fn incomplete(&self) -> Option<(&'static str, String)> {
         let (command, args) = self.request();
-        args.incomplete().map(|text| (command.name().as_str(), text))
+        let text = if command.argument().is_some() && !args.starts() {
+            Some("--keyspace goes with `start` only".to_owned())
+        } else {
+            args.incomplete()
+        };
+        text.map(|text| (command.name().as_str(), text))
     }
 
     fn request(&self) -> (OperationCommand, &RequestArgs) {

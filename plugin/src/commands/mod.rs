@@ -57,7 +57,7 @@ pub(crate) fn run(cli: &Cli, printer: &mut Printer<'_>) -> Result<ExitStatus, Fa
             Verb::Maintenance(verb) => maintenance::run(verb, &access, printer).await,
             Verb::Rebuild(args) => rebuild::run(args, &access, printer).await,
             Verb::Removenode(args) => removenode::run(args, Spelling::Ours, &access, printer).await,
-            Verb::Remove(args) => removenode::run(args, Spelling::CassKops, &access, printer).await,
+            Verb::Remove(args) => removenode::run(args, args.spelling(), &access, printer).await,
             Verb::Replace(args) => replace::run(args, &access, printer).await,
             Verb::Decommission(args) => decommission::run(args, &access, printer).await,
             Verb::Pause(args) => pause::pause(args, &access, printer).await,

@@ -32,7 +32,8 @@ pub(crate) struct RequestArgs {
 }
 
 impl RequestArgs {
-    fn starts(&self) -> bool {
+    /// Whether it asks for the operation.
+    pub(super) fn starts(&self) -> bool {
         matches!(self.step, Some(Step::Start) | None)
     }
 

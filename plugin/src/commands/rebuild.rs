@@ -3,6 +3,7 @@
 use casskop_core::guard::{self, PodChange, PodScope, PodSelection};
 use casskop_core::view::RackRef;
 use casskop_types::operation::{OperationCommand, OperationName, Parallelism};
+use clap::builder::NonEmptyStringValueParser;
 
 use super::pod_change::{self, Manner};
 use super::pod_operation;
@@ -51,7 +52,7 @@ struct Targets {
     #[arg(long, value_name = "NAME", conflicts_with_all = ["prefix", "dc", "rack"])]
     pod: Vec<String>,
     /// Only pods whose names begin so
-    #[arg(long, value_name = "TEXT", conflicts_with_all = ["dc", "rack"])]
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new(), conflicts_with_all = ["dc", "rack"])]
     prefix: Option<String>,
     /// Only pods of this `CassandraCluster`
     #[arg(long, value_name = "NAME")]

@@ -63,6 +63,15 @@ impl Args {
         }
     }
 
+    /// Whose command line `remove` is: CassKop's plugin demanded the lost node's pod, and who removes it.
+    pub(crate) fn spelling(&self) -> Spelling {
+        if self.pod.is_some() && (self.from_pod.is_some() || self.crd.is_some()) {
+            Spelling::CassKops
+        } else {
+            Spelling::Ours
+        }
+    }
+
     /// What is missing from the arguments.
     pub(crate) fn incomplete(&self) -> Option<String> {
         self.lost()
