@@ -53,10 +53,10 @@ pub(super) async fn run(
     if let (Named::Nothing, [node]) = (named, nodes.as_slice()) {
         printer.note(&format!("on pod {}; choose another with --pod", node.pod));
     }
-    let mut status = ExitStatus::Success;
-    for node in &nodes {
-        let shown = if nodes.len() > 1 {
-            Shown::After(format!("[{}] ", node.pod))
+    let pods: Vec<&str> = nodes.iter().map(|node| node.pod.as_str()).collect();
+    on_each(&pods, printer, async |pod, printer| {
+        let shown = if pods.len() > 1 {
+            Shown::After(format!("[{pod}] "))
         } else {
             Shown::Plain
         };
@@ -66,13 +66,89 @@ pub(super) async fn run(
             argv,
             input: Input::None,
         };
-        let ended = exec::run(access, printer, &node.pod, command, &shown).await?;
-        match ended {
-            ExitStatus::Interrupted | ExitStatus::Terminated => return Ok(ended),
+        exec::run(access, printer, pod, command, &shown).await
+    })
+    .await
+}
+
+/// Runs it on one pod after the other. Where it cannot be run, or nobody saw its end, the other pods are not left out for that.
+async fn on_each(
+    pods: &[&str],
+    printer: &mut Printer<'_>,
+    mut run: impl AsyncFnMut(&str, &mut Printer<'_>) -> Result<ExitStatus, Failure>,
+) -> Result<ExitStatus, Failure> {
+    let mut status = ExitStatus::Success;
+    let mut failed = Vec::new();
+    for pod in pods {
+        match run(pod, printer).await {
+            Ok(ended @ (ExitStatus::Interrupted | ExitStatus::Terminated)) => return Ok(ended),
             // The first that fails is what the shell hears of; the others are run all the same.
-            _ if status == ExitStatus::Success => status = ended,
-            _ => {}
+            Ok(ended) if status == ExitStatus::Success => status = ended,
+            Ok(_) => {}
+            Err(failure @ (Failure::Call(_) | Failure::Exec { .. })) if pods.len() > 1 => {
+                printer.warning(&format!("pod {pod}: {failure}"));
+                failed.push(*pod);
+            }
+            Err(failure) => return Err(failure),
         }
     }
-    Ok(status)
+    if failed.is_empty() {
+        return Ok(status);
+    }
+    Err(Failure::Ended(format!(
+        "nodetool ended on {} of {} pods; no end was seen on: {}; see why in the warnings, and run it there again with --pod",
+        pods.len() - failed.len(),
+        pods.len(),
+        failed.join(", ")
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::{Asked, Host, Screen};
+
+    #[tokio::test]
+    async fn a_pod_that_cannot_be_reached_does_not_leave_out_the_others() {
+        let (mut out, mut err, mut input) = (Vec::new(), Vec::new(), std::io::empty());
+        let mut printer = Printer::plain(Host {
+            out: &mut out,
+            err: &mut err,
+            out_screen: Screen::Plain,
+            err_screen: Screen::Plain,
+            input: &mut input,
+            asked: Asked::Nobody,
+            now: || jiff::Timestamp::UNIX_EPOCH,
+        });
+        let lost = |pod: &str| Failure::Exec {
+            pod: pod.to_owned(),
+            reason: "gone".to_owned(),
+        };
+        let mut asked = Vec::new();
+        let failure = on_each(&["a", "b", "c"], &mut printer, async |pod, _| {
+            asked.push(pod.to_owned());
+            match pod {
+                "b" => Err(lost(pod)),
+                "c" => Ok(ExitStatus::Command(3)),
+                _ => Ok(ExitStatus::Success),
+            }
+        })
+        .await
+        .unwrap_err();
+        assert_eq!(asked, ["a", "b", "c"]);
+        assert_eq!(failure.status(), ExitStatus::Failure);
+        assert!(
+            failure
+                .to_string()
+                .contains("2 of 3 pods; no end was seen on: b;"),
+            "{failure}"
+        );
+        let alone = on_each(&["b"], &mut printer, async |pod, _| Err(lost(pod))).await;
+        assert!(matches!(alone, Err(Failure::Exec { .. })), "{alone:?}");
+        drop(printer);
+        assert_eq!(
+            String::from_utf8(err).unwrap(),
+            "warning: pod b: cannot run the command in pod `b`: gone\n"
+        );
+    }
 }

@@ -39,6 +39,11 @@ pub enum ToolRefusal {
         /// How far it is.
         state: PodState,
     },
+    /// Nothing to run it on is no success: a script would take it for done.
+    #[error(
+        "no pod is selected, so nothing would be run; see which there are with `kubectl casskop status -v`"
+    )]
+    NoPods,
     /// No pod of the selection runs.
     #[error(
         "none of the {pods} selected pods runs; see why with `kubectl get pods --selector app=cassandracluster`"
@@ -112,6 +117,9 @@ pub fn nodetool<'a>(
     if named == Named::Nothing {
         return any_ready(&nodes).map(|node| vec![node]);
     }
+    if nodes.is_empty() {
+        return Err(ToolRefusal::NoPods.into());
+    }
     if effect == Effect::TakesOut && nodes.len() > 1 {
         return Err(ToolRefusal::OneAtATime {
             command: command.to_owned(),
@@ -172,6 +180,7 @@ fn any_ready<'a>(nodes: &[&'a NodeView]) -> Result<&'a NodeView, Refusal> {
             state: node.state,
         }
         .into()),
+        (None, []) => Err(ToolRefusal::NoPods.into()),
         (None, _) => Err(ToolRefusal::NoneRuns { pods: nodes.len() }.into()),
     }
 }
@@ -342,6 +351,28 @@ mod tests {
         assert_eq!(
             cqlsh(&views(), &anywhere, &words("-u a")).map(|node| node.pod.clone()),
             Ok("demo-dc1-rack1-1".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_selection_without_pods_is_refused() {
+        let views = vec![ClusterView::of(&cluster(), &[])];
+        let scopes = [
+            PodScope::All,
+            PodScope::Racks(vec!["dc1.rack1".parse().unwrap()]),
+            PodScope::Datacenters(words("dc1")),
+        ];
+        for scope in scopes {
+            let refusal = nodetool(&views, &of(scope.clone()), Named::Pods, &words("flush")).unwrap_err();
+            assert_eq!(refusal, ToolRefusal::NoPods.into(), "{scope:?}");
+            assert_eq!(
+                cqlsh(&views, &of(scope), &[]).unwrap_err(),
+                ToolRefusal::NoPods.into()
+            );
+        }
+        insta::assert_snapshot!(
+            ToolRefusal::NoPods,
+            @"no pod is selected, so nothing would be run; see which there are with `kubectl casskop status -v`"
         );
     }
 
