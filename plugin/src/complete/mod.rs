@@ -77,8 +77,49 @@ fn ask(names: words::Names, flags: &words::Flags) -> Vec<Candidate> {
     let Ok(runtime) = runtime else {
         return Vec::new();
     };
-    runtime.block_on(async {
-        let found = tokio::time::timeout(PATIENCE, names::names(names, flags)).await;
-        found.ok().flatten().unwrap_or_default()
-    })
+    answered(runtime, PATIENCE, names::names(names, flags))
+        .flatten()
+        .unwrap_or_default()
+}
+
+/// What comes of this in time. Names of hosts are looked up by threads that nothing stops: nobody waits for those.
+fn answered<T>(
+    runtime: tokio::runtime::Runtime,
+    patience: Duration,
+    question: impl Future<Output = T>,
+) -> Option<T> {
+    let answer = runtime.block_on(async { tokio::time::timeout(patience, question).await });
+    runtime.shutdown_background();
+    answer.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn nobody_waits_for_a_lookup_that_takes_too_long() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let (go_on, held) = mpsc::channel::<()>();
+        let (tell, told) = mpsc::channel();
+        let lookup = async move {
+            tokio::task::spawn_blocking(move || {
+                let _ = held.recv_timeout(Duration::from_secs(10));
+                tell.send(())
+            })
+            .await
+        };
+        assert!(answered(runtime, Duration::from_millis(1), lookup).is_none());
+        assert_eq!(
+            told.try_recv(),
+            Err(mpsc::TryRecvError::Empty),
+            "it was waited for"
+        );
+        drop(go_on);
+    }
 }
