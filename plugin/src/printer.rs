@@ -11,7 +11,7 @@ use crate::cli::{GlobalFlags, OutputFormat};
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::host::{Asked, Host, Screen};
-use crate::render::{Detail, Layout};
+use crate::render::{Detail, Layout, painted, printable};
 
 /// Writes results to standard output, everything else to standard error.
 pub(crate) struct Printer<'a> {
@@ -36,18 +36,23 @@ pub(crate) enum Ink {
 }
 
 impl Ink {
-    /// A text in the color of its meaning.
+    /// Every control sequence that a painted text holds.
+    pub(crate) const CODES: [&str; 5] = ["\u{1b}[32m", "\u{1b}[31m", "\u{1b}[33m", "\u{1b}[2m", "\u{1b}[0m"];
+
+    /// A text in the color of its meaning; whatever colors it brings are not ours.
     pub(crate) fn paint(self, tone: Tone, text: &str) -> String {
+        let text = printable(text);
         if self == Self::Plain || text.is_empty() {
-            return text.to_owned();
+            return text;
         }
-        let code = match tone {
-            Tone::Good => "32",
-            Tone::Bad => "31",
-            Tone::Busy => "33",
-            Tone::Quiet => "2",
+        let [good, bad, busy, quiet, end] = Self::CODES;
+        let begin = match tone {
+            Tone::Good => good,
+            Tone::Bad => bad,
+            Tone::Busy => busy,
+            Tone::Quiet => quiet,
         };
-        format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        format!("{begin}{text}{end}")
     }
 }
 
@@ -163,15 +168,19 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// A line of the result.
+    /// A line of the result, which may be painted.
     pub(crate) fn line(&mut self, text: &str) -> Result<(), Failure> {
-        writeln!(self.out, "{text}").map_err(Failure::Output)
+        if self.format.is_for_people() {
+            writeln!(self.out, "{}", painted(text, self.out_ink)).map_err(Failure::Output)
+        } else {
+            writeln!(self.out, "{text}").map_err(Failure::Output)
+        }
     }
 
     /// A line of the result that only people read: `-o json` and its kin leave it out.
     pub(crate) fn text(&mut self, text: &str) -> Result<(), Failure> {
         if self.format.is_for_people() {
-            self.line(text)
+            self.line(&printable(text))
         } else {
             Ok(())
         }
@@ -207,7 +216,7 @@ impl<'a> Printer<'a> {
     pub(crate) fn result(&mut self, text: &str, names: &[String], value: &Value) -> Result<(), Failure> {
         match self.format {
             OutputFormat::Text | OutputFormat::Wide if text.is_empty() => Ok(()),
-            OutputFormat::Text | OutputFormat::Wide => self.line(text),
+            OutputFormat::Text | OutputFormat::Wide => self.line(&printable(text)),
             OutputFormat::Name => names.iter().try_for_each(|name| self.line(name)),
             OutputFormat::Json | OutputFormat::Yaml | OutputFormat::JsonPath(_) => self.value(value),
         }
@@ -239,13 +248,19 @@ impl<'a> Printer<'a> {
 
     /// A remark that is no result.
     pub(crate) fn note(&mut self, text: &str) {
+        self.quietly(&format!("{}\n", printable(text)));
+    }
+
+    /// A remark that should not stand out among what it is about.
+    pub(crate) fn aside(&mut self, text: &str) {
+        let text = self.paint(Tone::Quiet, text);
         self.quietly(&format!("{text}\n"));
     }
 
     /// Something that should be known, though all goes on.
     pub(crate) fn warning(&mut self, text: &str) {
         let label = self.paint(Tone::Busy, "warning:");
-        self.quietly(&format!("{label} {text}\n"));
+        self.quietly(&format!("{label} {}\n", printable(text)));
     }
 
     /// Asks whoever is at the terminal; `None` where nobody is. Anything but a clear yes is a no.
@@ -253,7 +268,7 @@ impl<'a> Printer<'a> {
         if self.asked == Asked::Nobody {
             return None;
         }
-        self.quietly(&format!("{question} [y/N] "));
+        self.quietly(&format!("{} [y/N] ", printable(question)));
         let mut line = String::new();
         let mut byte = [0];
         // One character at a time: what follows the line is not ours.
@@ -278,10 +293,13 @@ impl<'a> Printer<'a> {
     /// Why the run ends badly: one line, and its causes for those who asked for more.
     pub(crate) fn error(&mut self, failure: &Failure) {
         let label = self.paint(Tone::Bad, "error:");
-        self.quietly(&format!("{label} {}\n", one_line(&failure.to_string())));
+        self.quietly(&format!(
+            "{label} {}\n",
+            printable(&one_line(&failure.to_string()))
+        ));
         let mut cause = std::error::Error::source(failure);
         while let (true, Some(error)) = (self.verbose > 0, cause) {
-            self.quietly(&format!("  caused by: {error}\n"));
+            self.quietly(&format!("  caused by: {}\n", printable(&error.to_string())));
             cause = error.source();
         }
     }

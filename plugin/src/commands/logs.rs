@@ -13,7 +13,7 @@ use crate::exec::CONTAINER;
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::kube_access::{Access, Call, CallError, Kind};
-use crate::printer::{Printer, Stream, Tone};
+use crate::printer::{Printer, Stream};
 use crate::request;
 
 /// Show logs of pods, all at once
@@ -112,36 +112,78 @@ pub(super) async fn run(
         .buffered(AT_ONCE)
         .zip(stream::iter(sources.iter().zip(begins)));
     let mut followed = stream::SelectAll::new();
-    let (mut read, mut failed) = (0, Vec::new());
+    let mut reading = Reading {
+        printer,
+        failed: Vec::new(),
+    };
     while let Some((lines, (source, begin))) = opened.next().await {
         match lines {
             Ok(lines) if args.follow => {
-                followed.push(lines.map(move |line| (begin.clone(), line)).boxed());
-                read += 1;
+                let told = lines.map(move |line| (source, begin.clone(), line));
+                followed.push(told.boxed());
             }
             Ok(mut lines) => {
-                read += 1;
                 while let Some(line) = lines.next().await {
-                    write(printer, &begin, line)?;
+                    reading.line(source, &begin, line)?;
                 }
             }
+            Err(error) => reading.without(source, &error.to_string()),
+        }
+    }
+    while let Some((source, begin, line)) = followed.next().await {
+        reading.line(source, &begin, line)?;
+    }
+    reading.end(&sources)
+}
+
+/// Logs being shown.
+struct Reading<'a, 'b> {
+    printer: &'a mut Printer<'b>,
+    /// Those of which not everything could be read.
+    failed: Vec<Source>,
+}
+
+impl Reading<'_, '_> {
+    fn line(&mut self, source: &Source, begin: &str, line: std::io::Result<String>) -> Result<(), Failure> {
+        match line {
+            Ok(line) => self
+                .printer
+                .pass(Stream::Out, format!("{begin}{line}\n").as_bytes()),
             Err(error) => {
-                printer.warning(&format!(
-                    "no log of {} of pod {}: {error}",
-                    source.container, source.pod
-                ));
-                failed.push(format!("{}/{}", source.pod, source.container));
+                self.printer.aside(&format!("{begin}the log broke off: {error}"));
+                self.fail(source);
+                Ok(())
             }
         }
     }
-    while let Some((begin, line)) = followed.next().await {
-        write(printer, &begin, line)?;
+
+    /// There is no log.
+    fn without(&mut self, source: &Source, why: &str) {
+        self.printer.warning(&format!(
+            "no log of {} of pod {}: {why}",
+            source.container, source.pod
+        ));
+        self.fail(source);
     }
-    if failed.is_empty() {
-        Ok(ExitStatus::Success)
-    } else {
+
+    fn fail(&mut self, source: &Source) {
+        if !self.failed.contains(source) {
+            self.failed.push(source.clone());
+        }
+    }
+
+    fn end(self, sources: &[Source]) -> Result<ExitStatus, Failure> {
+        if self.failed.is_empty() {
+            return Ok(ExitStatus::Success);
+        }
+        let failed: Vec<String> = self
+            .failed
+            .iter()
+            .map(|source| format!("{}/{}", source.pod, source.container))
+            .collect();
         Err(Failure::Ended(format!(
-            "{read} of {} logs were read; not read: {}",
+            "{} of {} logs were read; not read, or not to the end: {}",
+            sources.len() - failed.len(),
             sources.len(),
             failed.join(", ")
         )))
@@ -227,26 +269,54 @@ async fn open(access: &Access, source: &Source, args: &Args) -> Result<Lines, Ca
     Ok(log.lines().boxed())
 }
 
-fn write(printer: &mut Printer<'_>, begin: &str, line: std::io::Result<String>) -> Result<(), Failure> {
-    match line {
-        Ok(line) => printer.pass(Stream::Out, format!("{begin}{line}\n").as_bytes()),
-        Err(error) => {
-            let told = printer.paint(Tone::Quiet, &format!("{begin}the log broke off: {error}"));
-            printer.note(&told);
-            Ok(())
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::{Asked, Host, Screen};
 
     fn source(pod: &str, container: &str) -> Source {
         Source {
             pod: pod.to_owned(),
             container: container.to_owned(),
         }
+    }
+
+    #[test]
+    fn a_log_that_breaks_off_is_no_success() {
+        let (mut out, mut err, mut input) = (Vec::new(), Vec::new(), std::io::empty());
+        let mut printer = Printer::plain(Host {
+            out: &mut out,
+            err: &mut err,
+            out_screen: Screen::Plain,
+            err_screen: Screen::Plain,
+            input: &mut input,
+            asked: Asked::Nobody,
+            now: || jiff::Timestamp::UNIX_EPOCH,
+        });
+        let sources = [source("a-0", "cassandra"), source("a-1", "cassandra")];
+        let mut reading = Reading {
+            printer: &mut printer,
+            failed: Vec::new(),
+        };
+        reading
+            .line(&sources[0], "[a-0] ", Ok("\u{1b}[32mas it is".to_owned()))
+            .unwrap();
+        let broken = || Err(std::io::Error::other("reset"));
+        reading.line(&sources[1], "[a-1] ", broken()).unwrap();
+        reading.line(&sources[1], "[a-1] ", broken()).unwrap();
+        let failure = reading.end(&sources).unwrap_err();
+        assert_eq!(failure.status(), ExitStatus::Failure);
+        assert_eq!(
+            failure.to_string(),
+            "1 of 2 logs were read; not read, or not to the end: a-1/cassandra"
+        );
+        drop(printer);
+        assert_eq!(String::from_utf8(out).unwrap(), "[a-0] \u{1b}[32mas it is\n");
+        assert!(
+            String::from_utf8(err)
+                .unwrap()
+                .starts_with("[a-1] the log broke off: reset\n")
+        );
     }
 
     #[test]

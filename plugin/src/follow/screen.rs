@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::goal::{Item, ItemState, Progress};
 use crate::host;
 use crate::printer::{Printer, Tone};
+use crate::render::printable;
 
 /// Where progress is shown.
 pub(super) struct Screen<'a, 'b> {
@@ -104,8 +105,9 @@ impl<'a, 'b> Screen<'a, 'b> {
         let mut lines = live(progress, SPINNER[*frame % SPINNER.len()], now, self.printer);
         if let Some(why) = lost {
             lines.push(format!(
-                "{} {why}; trying again",
-                self.printer.paint(Tone::Busy, "warning:")
+                "{} {}; trying again",
+                self.printer.paint(Tone::Busy, "warning:"),
+                printable(why)
             ));
         }
         let width = terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
@@ -174,7 +176,8 @@ fn live(progress: &Progress, spinner: &str, now: Timestamp, printer: &Printer<'_
                 (ItemState::Running, Some(since)) => format!("  {}", elapsed(since, now)),
                 _ => String::new(),
             };
-            format!("{state} {:<widest$}  {}{elapsed}", item.what, item.detail)
+            let (what, detail) = (printable(&item.what), printable(&item.detail));
+            format!("{state} {what:<widest$}  {detail}{elapsed}")
         })
         .collect();
     if progress.items.len() > MOST_ITEMS {
@@ -286,6 +289,29 @@ mod tests {
         progress.items[0].state = ItemState::Done;
         progress.items[0].detail = String::new();
         assert_eq!(news(&mut told, &progress), ["rack dc1.rack1 done"]);
+    }
+
+    #[test]
+    fn what_others_wrote_is_drawn_and_not_obeyed() {
+        let mut lost = item("pod x", ItemState::Failed, "no\u{1b}[2J room\r");
+        lost.what.push('\u{9b}');
+        let progress = Progress {
+            items: vec![lost],
+            waiting: vec!["demo waits: \u{1b}]0;x\u{7}".to_owned()],
+        };
+        let (mut out, mut err, mut input) = (Vec::new(), Vec::new(), std::io::empty());
+        let printer = Printer::plain(host::Host {
+            out: &mut out,
+            err: &mut err,
+            out_screen: host::Screen::Terminal,
+            err_screen: host::Screen::Terminal,
+            input: &mut input,
+            asked: host::Asked::Nobody,
+            now: || Timestamp::UNIX_EPOCH,
+        });
+        let lines = live(&progress, "|", Timestamp::UNIX_EPOCH, &printer).join("\n");
+        assert!(!lines.chars().any(|c| c.is_control() && c != '\n'), "{lines:?}");
+        assert!(lines.contains("no\u{fffd}[2J room"), "{lines:?}");
     }
 
     #[test]

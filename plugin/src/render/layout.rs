@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::printable;
 use crate::printer::{Ink, Tone};
 
 /// What a text is laid out for.
@@ -52,7 +53,7 @@ impl Layout {
             .map_or(usize::MAX, |width| width.saturating_sub(column).max(20));
         let mut lines: Vec<String> = Vec::new();
         let mut line = String::new();
-        for word in text.split_whitespace() {
+        for word in printable(text).split_whitespace() {
             if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > room {
                 lines.push(std::mem::take(&mut line));
             }

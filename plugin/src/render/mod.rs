@@ -4,6 +4,7 @@ mod jsonpath;
 
 pub(crate) mod layout;
 pub(crate) mod pace;
+mod printable;
 mod progress;
 mod ring;
 mod status;
@@ -12,7 +13,7 @@ mod tools;
 
 use casskop_core::view::{ClusterView, NodeView};
 use casskop_types::operation::OperationName;
-use comfy_table::{ContentArrangement, Row, Table, presets};
+use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Timestamp;
 
 pub(crate) use jsonpath::{JsonPath, JsonPathError};
@@ -20,6 +21,7 @@ pub(crate) use jsonpath::{JsonPath, JsonPathError};
 use crate::follow::elapsed;
 pub(crate) use layout::{Detail, Layout};
 pub(crate) use pace::Paces;
+pub(crate) use printable::{painted, printable};
 pub(crate) use ring::ring;
 #[cfg(test)]
 pub(crate) use status::fixtures;
@@ -83,14 +85,17 @@ pub(crate) fn operations(
     }
 }
 
-fn table<const N: usize, R: Into<Row>>(header: [&str; N], rows: impl Iterator<Item = R>) -> String {
+fn table<const N: usize, R>(header: [&str; N], rows: impl Iterator<Item = R>) -> String
+where
+    R: IntoIterator<Item = String>,
+{
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled)
         .set_header(header);
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.into_iter().map(|cell| printable(&cell)));
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 3));
@@ -104,6 +109,34 @@ mod tests {
     use insta::assert_snapshot;
 
     use super::*;
+    use crate::printer::Ink;
+
+    #[test]
+    fn what_others_wrote_does_not_reach_the_terminal_as_control_sequences() {
+        let table = table(
+            ["MESSAGE"],
+            ["x\u{1b}[2J\r".to_owned()].into_iter().map(|cell| [cell]),
+        );
+        assert_eq!(table, "MESSAGE\nx\u{fffd}[2J\u{fffd}");
+        assert_eq!(super::rows(&[["\u{9b}2J".to_owned()]]), "\u{fffd}2J");
+        let mut cluster = fixtures::rolling();
+        cluster.waiting.as_mut().unwrap().message = "no\u{1b}[31m room".to_owned();
+        cluster.releases = vec!["5\u{1b}]0;x\u{7}".to_owned()];
+        cluster.nodes[0].machine = Some("w\u{1b}c".to_owned());
+        for ink in [Ink::Plain, Ink::Colored] {
+            let layout = Layout {
+                width: None,
+                ink,
+                detail: Detail::Everything,
+                now: "2026-11-21T08:10:00Z".parse().unwrap(),
+            };
+            let lines = status(&[cluster.clone()], &Paces::default(), &layout).join("\n");
+            for foreign in ["no\u{1b}", "5\u{1b}", "w\u{1b}", "\u{7}"] {
+                assert!(!lines.contains(foreign), "{foreign:?} in {lines:?}");
+            }
+            assert!(lines.contains("no\u{fffd}[31m room"), "{lines:?}");
+        }
+    }
 
     #[test]
     fn wide_shows_what_tells_nodes_apart() {

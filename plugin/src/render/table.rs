@@ -1,7 +1,7 @@
 //! Tables as kubectl prints them: columns apart by spaces, no lines.
 
-use super::NONE;
 use super::layout::Layout;
+use super::{NONE, printable};
 use crate::printer::Tone;
 
 /// Spaces between columns, and where room is short.
@@ -18,7 +18,7 @@ impl Cell {
     /// In the color of its meaning.
     pub(crate) fn toned(tone: Tone, text: &impl ToString) -> Self {
         Self {
-            text: text.to_string(),
+            text: cell(&text.to_string()),
             tone: Some(tone),
         }
     }
@@ -26,7 +26,10 @@ impl Cell {
 
 impl From<String> for Cell {
     fn from(text: String) -> Self {
-        Self { text, tone: None }
+        Self {
+            text: cell(&text),
+            tone: None,
+        }
     }
 }
 
@@ -40,6 +43,11 @@ impl From<Option<String>> for Cell {
     fn from(text: Option<String>) -> Self {
         text.unwrap_or_else(|| NONE.to_owned()).into()
     }
+}
+
+/// What may stand in one line of a cell.
+fn cell(text: &str) -> String {
+    printable(text).replace(['\n', '\t'], " ")
 }
 
 /// Rows under a header.

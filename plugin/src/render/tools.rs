@@ -4,7 +4,7 @@ use casskop_core::preview::RackChange;
 use casskop_core::view::seeds::SeedView;
 use casskop_core::view::tree::Branch;
 
-use super::{NONE, table};
+use super::{NONE, printable, table};
 
 /// Seeds, and what their names resolve to.
 pub(crate) fn seeds(seeds: &[SeedView]) -> String {
@@ -84,8 +84,12 @@ fn branches(branch: &Branch, before: &str, below: &str, rows: &mut Vec<[String; 
 
 /// Rows without a header.
 pub(crate) fn rows<const N: usize>(rows: &[[String; N]]) -> String {
+    let rows: Vec<[String; N]> = rows
+        .iter()
+        .map(|row| row.each_ref().map(|cell| printable(cell)))
+        .collect();
     let mut widths = [0; N];
-    for row in rows {
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
