@@ -120,7 +120,7 @@ async fn a_removed_node_is_gone_for_the_others_and_a_fresh_one_joins() -> Result
         no_room,
     } = lose(&ring).await?;
     ring.typed(&format!(
-        "kubectl casskop removenode --pod {VICTIM} --previous-ip {previous} --from-pod {REMOVER} --wait --timeout 5m"
+        "kubectl casskop removenode --yes --pod {VICTIM} --previous-ip {previous} --from-pod {REMOVER} --wait --timeout 5m"
     ))?;
     let seen = members(&ring, WITNESS)?;
     assert!(

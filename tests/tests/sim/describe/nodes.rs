@@ -198,7 +198,8 @@ async fn lost_with_its_disk(ground: &Ground, cluster: &Cluster<'_>) -> Result<()
     };
     let told = tells(ground, cluster, at_risk).await?;
     let command = told.split('`').nth(1).context("no command is told")?;
-    ground.typed(command)?;
+    // Nobody is there to be asked.
+    ground.typed(&format!("{command} --yes"))?;
     cluster.settled(1).await?;
     waits_no_more(ground, cluster).await
 }

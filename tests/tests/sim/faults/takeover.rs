@@ -34,12 +34,14 @@ pub(super) async fn live_through(faults: Faults) -> Result<String> {
     let restart = operation("RollingRestart of what was taken over", 5, &[]);
     stage
         .carry_out(restart, async || {
-            cluster.casskop(["restart", "--crd", casskop::NAME, "--rack", "dc1.rack1"])?;
-            cluster
-                .action_done("dc1-rack1", ClusterAction::RollingRestart)
-                .await?;
+            cluster.casskop(["restart", "--crd", casskop::NAME, "--full"])?;
+            for rack in casskop::RACKS {
+                cluster
+                    .action_done(&format!("dc1-{rack}"), ClusterAction::RollingRestart)
+                    .await?;
+            }
             cluster.settled(nodes).await.map(drop)
         })
         .await?;
-    stage.conclude(5)
+    stage.conclude(1)
 }
