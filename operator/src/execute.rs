@@ -204,9 +204,15 @@ impl Executor<'_> {
         operation: OperationName,
     ) -> Result<(), Failure> {
         self.calls.stop(self.cluster, key);
-        let node = self.node(pod, address).await?;
+        // A later pass tells it again; what else is to be done does not wait for it.
+        let node = match self.node(pod, address).await {
+            Ok(node) => node,
+            Err(error) => {
+                tracing::warn!(%pod, %operation, %error, "the node cannot be told to stop");
+                return Ok(());
+            }
+        };
         if let Err(error) = node.stop(operation).await {
-            // A later pass tells it again.
             tracing::warn!(%pod, %operation, %error, "the node was not told to stop");
         }
         Ok(())

@@ -1,9 +1,11 @@
 //! The pods' operation labels, which mirror the records.
 
 use casskop_types::labels::{
-    OPERATION_ABORT, OPERATION_END, OPERATION_NAME, OPERATION_START, OPERATION_STATUS,
+    OPERATION_ABORT, OPERATION_END, OPERATION_NAME, OPERATION_PARALLELISM, OPERATION_START, OPERATION_STATUS,
 };
-use casskop_types::operation::{OperationName, OperationRecord, OperationStatus, RecordState};
+use casskop_types::operation::{
+    OperationName, OperationRecord, OperationRequest, OperationStatus, RecordState,
+};
 use casskop_types::status::RackStatus;
 use casskop_types::time::label_time;
 
@@ -23,11 +25,17 @@ pub(super) fn mirror(scene: Scene<'_>, rack: &Rack<'_>, status: &RackStatus, ste
         let Ok(Some(request)) = queue::request_of(pod) else {
             continue;
         };
-        let records = status.operations.iter().rev();
-        let newest = records
-            .into_iter()
-            .find(|record| record.pod_uid == pod.uid && record.name == request.name);
-        let Some(record) = newest else { continue };
+        let of_name = status
+            .operations
+            .iter()
+            .filter(|record| record.pod_uid == pod.uid && record.name == request.name);
+        // The last of the maxima: one that runs, or else the newest.
+        let Some(record) = of_name.max_by_key(|record| is_running(record)) else {
+            continue;
+        };
+        if is_another(&request, record) {
+            continue;
+        }
         match record.state {
             RecordState::ToDo => {}
             RecordState::Ongoing | RecordState::Finalizing => {
@@ -56,16 +64,45 @@ pub(super) fn mirror(scene: Scene<'_>, rack: &Rack<'_>, status: &RackStatus, ste
 /// Whether a record ends in this pass, and its pod's labels are about it.
 pub(super) fn ends_now(scene: Scene<'_>, pod: &PodView<'_>, record: &OperationRecord) -> bool {
     let request = queue::request_of(pod).ok().flatten();
-    request.is_some_and(|request| request.name == record.name)
+    request.is_some_and(|request| request.name == record.name && !is_another(&request, record))
         && record.end_time.as_ref().is_some_and(|end| end.0 == scene.now)
 }
 
 /// Whether the pod of a running record is labelled as if nobody had taken its request up yet: the operator died, or was
 /// refused, before it could write the label.
 pub(super) fn asks_still(rack: &Rack<'_>, record: &OperationRecord) -> bool {
-    let pod = rack.pods.iter().find(|pod| pod.uid == record.pod_uid);
-    let request = pod.and_then(|pod| queue::request_of(pod).ok().flatten());
-    request.is_some_and(|request| request.name == record.name && request.status == OperationStatus::ToDo)
+    request_on(rack, record).is_some_and(|request| {
+        request.name == record.name
+            && request.status == OperationStatus::ToDo
+            && !is_another(&request, record)
+    })
+}
+
+/// Whether the pod of a record is asked for something else by now.
+pub(super) fn ask_for_another(rack: &Rack<'_>, record: &OperationRecord) -> bool {
+    request_on(rack, record).is_some_and(|request| {
+        request.status == OperationStatus::ToDo
+            && (request.name != record.name || is_another(&request, record))
+    })
+}
+
+/// Whether the labels of a record's pod say that its operation runs.
+pub(super) fn say_ongoing(rack: &Rack<'_>, record: &OperationRecord) -> bool {
+    request_on(rack, record)
+        .is_some_and(|request| request.name == record.name && request.status == OperationStatus::Ongoing)
+}
+
+fn request_on(rack: &Rack<'_>, record: &OperationRecord) -> Option<OperationRequest> {
+    let pod = rack.pods.iter().find(|pod| pod.uid == record.pod_uid)?;
+    queue::request_of(pod).ok().flatten()
+}
+
+/// Whether a request of the record's name was made while that ran, for another keyspace for example. What an argument of a node that
+/// leaves says is no request's.
+fn is_another(request: &OperationRequest, record: &OperationRecord) -> bool {
+    request.status == OperationStatus::ToDo
+        && record.name != OperationName::Decommission
+        && request.argument != record.argument
 }
 
 /// Whether a record has outlived the pod that asked for it, and its present pod shows nothing of it.
@@ -110,11 +147,16 @@ fn ended(pod: &PodView<'_>, record: &OperationRecord) -> Effect {
             (OPERATION_END, Some(end)),
         ],
     );
-    if abort::is_asked(pod, record.name)
-        && let Effect::LabelPod { annotations, .. } = &mut effect
-    {
-        // In one write: a request that is told to end and lost that word would begin again.
-        annotations.insert(OPERATION_ABORT.to_owned(), None);
+    if let Effect::LabelPod { annotations, .. } = &mut effect {
+        if abort::is_asked(pod, record.name) {
+            // In one write: a request that is told to end and lost that word would begin again.
+            annotations.insert(OPERATION_ABORT.to_owned(), None);
+        }
+        let held = pod.object.metadata.annotations.as_ref();
+        if held.is_some_and(|held| held.contains_key(OPERATION_PARALLELISM)) {
+            // It was said of this request, and a later one by label may be one that moves data.
+            annotations.insert(OPERATION_PARALLELISM.to_owned(), None);
+        }
     }
     effect
 }

@@ -50,7 +50,8 @@ pub(super) fn finalizing(status: &mut RackStatus, record: &OperationRecord) {
     }
 }
 
-/// An operation ended: its pod moves to the list of its outcome, once.
+/// An operation ended: its pod moves to the list of its outcome, once. A batch that is closed keeps its lists when a request of its
+/// name ends that was never begun.
 pub(super) fn ended(status: &mut RackStatus, record: &OperationRecord) {
     let Some(last) = status
         .pod_last_operation
@@ -59,6 +60,9 @@ pub(super) fn ended(status: &mut RackStatus, record: &OperationRecord) {
     else {
         return;
     };
+    if !is_under_way(last) && !last.pods.contains(&record.pod) {
+        return;
+    }
     for list in [&mut last.pods, &mut last.pods_ok, &mut last.pods_ko] {
         list.retain(|pod| *pod != record.pod);
     }
@@ -82,14 +86,7 @@ pub(super) fn close(scene: Scene<'_>, status: &mut RackStatus) {
     let Some(last) = &status.pod_last_operation else {
         return;
     };
-    // The first and the last are CassKop's, of decommissions: no record, no decommission.
-    let under_way = [
-        OperationStatus::ToDo,
-        OperationStatus::Ongoing,
-        OperationStatus::Finalizing,
-        OperationStatus::Continue,
-    ];
-    if !last.status.is_some_and(|status| under_way.contains(&status)) || open(last.name) {
+    if !is_under_way(last) || open(last.name) {
         return;
     }
     let now = Time(scene.now);
@@ -100,4 +97,15 @@ pub(super) fn close(scene: Scene<'_>, status: &mut RackStatus) {
         last.status = Some(OperationStatus::Done);
         last.end_time = Some(now);
     }
+}
+
+fn is_under_way(last: &PodLastOperation) -> bool {
+    // The first and the last are CassKop's, of decommissions: no record, no decommission.
+    let under_way = [
+        OperationStatus::ToDo,
+        OperationStatus::Ongoing,
+        OperationStatus::Finalizing,
+        OperationStatus::Continue,
+    ];
+    last.status.is_some_and(|status| under_way.contains(&status))
 }

@@ -79,7 +79,8 @@ pub fn advance(
     labels::mirror(scene, rack, status, steps);
     abort::answer(scene, rack, status, steps);
     last_operation::close(scene, status);
-    forget_ended(scene, status, steps);
+    look_for_newer_requests(scene, rack, status, steps);
+    forget_ended(scene, rack, status, steps);
 }
 
 /// The identity of a new record: other than that of any record kept, for a run is known by it, also when two requests for
@@ -104,7 +105,18 @@ pub fn is_queued(record: &OperationRecord) -> bool {
     record.state == RecordState::ToDo
 }
 
-fn forget_ended(scene: Scene<'_>, status: &mut RackStatus, steps: &mut Steps) {
+/// A pod whose operation has just ended may be asked for another one already, and nothing else wakes the cluster for that.
+fn look_for_newer_requests(scene: Scene<'_>, rack: &Rack<'_>, status: &RackStatus, steps: &mut Steps) {
+    let mut ended = status
+        .operations
+        .iter()
+        .filter(|record| record.end_time.as_ref().is_some_and(|end| end.0 == scene.now));
+    if ended.any(|record| labels::ask_for_another(rack, record)) {
+        steps.look_again_after(SignedDuration::ZERO);
+    }
+}
+
+fn forget_ended(scene: Scene<'_>, rack: &Rack<'_>, status: &mut RackStatus, steps: &mut Steps) {
     for record in status.operations.iter().filter(|record| !is_running(record)) {
         let key = call_key(record);
         if scene.observed.calls.contains_key(&key) {
@@ -114,12 +126,17 @@ fn forget_ended(scene: Scene<'_>, status: &mut RackStatus, steps: &mut Steps) {
     let ended = status
         .operations
         .iter()
-        .filter(|record| !is_running(record) && !is_queued(record))
-        .count();
-    let mut surplus = ended.saturating_sub(KEPT_RECORDS);
-    status.operations.retain(|record| {
-        let drop = surplus > 0 && !is_running(record) && !is_queued(record);
-        surplus -= usize::from(drop);
-        !drop
-    });
+        .filter(|record| !is_running(record) && !is_queued(record));
+    let surplus = ended.clone().count().saturating_sub(KEPT_RECORDS);
+    let end = |record: &OperationRecord| record.end_time.as_ref().map(|end| end.0);
+    // Without its record, a label that still says Ongoing would be taken for an operation that another operator left.
+    let mut outdated: Vec<_> = ended
+        .filter(|record| end(record) != Some(scene.now) && !labels::say_ongoing(rack, record))
+        .map(|record| (end(record), record.id.clone()))
+        .collect();
+    outdated.sort();
+    outdated.truncate(surplus);
+    status
+        .operations
+        .retain(|record| !outdated.iter().any(|(_, id)| *id == record.id));
 }

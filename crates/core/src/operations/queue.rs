@@ -95,7 +95,10 @@ fn take_up_request(
             RecordState::Ongoing
         }
         // Held back, and to end: it needs a record for that.
-        OperationStatus::Paused | OperationStatus::Manual if abort::is_asked(pod, request.name) => {
+        OperationStatus::Paused | OperationStatus::Manual
+            if abort::is_asked(pod, request.name)
+                && !of_pod.any(|record| is_queued(record) || is_running(record)) =>
+        {
             RecordState::ToDo
         }
         _ => return,

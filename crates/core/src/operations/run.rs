@@ -22,6 +22,10 @@ pub(super) const ATTEMPTS: i32 = 20;
 /// How soon to look again at what a watch tells of: other nodes' view of it may change what to do.
 pub(super) const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(30);
 
+/// How long an aborted operation is told to stop, which a node does within seconds. A node that cannot be asked must not keep its
+/// rack from being mended for ever.
+const STOPS_WITHIN: SignedDuration = SignedDuration::from_hours(2);
+
 /// What becomes of a running record.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Transition {
@@ -80,11 +84,11 @@ pub(super) fn step(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord) 
     if record.state == RecordState::Finalizing {
         return remove::clean_up(scene, record, pod, node);
     }
+    if let Some(why) = overdue(scene, record) {
+        return Transition::End(Err(why));
+    }
     if let Some(transition) = abort::step(scene, record, pod, node) {
         return transition;
-    }
-    if overdue(scene, record) {
-        return Transition::End(Err(format!("{} did not end within its deadline", record.name)));
     }
     match scene.observed.calls.get(&call_key(record)) {
         Some(CallState::Running { keyspaces_done, .. }) => Transition::GoOn {
@@ -318,7 +322,7 @@ fn node_call(scene: Scene<'_>, record: &OperationRecord) -> Option<NodeCall> {
     let skip = record.progress.clone().unwrap_or_default().keyspaces_done;
     let tables = |work| NodeCall::Tables {
         work,
-        keyspace: record.argument.clone(),
+        keyspace: given(record),
         skip: skip.clone(),
     };
     match record.name {
@@ -332,7 +336,7 @@ fn node_call(scene: Scene<'_>, record: &OperationRecord) -> Option<NodeCall> {
         OperationName::Flush => Some(tables(TableWork::Flush)),
         OperationName::GarbageCollect => Some(tables(TableWork::GarbageCollect)),
         OperationName::Rebuild => Some(NodeCall::Rebuild {
-            from_dc: record.argument.clone()?,
+            from_dc: given(record)?,
         }),
         OperationName::Remove => Some(NodeCall::RemoveNode {
             host_id: record.lost_node.clone()?.host_id?,
@@ -342,6 +346,15 @@ fn node_call(scene: Scene<'_>, record: &OperationRecord) -> Option<NodeCall> {
         }),
         OperationName::Replace => None,
     }
+}
+
+/// The argument as [`OperationCommand::parse`](casskop_types::operation::OperationCommand::parse) reads it: an annotation may hold
+/// spaces, or nothing.
+fn given(record: &OperationRecord) -> Option<String> {
+    let argument = record.argument.as_deref().map(str::trim);
+    argument
+        .filter(|argument| !argument.is_empty())
+        .map(str::to_owned)
 }
 
 /// The identity of the record's current run.
@@ -354,7 +367,14 @@ pub fn call_key(record: &OperationRecord) -> CallKey {
 }
 
 /// Data-moving operations may take days on a large node; beyond a week nobody waits for them any more.
-fn overdue(scene: Scene<'_>, record: &OperationRecord) -> bool {
+fn overdue(scene: Scene<'_>, record: &OperationRecord) -> Option<String> {
+    let since = |time: &Time| scene.now.duration_since(time.0);
+    if record.abort_time.as_ref().map(since) > Some(STOPS_WITHIN) {
+        return Some(format!(
+            "aborted, and nobody could tell for {} h that the node stopped: check it before you ask again",
+            STOPS_WITHIN.as_hours()
+        ));
+    }
     let deadline = match record.name {
         OperationName::Remove => SignedDuration::from_hours(24 * 2),
         OperationName::Cleanup
@@ -365,7 +385,7 @@ fn overdue(scene: Scene<'_>, record: &OperationRecord) -> bool {
         | OperationName::GarbageCollect
         | OperationName::Rebuild => SignedDuration::from_hours(24 * 7),
         // These have a step of their own: they end by what the ring says.
-        OperationName::Decommission | OperationName::Replace => return false,
+        OperationName::Decommission | OperationName::Replace => return None,
     };
-    scene.now.duration_since(record.start_time.0) > deadline
+    (since(&record.start_time) > deadline).then(|| format!("{} did not end within its deadline", record.name))
 }
