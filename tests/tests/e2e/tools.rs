@@ -9,7 +9,9 @@ use crate::NODES;
 async fn nodetool_and_cqlsh_run_in_the_pods_and_their_exit_codes_come_back() -> Result<()> {
     let ring = Ring::shared(NODES).await?;
     let [first, second, _] = &ring.pods();
-    let status = ring.typed("kubectl casskop nodetool status")?.stdout;
+    let status = ring
+        .typed(&format!("kubectl casskop nodetool --pod {first} -- status"))?
+        .stdout;
     let up = status.lines().filter(|line| line.starts_with("UN ")).count();
     assert_eq!(up, ring::NODES, "{status}");
 
@@ -59,7 +61,10 @@ async fn nodetool_and_cqlsh_run_in_the_pods_and_their_exit_codes_come_back() -> 
 async fn logs_of_all_pods_come_together() -> Result<()> {
     let ring = Ring::shared(NODES).await?;
     let [first, ..] = &ring.pods();
-    let last = ring.typed("kubectl casskop logs --dc dc1 --tail 1")?.stdout;
+    // Other tests have clusters of their own beside this one.
+    let last = ring
+        .typed("kubectl casskop logs --crd demo --dc dc1 --tail 1")?
+        .stdout;
     let pods: Vec<&str> = last
         .lines()
         .filter_map(|line| line.split_once("] "))
