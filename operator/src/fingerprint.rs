@@ -97,6 +97,10 @@ impl Fingerprint for Pod {
                 conditions.filter(|condition| matches!(condition.type_.as_str(), "Ready" | "PodScheduled"))
             {
                 (&condition.type_, &condition.status, &condition.reason).hash(state);
+                // The scheduler has one reason, `Unschedulable`, for a claim that will be bound in a moment and for a pod that
+                // fits no machine.
+                let tells = condition.type_ == "PodScheduled";
+                tells.then_some(&condition.message).hash(state);
             }
             for container in status.init_container_statuses.iter().flatten() {
                 container_state(container, state);
@@ -242,6 +246,19 @@ mod tests {
         "image": "", "imageID": "", "state": { "waiting": { "reason": "CrashLoopBackOff", "message": "back-off 20s" } } }] } }))]
     fn does_not_matter(#[case] change: Value) {
         assert_eq!(pod(&change).fingerprint(), pod(&json!({})).fingerprint());
+    }
+
+    /// First its claims wait for their volumes, which passes; then it fits no machine, which does not.
+    #[test]
+    fn why_the_scheduler_finds_no_place_matters() {
+        let unschedulable = |message: &str| {
+            let why = json!({ "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message });
+            pod(&json!({ "status": { "conditions": [why] } })).fingerprint()
+        };
+        assert_ne!(
+            unschedulable("pod has unbound immediate PersistentVolumeClaims"),
+            unschedulable("0/6 nodes are available: 6 node(s) didn't match Pod's node affinity/selector"),
+        );
     }
 
     #[test]
