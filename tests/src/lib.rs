@@ -5,6 +5,7 @@
 //! `cargo xtask lab env` they use that lab, and otherwise start one that ends with them.
 
 pub mod cluster;
+pub mod cookbook;
 pub mod describe;
 pub mod faults;
 pub mod ground;

@@ -3,6 +3,7 @@
 
 mod edits;
 mod leaving;
+mod losses;
 mod nodes;
 mod requests;
 

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use casskop_lab::wait::{Answer, until};
+use casskop_simulator::{PodBehaviour, PodId, ProcessFate, Scope};
 use casskop_tests::cluster::{Cluster, PATIENCE, spec};
+use casskop_tests::cookbook::Page;
 use casskop_tests::ground::Ground;
 use casskop_tests::operator::Operator;
 use casskop_types::conditions::{ConditionType, condition};
@@ -32,13 +34,30 @@ async fn volumes_grow_and_no_pod_restarts() -> Result<()> {
     cluster.settled(2).await?;
     let (pods, sets) = (cluster.uids().await?, sets(&ground).await?);
 
-    cluster.edit(json!({ "dataCapacity": "2Gi" })).await?;
+    // A node without room ends at each start.
+    let mut page = Page::open("full-disk")?;
+    let (simulator, _) = cluster.simulator()?;
+    let full = PodId::new(&ground.namespace, "demo-dc1-rack1-0");
+    let ends = PodBehaviour {
+        process: Some(ProcessFate::Crashes),
+        ..PodBehaviour::default()
+    };
+    simulator
+        .set_pod_behaviour(Scope::Pod(full.clone()), ends)
+        .await?;
+    simulator.crash(&full).await?;
+    page.looks(&ground, "kubectl casskop status demo").await?;
+    page.types(
+        &ground,
+        "kubectl patch cassandracluster demo --type merge --patch '{\"spec\":{\"dataCapacity\":\"2Gi\"}}'",
+    )?;
     cluster
         .status_is("the first claim is waited for", |status| {
             let waiting = condition(&status.conditions, ConditionType::Waiting);
             waiting.is_some_and(|waiting| waiting.message.contains("data-demo-dc1-rack1-0 has 1Gi of 2Gi"))
         })
         .await?;
+    page.looks(&ground, "kubectl casskop status demo").await?;
     let claims: Api<PersistentVolumeClaim> = Api::namespaced(ground.client.clone(), &ground.namespace);
     until("all claims have grown", PATIENCE, async || {
         let listed = claims.list(&ListParams::default()).await?.items;
@@ -56,10 +75,16 @@ async fn volumes_grow_and_no_pod_restarts() -> Result<()> {
         })
     })
     .await?;
+    simulator
+        .set_pod_behaviour(Scope::Pod(full), PodBehaviour::default())
+        .await?;
     for rack in ["dc1-rack1", "dc1-rack2"] {
         cluster.action_done(rack, ClusterAction::StorageUpsize).await?;
     }
     cluster.settled(2).await?;
+    page.looks(&ground, "kubectl casskop status demo --exit-code")
+        .await?;
+    page.ends()?;
 
     assert_eq!(cluster.uids().await?, pods);
     for (name, after) in self::sets(&ground).await? {

@@ -7,6 +7,7 @@ use casskop_jolokia::{JolokiaClient, storage_service};
 use casskop_simulator::ring::{Keyspace, Replication};
 use casskop_simulator::{CallPattern, CallQuery, CallRule, Command, Ending, PodBehaviour, PodId, Span};
 use casskop_tests::cluster::{Cluster, spec};
+use casskop_tests::cookbook::Page;
 use casskop_tests::describe::{Stuck, tells, waits_no_more};
 use casskop_tests::ground::Ground;
 use casskop_tests::operator::Operator;
@@ -25,6 +26,11 @@ const FIRST: &str = "demo-dc1-rack1-0";
 const SECOND: &str = "demo-dc1-rack1-1";
 const THIRD: &str = "demo-dc1-rack1-2";
 
+/// Lines of the page.
+const DECOMMISSION: &str = "kubectl casskop decommission --crd demo --dc dc1 --yes";
+const KEEP: &str = "kubectl patch cassandracluster demo --type json --patch \\\n  \
+                    '[{\"op\": \"replace\", \"path\": \"/spec/topology/dc/0/nodesPerRacks\", \"value\": 2}]'";
+
 /// Q3: it leaves already when it is to leave. Q4: the last steps of that while another pod is not ready. Q7: the node does not
 /// take the call. And what is asked of the replication before any of it.
 #[tokio::test]
@@ -37,8 +43,10 @@ async fn a_node_that_does_not_get_out_of_the_ring() -> Result<()> {
     let cluster = Cluster::create(&ground, "demo", wanted).await?;
     cluster.settled(3).await?;
     left_by_hand(&ground, &cluster).await?;
-    needed_for_its_replicas(&ground, &cluster).await?;
-    refused_by_the_node(&ground, &cluster).await
+    let mut page = Page::open("stuck-decommission")?;
+    needed_for_its_replicas(&ground, &cluster, &mut page).await?;
+    refused_by_the_node(&ground, &cluster, &mut page).await?;
+    page.ends()
 }
 
 async fn left_by_hand(ground: &Ground, cluster: &Cluster<'_>) -> Result<()> {
@@ -123,11 +131,11 @@ async fn left_by_hand(ground: &Ground, cluster: &Cluster<'_>) -> Result<()> {
     Ok(())
 }
 
-async fn needed_for_its_replicas(ground: &Ground, cluster: &Cluster<'_>) -> Result<()> {
+async fn needed_for_its_replicas(ground: &Ground, cluster: &Cluster<'_>, page: &mut Page) -> Result<()> {
     let (simulator, id) = cluster.simulator()?;
     let keyspace = |factor| Keyspace::full(Replication::by_dc([("dc1", factor)]));
     simulator.put_keyspace(&id, "shop", keyspace(2)).await?;
-    cluster.edit(json!({ "nodesPerRacks": 1 })).await?;
+    page.types(ground, DECOMMISSION)?;
     let at_risk = Stuck {
         reason: ConditionReason::DataAtRisk,
         waits_for: "no node may leave datacenter dc1: keyspace shop has 2 replicas",
@@ -135,12 +143,16 @@ async fn needed_for_its_replicas(ground: &Ground, cluster: &Cluster<'_>) -> Resu
         event: ("Waiting", "ALTER KEYSPACE shop"),
     };
     tells(ground, cluster, at_risk).await?;
-    cluster.edit(json!({ "nodesPerRacks": 2 })).await?;
+    page.looks(ground, "kubectl casskop status demo").await?;
+    assert_eq!(page.statement()?, at_risk.remedy);
+    page.types(ground, KEEP)?;
+    page.looks(ground, "kubectl casskop status demo --exit-code")
+        .await?;
     waits_no_more(ground, cluster).await?;
     Ok(simulator.put_keyspace(&id, "shop", keyspace(1)).await?)
 }
 
-async fn refused_by_the_node(ground: &Ground, cluster: &Cluster<'_>) -> Result<()> {
+async fn refused_by_the_node(ground: &Ground, cluster: &Cluster<'_>, page: &mut Page) -> Result<()> {
     let (simulator, id) = cluster.simulator()?;
     let message = "Invalid operation signature for decommission".to_owned();
     simulator
@@ -154,7 +166,7 @@ async fn refused_by_the_node(ground: &Ground, cluster: &Cluster<'_>) -> Result<(
             ..CallRule::default()
         })
         .await?;
-    cluster.edit(json!({ "nodesPerRacks": 1 })).await?;
+    page.types(ground, DECOMMISSION)?;
     let refused = Stuck {
         reason: ConditionReason::DataAtRisk,
         waits_for: "the node of pod demo-dc1-rack1-1 could not leave the ring",
@@ -163,7 +175,10 @@ async fn refused_by_the_node(ground: &Ground, cluster: &Cluster<'_>) -> Result<(
     };
     let told = tells(ground, cluster, refused).await?;
     assert!(told.contains(&message), "{told}");
-    cluster.edit(json!({ "nodesPerRacks": 2 })).await?;
+    page.looks(ground, "kubectl casskop status demo").await?;
+    page.types(ground, KEEP)?;
+    page.looks(ground, "kubectl casskop status demo --exit-code")
+        .await?;
     waits_no_more(ground, cluster).await?;
     cluster.settled(2).await?;
     assert!(cluster.pods().await?.contains_key(SECOND));

@@ -2,8 +2,9 @@
 
 use anyhow::{Context, Result};
 use casskop_lab::wait::{Answer, until};
-use casskop_simulator::{CallRule, Command, Ending, Image, PodBehaviour, Span};
+use casskop_simulator::{CallRule, Ending, Image, PodBehaviour, Span};
 use casskop_tests::cluster::{Cluster, PATIENCE, spec};
+use casskop_tests::cookbook::Page;
 use casskop_tests::describe::{Stuck, tells, waits_no_more};
 use casskop_tests::ground::Ground;
 use casskop_tests::operator::Operator;
@@ -19,11 +20,15 @@ use crate::NODES;
 const FIRST: &str = "demo-dc1-rack1-0";
 const SECOND: &str = "demo-dc1-rack1-1";
 
+/// Passwords of Jolokia's.
+const OLD: &str = "the-old-one";
+const NEW: &str = "the-new-one";
+
 /// Q8: the only node of a cluster does not start, or does not answer. Q16: its credentials are not the secret's any more.
 #[tokio::test]
 async fn the_only_node_does_not_start_or_does_not_answer() -> Result<()> {
     let ground = Ground::new(NODES).await?;
-    secret(&ground, "right")?;
+    secret(&ground, OLD)?;
     let _operator = Operator::start(&ground)?;
     let mut wanted = spec(&[("dc1", &["rack1"])], 1);
     wanted["imageJolokiaSecret"] = json!({ "name": "jolokia" });
@@ -61,7 +66,7 @@ async fn fits_no_machine(ground: &Ground, cluster: &Cluster<'_>) -> Result<()> {
 }
 
 async fn asked_with_other_credentials(ground: &Ground, cluster: &Cluster<'_>) -> Result<()> {
-    secret(ground, "wrong")?;
+    secret(ground, NEW)?;
     cluster
         .edit(json!({ "cassandraImage": "cassandra:5.0.10" }))
         .await?;
@@ -72,6 +77,8 @@ async fn asked_with_other_credentials(ground: &Ground, cluster: &Cluster<'_>) ->
         event: ("Waiting", "refused the credentials"),
     };
     tells(ground, cluster, unauthorized).await?;
+    let mut page = Page::open("rotated-secret")?;
+    page.looks(ground, "kubectl casskop status demo").await?;
     ground.typed("kubectl delete secret jolokia")?;
     let missing = Stuck {
         waits_for: "jolokia secret",
@@ -79,11 +86,24 @@ async fn asked_with_other_credentials(ground: &Ground, cluster: &Cluster<'_>) ->
         ..unauthorized
     };
     tells(ground, cluster, missing).await?;
-    secret(ground, "right")?;
-    cluster
-        .edit(json!({ "cassandraImage": "cassandra:5.0.9" }))
+    page.types(
+        ground,
+        "kubectl create secret generic jolokia --from-literal=username=jolokia \\\n  \
+         --from-literal=password=the-old-one --dry-run=client -o yaml | kubectl apply -f -",
+    )?;
+    page.looks(ground, "kubectl casskop status demo --exit-code")
         .await?;
-    waits_no_more(ground, cluster).await
+    waits_no_more(ground, cluster).await?;
+    page.types(
+        ground,
+        "kubectl create secret generic jolokia-2 --from-literal=username=jolokia \\\n  \
+         --from-literal=password=the-new-one\n\
+         kubectl patch cassandracluster demo --type merge \\\n  \
+         --patch '{\"spec\":{\"imageJolokiaSecret\":{\"name\":\"jolokia-2\"}}}'",
+    )?;
+    page.looks(ground, "kubectl casskop status demo --exit-code")
+        .await?;
+    page.ends()
 }
 
 async fn silent(ground: &Ground, cluster: &Cluster<'_>) -> Result<()> {
@@ -95,7 +115,7 @@ async fn silent(ground: &Ground, cluster: &Cluster<'_>) -> Result<()> {
     };
     simulator.add_call_rule(answers(Ending::HttpStatus(503))).await?;
     cluster
-        .edit(json!({ "cassandraImage": "cassandra:5.0.10" }))
+        .edit(json!({ "cassandraImage": "cassandra:5.0.11" }))
         .await?;
     let silent = Stuck {
         reason: ConditionReason::NodesUnreachable,
@@ -123,10 +143,13 @@ async fn image_not_to_be_had(ground: &Ground, cluster: &Cluster<'_>) -> Result<(
         event: ("Waiting", "ImagePullBackOff"),
     };
     tells(ground, cluster, not_pulled).await?;
+    let mut page = Page::open("bad-image")?;
+    page.looks(ground, "kubectl casskop status demo").await?;
     let stuck = cluster.uids().await?;
-    cluster
-        .edit(json!({ "cassandraImage": "cassandra:5.0.9" }))
-        .await?;
+    page.types(
+        ground,
+        "kubectl patch cassandracluster demo --type merge --patch '{\"spec\":{\"cassandraImage\":\"cassandra:5.0.10\"}}'",
+    )?;
     until("the pod is made anew", PATIENCE, async || {
         let uids = cluster.uids().await?;
         let renewed = uids.get(FIRST).is_some_and(|uid| stuck.get(FIRST) != Some(uid));
@@ -141,6 +164,9 @@ async fn image_not_to_be_had(ground: &Ground, cluster: &Cluster<'_>) -> Result<(
         .set_pod_behaviour(pod_scope(ground, FIRST), as_usual())
         .await?;
     cluster.settled(1).await?;
+    page.looks(ground, "kubectl casskop status demo --exit-code")
+        .await?;
+    page.ends()?;
     waits_no_more(ground, cluster).await
 }
 
@@ -161,14 +187,16 @@ async fn joins_for_ever(ground: &Ground, cluster: &Cluster<'_>) -> Result<()> {
         event: ("ActionStarted", "ScaleUp started on rack dc1-rack1"),
     };
     tells(ground, cluster, joins).await?;
+    let mut page = Page::open("stuck-joining")?;
+    page.looks(ground, "kubectl casskop status demo").await?;
     simulator
         .set_pod_behaviour(pod_scope(ground, SECOND), as_usual())
         .await?;
-    let release = Command::ReleaseJoins {
-        scope: pod_scope(ground, SECOND),
-    };
-    simulator.command(&release).await?;
+    page.types(ground, "kubectl delete pod demo-dc1-rack1-1")?;
     cluster.settled(2).await?;
+    page.looks(ground, "kubectl casskop status demo --exit-code")
+        .await?;
+    page.ends()?;
     waits_no_more(ground, cluster).await
 }
 
