@@ -147,9 +147,7 @@ async fn a_fresh_node_takes_the_place_of_a_lost_one_under_traffic() -> Result<()
     let client = Client::start(ring.kubectl_from_anywhere(), others, "replaced.rows");
     let lost = lose(&ring).await?;
     let pending = ring.pod(VICTIM).await?.metadata.uid;
-    ring.typed(&format!(
-        "kubectl label pod {VICTIM} --overwrite operation-name=replace operation-argument= operation-status=ToDo"
-    ))?;
+    ring.typed(&format!("kubectl casskop replace --yes --pod {VICTIM}"))?;
     until("the pod without a machine is made anew", PATIENCE, async || {
         let pods = ring.uids().await?;
         let now = pods.get(VICTIM);

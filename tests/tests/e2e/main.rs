@@ -7,6 +7,8 @@ mod lost_node;
 mod rebuild;
 mod restart;
 mod ring;
+mod shown;
+mod tables;
 mod tools;
 
 use casskop_lab::state::Nodes;
