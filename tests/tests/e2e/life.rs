@@ -79,7 +79,6 @@ async fn create(site: &Site, pods: &[String; 3]) -> Result<()> {
          --patch '[{{\"op\": \"add\", \"path\": \"/rules/0/resourceNames/-\", \"value\": \"{NAME}-bootstrap\"}}]'"
     ))?;
     let mut cluster = manifest(NAME, Release::V4_1, &json!([datacenter("dc1", &RACKS)]));
-    cluster["spec"]["autoPilot"] = json!(true);
     cluster["spec"]["deletePVC"] = json!(true);
     site.apply(&cluster)?;
     settled(site, 3).await?;

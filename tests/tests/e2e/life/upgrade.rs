@@ -2,8 +2,10 @@
 
 use anyhow::{Result, ensure};
 use casskop_lab::images::cassandra::Release;
-use casskop_tests::site::Site;
-use casskop_types::operation::OperationName;
+use casskop_lab::wait::{Answer, until};
+use casskop_tests::site::{PATIENCE, Site};
+use casskop_types::labels::{OPERATION_NAME, OPERATION_STATUS};
+use casskop_types::operation::{OperationName, OperationStatus};
 use casskop_types::status::ClusterAction;
 use serde_json::json;
 
@@ -34,9 +36,13 @@ pub(super) async fn to_the_next_major_release(life: &Life) -> Result<usize> {
     })
     .await?;
     for pod in &life.pods {
-        life.site
-            .operation_done(pod, OperationName::UpgradeSstables)
-            .await?;
+        suggested(&life.site, pod).await?;
+    }
+    life.site
+        .typed("kubectl casskop upgradesstables start --crd life --wait --timeout 5m")?;
+    // From here on nobody has to be asked.
+    life.change(&json!({ "autoPilot": true }))?;
+    for pod in &life.pods {
         // What the client wrote since is in the new format anyway.
         ensure!(
             !formats(&life.site, pod)?.iter().any(|format| format == "nb"),
@@ -44,6 +50,22 @@ pub(super) async fn to_the_next_major_release(life: &Life) -> Result<usize> {
         );
     }
     life.intact().await
+}
+
+/// Waits until the operator says on a pod that its files are to be rewritten, which it leaves to its users.
+async fn suggested(site: &Site, pod: &str) -> Result<()> {
+    until(&format!("{pod} says what it lacks"), PATIENCE, async || {
+        let labels = site.pod(pod).await?.metadata.labels.unwrap_or_default();
+        let label = |name: &str| labels.get(name).map(String::as_str);
+        let is_it = label(OPERATION_NAME) == Some(OperationName::UpgradeSstables.as_str())
+            && label(OPERATION_STATUS) == Some(OperationStatus::Manual.as_str());
+        Ok(if is_it {
+            Answer::Yes(())
+        } else {
+            Answer::not_yet(json!(labels))
+        })
+    })
+    .await
 }
 
 /// Formats of a node's data files, as their names have them: `nb` of 4.x, `oa` of 5.0.
