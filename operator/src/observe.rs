@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::net::IpAddr;
+use std::time::Instant;
 
 use casskop_core::fact::Fact;
 use casskop_core::observed::{GrowthTrial, KubeState};
@@ -23,6 +24,7 @@ use serde_json::json;
 use crate::cluster_id::ClusterId;
 use crate::events::CONTROLLER;
 use crate::failure::Failure;
+use crate::memory::Memory;
 
 /// What a read of the cluster object brought.
 #[derive(Debug)]
@@ -72,6 +74,7 @@ pub async fn children(
     id: &ClusterId,
     cluster: &CassandraCluster,
     services: ServicesRead,
+    memory: &Memory,
 ) -> Result<KubeState, Failure> {
     let list = Lists { client, id };
     let (statefulsets, pods) =
@@ -107,13 +110,11 @@ pub async fn children(
         claims: Fact::default(),
         scheduled_backups,
     };
-    let mut failed = BTreeMap::new();
-    for set in lacks_pods(&kube) {
-        if let Some(why) = list.failed_creation(set).await? {
-            failed.insert(set.to_owned(), why);
-        }
+    for set in memory.lacking(id, &lacks_pods(&kube), Instant::now()) {
+        let found = list.failed_creation(&set).await?;
+        memory.searched(id, &set, found, Instant::now());
     }
-    kube.failed_creations = failed;
+    kube.failed_creations = memory.why_lacking(id);
     if needs_claims(&kube) {
         kube.claims = Fact::Known(list.of::<PersistentVolumeClaim>("persistentvolumeclaims").await?);
     }

@@ -155,7 +155,14 @@ async fn pass(operator: &Operator, id: &ClusterId) -> Result<Wake, Failure> {
     };
     if cluster.metadata.deletion_timestamp.is_some() {
         // Also with a spec that cannot work.
-        let kube = observe::children(&operator.client, id, &cluster, ServicesRead::NotDue).await?;
+        let kube = observe::children(
+            &operator.client,
+            id,
+            &cluster,
+            ServicesRead::NotDue,
+            &operator.memory,
+        )
+        .await?;
         let plan = deletion::plan(&kube);
         execute(operator, id, &cluster, &plan, &mut executor).await?;
         return Ok(plan.wake);
@@ -199,7 +206,7 @@ async fn observe(
     } else {
         ServicesRead::NotDue
     };
-    let mut kube = observe::children(&operator.client, id, cluster, services).await?;
+    let mut kube = observe::children(&operator.client, id, cluster, services, &operator.memory).await?;
     kube.hooks = operator.hooks.content(&operator.client, id, validated).await?;
     let trials = growth_trials(validated, &kube);
     kube.growth = observe::growth(&operator.client, id, trials).await?;

@@ -31,7 +31,7 @@ pub struct KubeState {
     /// The cluster's disruption budget. `Unknown` when this pass had no reason to read it.
     pub disruption_budget: Fact<Option<PodDisruptionBudget>>,
     /// Why pods of a StatefulSet are not created, by its name, as the StatefulSet controller's latest event says it. Only of
-    /// those that [`crate::questions::lacks_pods`] names.
+    /// those that [`crate::questions::lacks_pods`] names, once they have lacked them for some seconds.
     pub failed_creations: BTreeMap<String, String>,
     /// Whether the API server would let claims grow, by name: what it says to a dry run. Only of those that
     /// [`crate::questions::growth_trials`] names.

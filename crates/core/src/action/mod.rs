@@ -41,6 +41,8 @@ pub(crate) use wanted::{anything_wanted, wanted_of};
 
 /// How soon the ring is asked again while it does not agree: no watch tells.
 const ASK_AGAIN: SignedDuration = SignedDuration::from_secs(1);
+/// Time after which somebody has said why a pod is not created, if it is not.
+const REASON_AFTER: SignedDuration = SignedDuration::from_secs(5);
 
 /// Advances every rack's action by what was observed and takes the next step, if one is wanted and possible.
 pub fn advance(scene: Scene<'_>, status: &mut CassandraClusterStatus, steps: &mut Steps) {
@@ -137,7 +139,7 @@ fn await_nodes(scene: Scene<'_>, status: &CassandraClusterStatus, steps: &mut St
 /// The event that says why a pod cannot be created follows on the controller's status, and no watch tells of it.
 fn look_for_a_reason(scene: Scene<'_>, steps: &mut Steps) {
     if scene.racks.iter().any(Rack::lacks_a_reason) {
-        steps.look_again_after(ASK_AGAIN);
+        steps.look_again_after(REASON_AFTER);
     }
 }
 
