@@ -31,6 +31,31 @@ pub(crate) struct Host<'a> {
     pub(crate) now: fn() -> Timestamp,
 }
 
+/// What a run wrote where nobody looks on.
+#[cfg(test)]
+#[derive(Default)]
+pub(crate) struct Buffers {
+    pub(crate) out: Vec<u8>,
+    pub(crate) err: Vec<u8>,
+    input: std::io::Empty,
+}
+
+#[cfg(test)]
+impl Buffers {
+    /// Surroundings without a terminal and without anybody, at the beginning of time.
+    pub(crate) fn host(&mut self) -> Host<'_> {
+        Host {
+            out: &mut self.out,
+            err: &mut self.err,
+            out_screen: Screen::Plain,
+            err_screen: Screen::Plain,
+            input: &mut self.input,
+            asked: Asked::Nobody,
+            now: || Timestamp::UNIX_EPOCH,
+        }
+    }
+}
+
 /// Who answers a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asked {

@@ -2,6 +2,7 @@
 
 mod call;
 mod error;
+mod login;
 
 use std::future::Future;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use kube::{Api, Client, Config, Resource};
 use crate::cli::GlobalFlags;
 pub(crate) use call::{Call, Kind};
 pub(crate) use error::{AccessError, CallError};
+use login::LoginError;
 
 /// Recorded by the API server as the writer of what the plugin writes.
 pub(crate) const FIELD_MANAGER: &str = "kubectl-casskop";
@@ -88,10 +90,13 @@ impl Access {
             context,
             user,
         };
-        let client = Client::try_from(config).map_err(|cause| AccessError::Client {
-            server: place.server.clone(),
-            context: place.context.clone(),
-            cause,
+        let client = Client::try_from(config).map_err(|cause| match LoginError::of(&cause, &place) {
+            Some(error) => AccessError::Login(error),
+            None => AccessError::Client {
+                server: place.server.clone(),
+                context: place.context.clone(),
+                cause,
+            },
         })?;
         Ok(Self {
             client,
@@ -191,6 +196,9 @@ impl Access {
     /// What an error of a request means to who asked for it.
     pub(crate) fn explain(&self, call: &Call, error: kube::Error) -> CallError {
         let place = self.place.clone();
+        if let Some(error) = LoginError::of(&error, &place) {
+            return CallError::Login(error);
+        }
         let object = match &call.name {
             Some(name) => format!("{} `{name}`", call.resource.resource()),
             None => call.resource.resource().to_owned(),

@@ -6,10 +6,9 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 
 use insta::assert_snapshot;
-use jiff::Timestamp;
 
 use crate::exit::ExitStatus;
-use crate::host::{Asked, Host, Screen};
+use crate::host::{Buffers, Host};
 
 /// A run in which nothing comes from, or goes to, this process's surroundings but what the command line names.
 fn run(line: &str) -> String {
@@ -29,15 +28,11 @@ fn run(line: &str) -> String {
 
 fn run_to(line: &str, out: &mut dyn Write, err: &mut dyn Write) -> ExitStatus {
     let args: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
-    let now = || Timestamp::UNIX_EPOCH;
+    let mut buffers = Buffers::default();
     Host {
         out,
         err,
-        out_screen: Screen::Plain,
-        err_screen: Screen::Plain,
-        input: &mut io::empty(),
-        asked: Asked::Nobody,
-        now,
+        ..buffers.host()
     }
     .run(&args)
 }
@@ -64,6 +59,45 @@ users:
 fn run_with_kubeconfig(line: &str) -> String {
     let file = kubeconfig();
     run(&format!("{line} --kubeconfig {}", file.path().display()))
+}
+
+/// What the helper was given and what it printed is no business of a log.
+#[test]
+fn a_credential_helper_that_fails_is_told_without_its_secrets() {
+    let helped = |mode: &str, script: &str| {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let user = serde_json::json!({ "exec": {
+            "apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": mode,
+            "command": "sh", "args": ["-c", script, "sh", "s3cret-argument"],
+            "env": [{ "name": "PASSWORD", "value": "s3cret-variable" }],
+        } });
+        let text = format!(
+            "{{current-context: lab, contexts: [{{name: lab, context: {{cluster: lab, user: ann}}}}],
+              clusters: [{{name: lab, cluster: {{server: 'http://127.0.0.1:1'}}}}],
+              users: [{{name: ann, user: {user}}}]}}"
+        );
+        file.write_all(text.as_bytes()).unwrap();
+        run(&format!(
+            "kubectl-casskop status -v --kubeconfig {}",
+            file.path().display()
+        ))
+    };
+    let fails = "echo s3cret-answer; echo >&2; echo the session is over >&2; exit 3";
+    assert_snapshot!(helped("Never", fails), @r"
+        exit 1
+        --- stderr
+        error: user `ann` of context `lab` cannot log in: the kubeconfig's credential helper ended with exit status: 3: the session is over; log in again, or choose another --user or --context
+    ");
+    assert_snapshot!(helped("IfAvailable", "echo s3cret-answer; exit 3"), @r"
+        exit 1
+        --- stderr
+        error: user `ann` of context `lab` cannot log in: the kubeconfig's credential helper ended with exit status: 3; log in again, or choose another --user or --context
+    ");
+    assert_snapshot!(helped("Never", "echo 'token: [s3cret-answer'"), @r"
+        exit 1
+        --- stderr
+        error: user `ann` of context `lab` cannot log in: the kubeconfig's credential helper answered with something else than an ExecCredential; log in again, or choose another --user or --context
+    ");
 }
 
 #[test]

@@ -28,31 +28,26 @@ pub(super) fn confirm(
 #[cfg(test)]
 mod tests {
     use insta::assert_snapshot;
-    use jiff::Timestamp;
 
     use super::*;
     use crate::exit::ExitStatus;
-    use crate::host::{Asked, Host, Screen};
+    use crate::host::{Asked, Buffers, Host};
 
     /// What is shown, and how it ends.
     fn asked(input: &str, asked: Asked, consent: Consent, dry_run: DryRun) -> (String, Option<ExitStatus>) {
-        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut buffers = Buffers::default();
         let host = Host {
-            out: &mut out,
-            err: &mut err,
-            out_screen: Screen::Plain,
-            err_screen: Screen::Plain,
             input: &mut input.as_bytes(),
             asked,
-            now: || Timestamp::UNIX_EPOCH,
+            ..buffers.host()
         };
         let loss = Loss::Removed {
             node: "10.0.0.7".to_owned(),
         };
         let ended = confirm(&loss, consent, dry_run, &mut Printer::plain(host));
-        assert!(out.is_empty(), "questions are no results");
+        assert!(buffers.out.is_empty(), "questions are no results");
         (
-            String::from_utf8(err).unwrap(),
+            String::from_utf8(buffers.err).unwrap(),
             ended.err().map(|failure| failure.status()),
         )
     }

@@ -272,7 +272,7 @@ async fn open(access: &Access, source: &Source, args: &Args) -> Result<Lines, Ca
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::{Asked, Host, Screen};
+    use crate::host::Buffers;
 
     fn source(pod: &str, container: &str) -> Source {
         Source {
@@ -283,16 +283,8 @@ mod tests {
 
     #[test]
     fn a_log_that_breaks_off_is_no_success() {
-        let (mut out, mut err, mut input) = (Vec::new(), Vec::new(), std::io::empty());
-        let mut printer = Printer::plain(Host {
-            out: &mut out,
-            err: &mut err,
-            out_screen: Screen::Plain,
-            err_screen: Screen::Plain,
-            input: &mut input,
-            asked: Asked::Nobody,
-            now: || jiff::Timestamp::UNIX_EPOCH,
-        });
+        let mut buffers = Buffers::default();
+        let mut printer = Printer::plain(buffers.host());
         let sources = [source("a-0", "cassandra"), source("a-1", "cassandra")];
         let mut reading = Reading {
             printer: &mut printer,
@@ -311,9 +303,12 @@ mod tests {
             "1 of 2 logs were read; not read, or not to the end: a-1/cassandra"
         );
         drop(printer);
-        assert_eq!(String::from_utf8(out).unwrap(), "[a-0] \u{1b}[32mas it is\n");
+        assert_eq!(
+            String::from_utf8(buffers.out).unwrap(),
+            "[a-0] \u{1b}[32mas it is\n"
+        );
         assert!(
-            String::from_utf8(err)
+            String::from_utf8(buffers.err)
                 .unwrap()
                 .starts_with("[a-1] the log broke off: reset\n")
         );

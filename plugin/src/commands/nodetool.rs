@@ -106,20 +106,12 @@ async fn on_each(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::{Asked, Host, Screen};
+    use crate::host::Buffers;
 
     #[tokio::test]
     async fn a_pod_that_cannot_be_reached_does_not_leave_out_the_others() {
-        let (mut out, mut err, mut input) = (Vec::new(), Vec::new(), std::io::empty());
-        let mut printer = Printer::plain(Host {
-            out: &mut out,
-            err: &mut err,
-            out_screen: Screen::Plain,
-            err_screen: Screen::Plain,
-            input: &mut input,
-            asked: Asked::Nobody,
-            now: || jiff::Timestamp::UNIX_EPOCH,
-        });
+        let mut buffers = Buffers::default();
+        let mut printer = Printer::plain(buffers.host());
         let lost = |pod: &str| Failure::Exec {
             pod: pod.to_owned(),
             reason: "gone".to_owned(),
@@ -147,7 +139,7 @@ mod tests {
         assert!(matches!(alone, Err(Failure::Exec { .. })), "{alone:?}");
         drop(printer);
         assert_eq!(
-            String::from_utf8(err).unwrap(),
+            String::from_utf8(buffers.err).unwrap(),
             "warning: pod b: cannot run the command in pod `b`: gone\n"
         );
     }

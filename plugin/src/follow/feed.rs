@@ -166,6 +166,7 @@ where
         let lasting = matches!(
             error,
             CallError::Unauthorized { .. }
+                | CallError::Login(_)
                 | CallError::Forbidden { .. }
                 | CallError::ForbiddenEverywhere { .. }
                 | CallError::NoSuchResource { .. }

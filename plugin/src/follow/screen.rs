@@ -299,15 +299,11 @@ mod tests {
             items: vec![lost],
             waiting: vec!["demo waits: \u{1b}]0;x\u{7}".to_owned()],
         };
-        let (mut out, mut err, mut input) = (Vec::new(), Vec::new(), std::io::empty());
+        let mut buffers = host::Buffers::default();
         let printer = Printer::plain(host::Host {
-            out: &mut out,
-            err: &mut err,
             out_screen: host::Screen::Terminal,
             err_screen: host::Screen::Terminal,
-            input: &mut input,
-            asked: host::Asked::Nobody,
-            now: || Timestamp::UNIX_EPOCH,
+            ..buffers.host()
         });
         let lines = live(&progress, "|", Timestamp::UNIX_EPOCH, &printer).join("\n");
         assert!(!lines.chars().any(|c| c.is_control() && c != '\n'), "{lines:?}");

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use kube::config::KubeconfigError;
 
+use super::LoginError;
+
 /// There is no way to an API server.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AccessError {
@@ -27,6 +29,9 @@ pub(crate) enum AccessError {
         #[source]
         cause: KubeconfigError,
     },
+    /// Its credential helper does not help.
+    #[error(transparent)]
+    Login(LoginError),
     /// No client can be made of it.
     #[error("cannot prepare requests to API server {server} of context `{context}`: {cause}")]
     Client {
@@ -62,6 +67,9 @@ pub(crate) enum CallError {
         context: String,
         after: Duration,
     },
+    /// There is no token to ask it with.
+    #[error(transparent)]
+    Login(LoginError),
     /// It does not know the user.
     #[error(
         "API server {server} does not accept the credentials of user `{user}` of context `{context}`; log in again, or choose another --user or --context"

@@ -41,7 +41,7 @@ fn next_color(text: &str) -> Option<(usize, &'static str)> {
 mod tests {
     use super::*;
     use crate::failure::Failure;
-    use crate::host::{Asked, Host, Screen};
+    use crate::host::{Asked, Buffers, Host, Screen};
     use crate::printer::{Printer, Stream, Tone};
 
     #[test]
@@ -62,17 +62,15 @@ mod tests {
             "\u{fffd}]0;title\u{fffd}"
         );
     }
+
     #[test]
     fn whatever_is_said_to_people_is_printable_and_output_for_programs_is_as_it_is() {
-        let (mut out, mut err, mut input) = (Vec::new(), Vec::new(), std::io::empty());
+        let mut buffers = Buffers::default();
         let mut printer = Printer::plain(Host {
-            out: &mut out,
-            err: &mut err,
             out_screen: Screen::Terminal,
             err_screen: Screen::Terminal,
-            input: &mut input,
             asked: Asked::Somebody,
-            now: || jiff::Timestamp::UNIX_EPOCH,
+            ..buffers.host()
         });
         let foreign = "a\u{1b}[2Jb";
         printer.line(foreign).unwrap();
@@ -87,10 +85,10 @@ mod tests {
         drop(printer);
         let seen = "a\u{fffd}[2Jb\n";
         assert_eq!(
-            String::from_utf8(out).unwrap(),
+            String::from_utf8(buffers.out).unwrap(),
             format!("{}\u{1b}[2J", seen.repeat(3))
         );
-        let err = String::from_utf8(err).unwrap();
+        let err = String::from_utf8(buffers.err).unwrap();
         assert_eq!(err.matches("a\u{fffd}[2Jb").count(), 5, "{err:?}");
         assert!(!err.contains('\u{1b}'), "{err:?}");
     }
