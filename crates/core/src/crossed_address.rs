@@ -5,10 +5,9 @@ use casskop_types::conditions::ConditionReason;
 use casskop_types::status::CassandraClusterStatus;
 
 use crate::blocker::Blocker;
-use crate::desired::defaults::CASSANDRA;
 use crate::effect::Effect;
 use crate::operations::Scene;
-use crate::rack::{PodView, Rack};
+use crate::rack::{self, PodView, Rack};
 use crate::ring;
 use crate::steps::Steps;
 
@@ -36,7 +35,7 @@ pub(crate) fn repair(scene: Scene<'_>, status: &CassandraClusterStatus, steps: &
             pod.name
         );
         let patience = scene.cluster.restarts_before_pod_deletion;
-        if patience.is_some_and(|patience| restarts(pod) > patience) {
+        if patience.is_some_and(|patience| rack::restarts(pod.object) > patience) {
             steps.tell(
                 "PodReplaced",
                 format!("{note}: it is made anew, to get another address"),
@@ -57,15 +56,7 @@ pub(crate) fn repair(scene: Scene<'_>, status: &CassandraClusterStatus, steps: &
 }
 
 fn restarts_in_vain(pod: &PodView<'_>) -> bool {
-    !pod.is_ready() && restarts(pod) > RESTARTS
-}
-
-fn restarts(pod: &PodView<'_>) -> i32 {
-    let status = pod.object.status.as_ref();
-    let containers = status.and_then(|status| status.container_statuses.as_ref());
-    let cassandra =
-        containers.and_then(|containers| containers.iter().find(|container| container.name == CASSANDRA));
-    cassandra.map_or(0, |cassandra| cassandra.restart_count)
+    !pod.is_ready() && rack::restarts(pod.object) > RESTARTS
 }
 
 /// The ring knows the node of another pod under the pod's address. A node that joins is known by a host id that nobody has recorded

@@ -3,16 +3,14 @@
 use casskop_types::CassandraCluster;
 use k8s_openapi::api::core::v1::Pod;
 
-use crate::desired::defaults::CASSANDRA;
+use crate::rack;
 
 /// Variable of Cassandra's container that takes the user from the secret.
 const USER: &str = "JOLOKIA_USER";
 
 /// The secret that a pod's Cassandra was started with, which another one in the spec does not change.
 pub fn of_pod(pod: &Pod) -> Option<String> {
-    let containers = &pod.spec.as_ref()?.containers;
-    let cassandra = containers.iter().find(|container| container.name == CASSANDRA)?;
-    let mut variables = cassandra.env.iter().flatten();
+    let mut variables = rack::cassandra(pod)?.env.iter().flatten();
     let user = variables.find(|variable| variable.name == USER)?;
     let source = user.value_from.as_ref()?.secret_key_ref.as_ref()?;
     Some(source.name.clone())

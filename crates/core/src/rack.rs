@@ -6,16 +6,34 @@ use std::net::IpAddr;
 
 use casskop_types::names::PodName;
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetStatus};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Container, Pod};
 
 use crate::blocker::Blocker;
-use crate::desired::defaults::BOOTSTRAP;
+use crate::desired::defaults::{BOOTSTRAP, CASSANDRA};
 use crate::observed::KubeState;
 use crate::validate::{ValidatedCluster, ValidatedRack};
 use casskop_types::conditions::ConditionReason;
 
 pub(crate) use readiness::of as readiness_of;
 pub use readiness::{Readiness, Trouble};
+
+/// Cassandra's container among those of a pod.
+pub(crate) fn cassandra(pod: &Pod) -> Option<&Container> {
+    let containers = &pod.spec.as_ref()?.containers;
+    containers.iter().find(|container| container.name == CASSANDRA)
+}
+
+/// How often Cassandra's container has been started anew. What runs beside it does not count.
+pub(crate) fn restarts(pod: &Pod) -> i32 {
+    let containers = pod
+        .status
+        .iter()
+        .flat_map(|status| status.container_statuses.iter().flatten());
+    let cassandra = containers
+        .into_iter()
+        .find(|container| container.name == CASSANDRA);
+    cassandra.map_or(0, |cassandra| cassandra.restart_count)
+}
 
 /// Label by which the StatefulSet's controller marks the revision a pod was made from.
 const CONTROLLER_REVISION: &str = "controller-revision-hash";
@@ -93,7 +111,12 @@ pub fn partition_of(set: &StatefulSet) -> i32 {
     rolling.and_then(|rolling| rolling.partition).unwrap_or(0)
 }
 
-impl Rack<'_> {
+impl<'a> Rack<'a> {
+    /// The pod with this uid, while it is there.
+    pub fn pod(&self, uid: &str) -> Option<&PodView<'a>> {
+        self.pods.iter().find(|pod| pod.uid == uid)
+    }
+
     /// A pod that cannot start, and that the StatefulSet's controller does not replace though it is of an older revision: it
     /// waits for the pod to get ready first (kubernetes #67250).
     pub fn stuck(&self) -> Option<&PodView<'_>> {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::topology::Datacenter;
 use k8s_openapi::api::core::v1::{
     Container, EnvVar, PersistentVolumeClaimSpec, ResourceRequirements, Toleration, VolumeMount,
 };
@@ -256,6 +257,16 @@ pub struct StorageConfig {
     #[serde(rename = "pvcSpec")]
     #[schemars(schema_with = "crate::schema::claim_spec")]
     pub pvc_spec: PersistentVolumeClaimSpec,
+}
+
+impl CassandraClusterSpec {
+    /// The datacenters as they are written; none where the topology is left to its default.
+    pub fn datacenters(&self) -> &[Datacenter] {
+        let topology = self.topology.as_ref();
+        topology
+            .and_then(|topology| topology.dc.as_deref())
+            .unwrap_or_default()
+    }
 }
 
 /// A Secret of the cluster's namespace. An empty name means none.

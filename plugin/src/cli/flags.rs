@@ -90,6 +90,16 @@ pub(crate) struct WaitFlags {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Writing")]
 pub(crate) struct WriteFlags {
+    #[command(flatten)]
+    dry_run: DryRunFlag,
+    /// Answer yes where it is asked whether something may be lost
+    #[arg(short, long)]
+    yes: bool,
+}
+
+/// Whether anything is written.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct DryRunFlag {
     /// Write nothing: `client` only shows what would be written, `server` has the API server judge it as well
     #[arg(
         long,
@@ -102,12 +112,14 @@ pub(crate) struct WriteFlags {
         hide_default_value = true
     )]
     pub(crate) dry_run: DryRun,
-    /// Answer yes where it is asked whether something may be lost
-    #[arg(short, long)]
-    yes: bool,
 }
 
 impl WriteFlags {
+    /// Whether anything is written.
+    pub(crate) fn dry_run(&self) -> DryRun {
+        self.dry_run.dry_run
+    }
+
     /// Who says yes to what will be lost.
     pub(crate) fn consent(&self, spelling: Spelling) -> Consent {
         match (self.yes, spelling) {

@@ -16,7 +16,9 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use duration::{Limit, limit};
-pub(crate) use flags::{AfterWriting, Color, Consent, DryRun, GlobalFlags, Spelling, WaitFlags, WriteFlags};
+pub(crate) use flags::{
+    AfterWriting, Color, Consent, DryRun, DryRunFlag, GlobalFlags, Spelling, WaitFlags, WriteFlags,
+};
 pub(crate) use output::OutputFormat;
 pub(crate) use targets::{PodTargets, Step};
 

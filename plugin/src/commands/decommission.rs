@@ -64,7 +64,7 @@ pub(super) async fn run(
     access: &Access,
     printer: &mut Printer<'_>,
 ) -> Result<ExitStatus, Failure> {
-    let dry_run = args.write.dry_run;
+    let dry_run = args.write.dry_run();
     let asked = Box::pin(ask(args, access, printer)).await?;
     tell(&asked, dry_run, access, printer)?;
     let AfterWriting::Wait(timeout) = args.wait.after_writing() else {
@@ -134,11 +134,11 @@ async fn ask(args: &Args, access: &Access, printer: &mut Printer<'_>) -> Result<
         }
         if confirmed.as_ref() != Some(&plan) {
             let consent = args.write.consent(Spelling::Ours);
-            confirm(&plan.loss(), consent, args.write.dry_run, printer)?;
+            confirm(&plan.loss(), consent, args.write.dry_run(), printer)?;
             confirmed = Some(plan.clone());
         }
         let written =
-            request::lower_nodes(access, &cluster, &plan.dc, plan.nodes, args.write.dry_run).await?;
+            request::lower_nodes(access, &cluster, &plan.dc, plan.nodes, args.write.dry_run()).await?;
         if let Written::Yes(now) = written {
             let now = *now;
             return Ok(Asked { plan, namespace, now });

@@ -4,7 +4,6 @@ mod manifests;
 
 use std::collections::BTreeSet;
 
-use clap::ValueEnum;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::rbac::v1::Role;
 use kube::ResourceExt;
@@ -12,9 +11,10 @@ use kube::api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams
 use serde_json::{Value, json};
 
 use super::version;
+use crate::cli::{DryRun, DryRunFlag};
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
-use crate::kube_access::{Access, Call, CallError, FIELD_MANAGER, Kind};
+use crate::kube_access::{Access, Call, CallError, Kind};
 use crate::printer::Printer;
 use crate::request;
 use manifests::{Reach, Wanted, manifests};
@@ -45,18 +45,11 @@ pub(crate) struct Args {
     /// A `CassandraCluster` that is to come; repeat it for several
     #[arg(long, value_name = "NAME")]
     crd: Vec<String>,
-    /// Write nothing: `client` shows what would be written, `server` has the API server judge it
-    #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "client", value_name = "WHERE")]
-    dry_run: Option<Dry>,
+    #[command(flatten)]
+    dry_run: DryRunFlag,
     /// Take over fields that another manager set
     #[arg(long)]
     force_conflicts: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Dry {
-    Client,
-    Server,
 }
 
 pub(super) async fn run(
@@ -64,12 +57,13 @@ pub(super) async fn run(
     access: &Access,
     printer: &mut Printer<'_>,
 ) -> Result<ExitStatus, Failure> {
+    let dry_run = args.dry_run.dry_run;
     let namespace = access.place().namespace.clone();
     let mut clusters: BTreeSet<String> = args.crd.iter().cloned().collect();
-    match (known_clusters(access).await, args.dry_run) {
+    match (known_clusters(access).await, dry_run) {
         (Ok(known), _) => clusters.extend(known),
         // What is only shown needs no API server.
-        (Err(failure), Some(Dry::Client)) => {
+        (Err(failure), DryRun::Client) => {
             printer.warning(&format!("no clusters but those of --crd are known: {failure}"));
         }
         (Err(failure), _) => return Err(failure),
@@ -86,11 +80,19 @@ pub(super) async fn run(
         clusters: clusters.into_iter().collect(),
     };
     let mut objects = manifests(&wanted).map_err(|error| Failure::Output(std::io::Error::other(error)))?;
-    if args.dry_run != Some(Dry::Client) && is_missing(access, &namespace).await? {
-        objects.insert(
+    match dry_run {
+        DryRun::Server => {
+            for needed in BTreeSet::from([&namespace, &args.operator_namespace]) {
+                if is_missing(access, needed).await? {
+                    return Err(no_judgement(needed));
+                }
+            }
+        }
+        DryRun::None if is_missing(access, &namespace).await? => objects.insert(
             0,
             json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } }),
-        );
+        ),
+        DryRun::Client | DryRun::None => {}
     }
     let mut written = Vec::new();
     let mut told = Ok(());
@@ -98,15 +100,11 @@ pub(super) async fn run(
         let Some(what) = Applied::of(&object) else {
             continue;
         };
-        let applied = match args.dry_run {
-            Some(Dry::Client) => object,
-            _ => apply(args, access, &what, &object).await?,
+        let applied = match dry_run {
+            DryRun::Client => object,
+            DryRun::None | DryRun::Server => apply(args, access, &what, &object).await?,
         };
-        let mark = match args.dry_run {
-            None => "",
-            Some(Dry::Client) => " (dry run)",
-            Some(Dry::Server) => " (server dry run)",
-        };
+        let mark = dry_run.mark();
         // Half an installation is none: it goes on where nobody reads of it any more.
         told = told.and_then(|()| printer.text(&format!("{} serverside-applied{mark}", what.shown)));
         written.push((what.shown, applied));
@@ -119,6 +117,14 @@ pub(super) async fn run(
         printer.note("no cluster is there yet; run it again with --crd NAME for each that comes, so that its pods learn of their ring's past");
     }
     Ok(ExitStatus::Success)
+}
+
+/// The API server judges an object in a namespace that is there, and a dry run makes none.
+fn no_judgement(namespace: &str) -> Failure {
+    Failure::Wrong(format!(
+        "namespace `{namespace}` is not there, so that the API server cannot judge what would be in it: create it with \
+         `kubectl create namespace {namespace}`, or see what would be written with --dry-run=client"
+    ))
 }
 
 /// Names of clusters that are there, and of those whose pods may read what they are told already.
@@ -200,10 +206,8 @@ async fn apply(args: &Args, access: &Access, what: &Applied, object: &Value) -> 
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, text("kind")));
     let api = access.dynamic(&resource, object["metadata"]["namespace"].as_str());
     let params = PatchParams {
-        dry_run: args.dry_run == Some(Dry::Server),
         force: args.force_conflicts,
-        field_manager: Some(FIELD_MANAGER.to_owned()),
-        ..PatchParams::default()
+        ..request::patch_params(args.dry_run.dry_run)
     };
     let call = Call {
         verb: "patch",

@@ -94,7 +94,7 @@ async fn run(
     printer: &mut Printer<'_>,
 ) -> Result<ExitStatus, Failure> {
     let manner = Manner {
-        dry_run: args.write.dry_run,
+        dry_run: args.write.dry_run(),
         after,
     };
     pod_change::change_selected(args.targets.selection(), &change, manner, access, printer).await

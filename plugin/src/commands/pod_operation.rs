@@ -65,7 +65,7 @@ pub(super) async fn run(
         Some(Step::Start) | None => PodChange::Ask(command, args.parallel),
     };
     let manner = Manner {
-        dry_run: args.write.dry_run,
+        dry_run: args.write.dry_run(),
         after: args.wait.after_writing(),
     };
     pod_change::change_selected(selection, &change, manner, access, printer).await

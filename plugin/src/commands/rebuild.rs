@@ -133,7 +133,7 @@ pub(super) async fn run(
 ) -> Result<ExitStatus, Failure> {
     let selection = args.selection();
     let manner = Manner {
-        dry_run: args.write.dry_run,
+        dry_run: args.write.dry_run(),
         after: args.wait.after_writing(),
     };
     let from_dc = match args.wish() {

@@ -63,11 +63,11 @@ pub(super) async fn run(
         cluster
     } else {
         let fields = json!({ "metadata": { "annotations": { labels::PAUSED: annotation } } });
-        let now = request::merge_cluster(access, &cluster, fields, args.write.dry_run).await?;
+        let now = request::merge_cluster(access, &cluster, fields, args.write.dry_run()).await?;
         printer.text(&format!(
             "{}/{name} {done}{}",
             resource_name::<CassandraCluster>(),
-            args.write.dry_run.mark()
+            args.write.dry_run().mark()
         ))?;
         now
     };

@@ -98,7 +98,7 @@ pub(super) async fn run(
     let plan = match guard::removal(&namespace.views(), &request)? {
         RemovalPlan::Ask(target) => {
             let consent = args.write.consent(spelling);
-            confirm(&request.loss(), consent, args.write.dry_run, printer)?;
+            confirm(&request.loss(), consent, args.write.dry_run(), printer)?;
             PodPlan {
                 ask: vec![target],
                 ..PodPlan::default()
@@ -111,7 +111,7 @@ pub(super) async fn run(
     };
     let change = PodChange::ask(OperationCommand::Remove { target: request.lost });
     let manner = Manner {
-        dry_run: args.write.dry_run,
+        dry_run: args.write.dry_run(),
         after: args.wait.after_writing(),
     };
     pod_change::carry_out(namespace, plan, &change, manner, access, printer).await

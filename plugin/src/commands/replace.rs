@@ -76,11 +76,11 @@ pub(super) async fn run(
     let plan = guard::replacement(&namespace.views(), &request)?;
     if !plan.pods.ask.is_empty() {
         let consent = args.write.consent(args.spelling());
-        confirm(&plan.loss, consent, args.write.dry_run, printer)?;
+        confirm(&plan.loss, consent, args.write.dry_run(), printer)?;
     }
     let change = PodChange::ask(OperationCommand::Replace { lost: request.lost });
     let manner = Manner {
-        dry_run: args.write.dry_run,
+        dry_run: args.write.dry_run(),
         after: args.wait.after_writing(),
     };
     pod_change::carry_out(namespace, plan.pods, &change, manner, access, printer).await

@@ -68,7 +68,7 @@ pub(super) async fn run(
     access: &Access,
     printer: &mut Printer<'_>,
 ) -> Result<ExitStatus, Failure> {
-    let dry_run = args.write.dry_run;
+    let dry_run = args.write.dry_run();
     let asked = ask(args, access).await?;
     tell(&asked, dry_run, access, printer)?;
     if let AfterWriting::Wait(timeout) = args.wait.after_writing() {
@@ -103,7 +103,7 @@ async fn ask(args: &Args, access: &Access) -> Result<Asked, Failure> {
         let written = if plan.ask.is_empty() {
             Written::Yes(Box::new(cluster))
         } else {
-            request::ask_restart(access, &cluster, &plan.ask, args.write.dry_run).await?
+            request::ask_restart(access, &cluster, &plan.ask, args.write.dry_run()).await?
         };
         if let Written::Yes(now) = written {
             return Ok(Asked {

@@ -13,7 +13,6 @@ mod tools;
 
 use casskop_core::view::{ClusterView, NodeView};
 use casskop_types::operation::OperationName;
-use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Timestamp;
 
 pub(crate) use jsonpath::{JsonPath, JsonPathError};
@@ -26,6 +25,7 @@ pub(crate) use ring::ring;
 #[cfg(test)]
 pub(crate) use status::fixtures;
 pub(crate) use status::status;
+use table::{Cell, Table};
 pub(crate) use tools::{preview, rows, seeds, tree};
 
 /// kubectl's word for nothing in a cell.
@@ -67,9 +67,9 @@ pub(crate) fn operations(
         row
     });
     match columns {
-        Columns::Usual => table(["POD", "RACK", "STATUS", "STARTED AGO", "TOOK", "MESSAGE"], rows),
+        Columns::Usual => table(&["POD", "RACK", "STATUS", "STARTED AGO", "TOOK", "MESSAGE"], rows),
         Columns::All => table(
-            [
+            &[
                 "POD",
                 "RACK",
                 "STATUS",
@@ -85,23 +85,15 @@ pub(crate) fn operations(
     }
 }
 
-fn table<const N: usize, R>(header: [&str; N], rows: impl Iterator<Item = R>) -> String
+fn table<R>(header: &[&'static str], rows: impl Iterator<Item = R>) -> String
 where
     R: IntoIterator<Item = String>,
 {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(header);
+    let mut table = Table::new(header);
     for row in rows {
-        table.add_row(row.into_iter().map(|cell| printable(&cell)));
+        table.row(row.into_iter().map(Cell::from).collect());
     }
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 3));
-    }
-    let text: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-    text.join("\n")
+    table.whole()
 }
 
 #[cfg(test)]
@@ -114,7 +106,7 @@ mod tests {
     #[test]
     fn what_others_wrote_does_not_reach_the_terminal_as_control_sequences() {
         let table = table(
-            ["MESSAGE"],
+            &["MESSAGE"],
             ["x\u{1b}[2J\r".to_owned()].into_iter().map(|cell| [cell]),
         );
         assert_eq!(table, "MESSAGE\nx\u{fffd}[2J\u{fffd}");

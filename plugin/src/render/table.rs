@@ -50,9 +50,10 @@ fn cell(text: &str) -> String {
     printable(text).replace(['\n', '\t'], " ")
 }
 
-/// Rows under a header.
+/// Rows under a header, or without one.
 #[derive(Debug, Clone)]
 pub(crate) struct Table {
+    /// Empty: none is shown.
     header: Vec<&'static str>,
     /// Places of columns that go, in this order, where they do not fit the terminal.
     spare: Vec<usize>,
@@ -82,16 +83,28 @@ impl Table {
         self.rows.push(cells);
     }
 
-    /// The lines, the header first.
+    /// The lines, the header first, as they fit the terminal.
     pub(crate) fn lines(&self, layout: &Layout) -> Vec<String> {
+        self.laid_out(layout.width, |cell| match cell.tone {
+            Some(tone) => layout.paint(tone, &cell.text),
+            None => cell.text.clone(),
+        })
+    }
+
+    /// The whole, as kubectl prints it: every column, however wide the terminal is.
+    pub(crate) fn whole(&self) -> String {
+        self.laid_out(None, |cell| cell.text.clone()).join("\n")
+    }
+
+    fn laid_out(&self, room: Option<usize>, paint: impl Fn(&Cell) -> String) -> Vec<String> {
         let widths = self.widths();
-        let mut shown: Vec<usize> = (0..self.header.len()).collect();
+        let mut shown: Vec<usize> = (0..widths.len()).collect();
         let mut gap = GAPS[0];
         let total = |shown: &[usize], gap: usize| {
             let text: usize = shown.iter().map(|column| widths[*column]).sum();
             text + gap * shown.len().saturating_sub(1)
         };
-        let room = layout.width.unwrap_or(usize::MAX);
+        let room = room.unwrap_or(usize::MAX);
         if total(&shown, gap) > room {
             gap = GAPS[1];
         }
@@ -102,30 +115,37 @@ impl Table {
             shown.retain(|kept| kept != column);
         }
         let header: Vec<Cell> = self.header.iter().map(|header| Cell::from(*header)).collect();
-        std::iter::once(&header)
+        let header = Some(&header).filter(|header| !header.is_empty());
+        header
+            .into_iter()
             .chain(&self.rows)
-            .map(|cells| line(cells, &shown, &widths, gap, layout))
+            .map(|cells| line(cells, &shown, &widths, gap, &paint))
             .collect()
     }
 
     fn widths(&self) -> Vec<usize> {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let of = |column: usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(column));
             let widest = cells.map(|cell| cell.text.chars().count()).max().unwrap_or(0);
-            widest.max(self.header[column].chars().count())
+            let header = self.header.get(column);
+            widest.max(header.map_or(0, |header| header.chars().count()))
         };
-        (0..self.header.len()).map(of).collect()
+        (0..columns.max(self.header.len())).map(of).collect()
     }
 }
 
-fn line(cells: &[Cell], shown: &[usize], widths: &[usize], gap: usize, layout: &Layout) -> String {
+fn line(
+    cells: &[Cell],
+    shown: &[usize],
+    widths: &[usize],
+    gap: usize,
+    paint: &impl Fn(&Cell) -> String,
+) -> String {
     let mut text = String::new();
     for column in shown {
         let Some(cell) = cells.get(*column) else { continue };
-        let painted = cell
-            .tone
-            .map_or_else(|| cell.text.clone(), |tone| layout.paint(tone, &cell.text));
-        text.push_str(&painted);
+        text.push_str(&paint(cell));
         if Some(column) != shown.last() {
             let used = cell.text.chars().count();
             text.push_str(&" ".repeat(widths[*column].saturating_sub(used) + gap));

@@ -4,7 +4,7 @@ use casskop_core::preview::RackChange;
 use casskop_core::view::seeds::SeedView;
 use casskop_core::view::tree::Branch;
 
-use super::{NONE, printable, table};
+use super::{NONE, table};
 
 /// Seeds, and what their names resolve to.
 pub(crate) fn seeds(seeds: &[SeedView]) -> String {
@@ -22,7 +22,7 @@ pub(crate) fn seeds(seeds: &[SeedView]) -> String {
             },
         ]
     });
-    table(["SEED", "RACK", "STATE", "ADDRESS", "RESOLVES TO"], rows)
+    table(&["SEED", "RACK", "STATE", "ADDRESS", "RESOLVES TO"], rows)
 }
 
 /// What racks would go through.
@@ -45,14 +45,14 @@ pub(crate) fn preview(racks: &[RackChange]) -> String {
             },
         ]
     });
-    table(["RACK", "ACTIONS", "NODES", "RESTARTS", "CHANGED FIELDS"], rows)
+    table(&["RACK", "ACTIONS", "NODES", "RESTARTS", "CHANGED FIELDS"], rows)
 }
 
 /// Objects under objects.
 pub(crate) fn tree(root: &Branch) -> String {
     let mut rows = Vec::new();
     branches(root, "", "", &mut rows);
-    table(["OBJECT", "READY", "STATE"], rows.into_iter())
+    table(&["OBJECT", "READY", "STATE"], rows.into_iter())
 }
 
 fn branches(branch: &Branch, before: &str, below: &str, rows: &mut Vec<[String; 3]>) {
@@ -84,22 +84,5 @@ fn branches(branch: &Branch, before: &str, below: &str, rows: &mut Vec<[String; 
 
 /// Rows without a header.
 pub(crate) fn rows<const N: usize>(rows: &[[String; N]]) -> String {
-    let rows: Vec<[String; N]> = rows
-        .iter()
-        .map(|row| row.each_ref().map(|cell| printable(cell)))
-        .collect();
-    let mut widths = [0; N];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let line = |row: &[String; N]| {
-        let cells = row
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:<width$}   "));
-        cells.collect::<String>().trim_end().to_owned()
-    };
-    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    table(&[], rows.iter().cloned())
 }

@@ -2,7 +2,7 @@
 
 use casskop_types::CassandraCluster;
 use kube::api::Patch;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::patch_params;
 use crate::cli::DryRun;
@@ -45,6 +45,16 @@ pub(super) async fn patch_cluster(
         Err(CallError::Changed { .. }) => Ok(Written::Changed),
         Err(error) => Err(error.into()),
     }
+}
+
+/// The part of a JSON patch (RFC 6902) by which it holds for this object, and no later one of its name.
+pub(super) fn same_object(cluster: &CassandraCluster) -> Value {
+    json!({ "op": "test", "path": "/metadata/uid", "value": cluster.metadata.uid })
+}
+
+/// The part by which it holds only as long as nothing of the object changes.
+pub(super) fn unchanged(cluster: &CassandraCluster) -> Value {
+    json!({ "op": "test", "path": "/metadata/resourceVersion", "value": cluster.metadata.resource_version })
 }
 
 /// A cluster as it would be.

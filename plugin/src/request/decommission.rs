@@ -3,7 +3,7 @@
 use casskop_types::CassandraCluster;
 use serde_json::{Value, json};
 
-use super::cluster::{Written, patch_cluster};
+use super::cluster::{Written, patch_cluster, same_object, unchanged};
 use crate::cli::DryRun;
 use crate::failure::Failure;
 use crate::kube_access::Access;
@@ -23,15 +23,7 @@ pub(crate) async fn lower_nodes(
 /// The JSON patch (RFC 6902) that sets the number. It holds for the number that was looked at; where the datacenter has none of
 /// its own, it gets one, so that no other datacenter shrinks, and only if nothing else has changed.
 fn number(cluster: &CassandraCluster, dc: &str, nodes: usize) -> Value {
-    let uid = json!({ "op": "test", "path": "/metadata/uid", "value": cluster.metadata.uid });
-    let version = &cluster.metadata.resource_version;
-    let version = json!({ "op": "test", "path": "/metadata/resourceVersion", "value": version });
-    let datacenters = cluster
-        .spec
-        .topology
-        .as_ref()
-        .and_then(|topology| topology.dc.as_deref())
-        .unwrap_or_default();
+    let datacenters = cluster.spec.datacenters();
     match datacenters.iter().enumerate().find(|(_, known)| known.name == dc) {
         Some((place, known)) => {
             let path = format!("/spec/topology/dc/{place}");
@@ -39,10 +31,10 @@ fn number(cluster: &CassandraCluster, dc: &str, nodes: usize) -> Value {
                 Some(before) => {
                     json!({ "op": "test", "path": format!("{path}/nodesPerRacks"), "value": before })
                 }
-                None => version,
+                None => unchanged(cluster),
             };
             json!([
-                uid,
+                same_object(cluster),
                 { "op": "test", "path": format!("{path}/name"), "value": dc },
                 guard,
                 { "op": "add", "path": format!("{path}/nodesPerRacks"), "value": nodes },
@@ -50,8 +42,8 @@ fn number(cluster: &CassandraCluster, dc: &str, nodes: usize) -> Value {
         }
         // The default datacenter, which has the cluster's number.
         None => json!([
-            uid,
-            version,
+            same_object(cluster),
+            unchanged(cluster),
             { "op": "add", "path": "/spec/nodesPerRacks", "value": nodes },
         ]),
     }

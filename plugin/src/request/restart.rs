@@ -5,7 +5,7 @@ use casskop_types::CassandraCluster;
 use casskop_types::topology::Datacenter;
 use serde_json::{Value, json};
 
-use super::cluster::{Written, patch_cluster};
+use super::cluster::{Written, patch_cluster, same_object, unchanged};
 use crate::cli::DryRun;
 use crate::failure::Failure;
 use crate::kube_access::Access;
@@ -27,15 +27,12 @@ pub(crate) async fn ask_restart(
 /// others to the same object at the same time survive. Where the flag has no rack to be written to, because the spec leaves
 /// the racks to their default, the default is written out, and only if nothing else has changed.
 fn flags(cluster: &CassandraCluster, racks: &[RackRef]) -> Value {
-    let mut patch = vec![json!({ "op": "test", "path": "/metadata/uid", "value": cluster.metadata.uid })];
+    let mut patch = vec![same_object(cluster)];
     let mut whole_object = false;
-    let topology = cluster.spec.topology.as_ref();
-    let datacenters = topology
-        .and_then(|topology| topology.dc.as_deref())
-        .unwrap_or_default();
+    let datacenters = cluster.spec.datacenters();
     if datacenters.is_empty() {
         whole_object = true;
-        let (path, value) = default_topology(topology.is_some(), racks);
+        let (path, value) = default_topology(cluster.spec.topology.is_some(), racks);
         patch.push(json!({ "op": "add", "path": path, "value": value }));
     }
     for (place, dc) in datacenters.iter().enumerate() {
@@ -47,11 +44,7 @@ fn flags(cluster: &CassandraCluster, racks: &[RackRef]) -> Value {
         whole_object |= set_in_datacenter(&mut patch, &path, dc, racks);
     }
     if whole_object {
-        let version = &cluster.metadata.resource_version;
-        patch.insert(
-            1,
-            json!({ "op": "test", "path": "/metadata/resourceVersion", "value": version }),
-        );
+        patch.insert(1, unchanged(cluster));
     }
     Value::Array(patch)
 }
@@ -91,12 +84,7 @@ fn default_topology(has_topology: bool, racks: &[RackRef]) -> (&'static str, Val
 
 /// Whether asking for a restart of these racks writes out a default of the spec.
 pub(crate) fn writes_default(cluster: &CassandraCluster, racks: &[RackRef]) -> bool {
-    let datacenters = cluster
-        .spec
-        .topology
-        .as_ref()
-        .and_then(|topology| topology.dc.as_deref())
-        .unwrap_or_default();
+    let datacenters = cluster.spec.datacenters();
     let without_racks = |dc: &Datacenter| dc.rack.as_deref().unwrap_or_default().is_empty();
     datacenters.is_empty()
         || datacenters

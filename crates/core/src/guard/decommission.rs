@@ -2,7 +2,7 @@
 //! one of a rack leaves first.
 
 use super::loss::Loss;
-use super::pods::node;
+use super::pods::node_of;
 use super::restart::check_datacenter;
 use super::{RackAt, Refusal, cluster};
 use crate::view::{ClusterView, RackRef, RackView};
@@ -111,13 +111,7 @@ pub fn decommission(
     let (of, dc, named) = match &request.leaving {
         Leaving::Datacenter(dc) => (cluster(clusters, request.cluster.as_deref())?, dc.as_str(), None),
         Leaving::Pod(pod) => {
-            let (of, node) = node(clusters, pod)?;
-            if let Some(name) = request.cluster.as_deref().filter(|name| *name != of.name) {
-                return Err(Refusal::PodOfOtherCluster {
-                    pod: pod.clone(),
-                    cluster: cluster(clusters, Some(name))?.name.clone(),
-                });
-            }
+            let (of, node) = node_of(clusters, request.cluster.as_deref(), pod)?;
             (of, node.rack.dc.as_str(), Some(node))
         }
     };

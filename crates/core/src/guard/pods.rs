@@ -6,7 +6,7 @@ use casskop_types::operation::{OperationCommand, OperationName, OperationStatus}
 
 use super::restart::{check_datacenter, check_racks};
 use super::{RackSelection, Refusal, cluster};
-use crate::view::{ClusterView, NodeView, PodState, RackRef};
+use crate::view::{ClusterView, NodeView, PodState, RackRef, RequestView};
 
 /// Pods by what people know of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,13 +128,7 @@ pub fn selected<'a>(
         PodScope::Named(pods) => {
             let mut found: Vec<(&ClusterView, &NodeView)> = Vec::new();
             for pod in pods {
-                let (of, node) = node(clusters, pod)?;
-                if crd.is_some_and(|name| name != of.name) {
-                    return Err(Refusal::PodOfOtherCluster {
-                        pod: pod.clone(),
-                        cluster: cluster(clusters, crd)?.name.clone(),
-                    });
-                }
+                let (of, node) = node_of(clusters, crd, pod)?;
                 // A pod that is named twice is asked once.
                 if !found.iter().any(|(_, known)| known.uid == node.uid) {
                     found.push((of, node));
@@ -215,14 +209,7 @@ fn turn(
         // Asking for what is held back is the way to start it.
         OperationStatus::Paused if same => Ok(None),
         status if same && status != OperationStatus::Paused => Ok(Some(status)),
-        status => Err(Refusal::PodBusy {
-            pod: node.pod.clone(),
-            operation: request.name,
-            status,
-            started: cluster
-                .operation(&node.uid, request.name)
-                .and_then(|operation| operation.started),
-        }),
+        _ => Err(busy(cluster, node, request)),
     }
 }
 
@@ -247,15 +234,36 @@ pub(super) fn check_free(
         return Err(not_running(cluster, node, command.name()));
     }
     match &node.request {
-        Some(request) if !is_free(node) => Err(Refusal::PodBusy {
-            pod: node.pod.clone(),
-            operation: request.name,
-            status: request.status,
-            started: cluster
-                .operation(&node.uid, request.name)
-                .and_then(|operation| operation.started),
-        }),
+        Some(request) if !is_free(node) => Err(busy(cluster, node, request)),
         _ => Ok(()),
+    }
+}
+
+/// A pod that is asked for something else.
+pub(super) fn busy(cluster: &ClusterView, node: &NodeView, request: &RequestView) -> Refusal {
+    Refusal::PodBusy {
+        pod: node.pod.clone(),
+        operation: request.name,
+        status: request.status,
+        started: cluster
+            .operation(&node.uid, request.name)
+            .and_then(|operation| operation.started),
+    }
+}
+
+/// The pod of that name, and its cluster, which has to be the one that is named, if one is.
+pub(super) fn node_of<'a>(
+    clusters: &'a [ClusterView],
+    named: Option<&str>,
+    pod: &str,
+) -> Result<(&'a ClusterView, &'a NodeView), Refusal> {
+    let (of, node) = node(clusters, pod)?;
+    match named {
+        Some(name) if name != of.name => Err(Refusal::PodOfOtherCluster {
+            pod: node.pod.clone(),
+            cluster: cluster(clusters, named)?.name.clone(),
+        }),
+        _ => Ok((of, node)),
     }
 }
 

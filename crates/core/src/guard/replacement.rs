@@ -2,9 +2,9 @@
 
 use casskop_types::operation::{Member, OperationCommand, OperationName, OperationStatus};
 
+use super::Refusal;
 use super::loss::Loss;
-use super::pods::{PodPlan, node, target};
-use super::{Refusal, cluster};
+use super::pods::{PodPlan, busy, node_of, target};
 use crate::view::{ClusterView, NodeView, PodState};
 
 /// A lost node whose place is to be taken.
@@ -70,13 +70,7 @@ pub fn replacement(
     clusters: &[ClusterView],
     request: &ReplacementRequest,
 ) -> Result<ReplacementPlan, Refusal> {
-    let (of, node) = node(clusters, &request.pod)?;
-    if let Some(name) = request.cluster.as_deref().filter(|name| *name != of.name) {
-        return Err(Refusal::PodOfOtherCluster {
-            pod: node.pod.clone(),
-            cluster: cluster(clusters, Some(name))?.name.clone(),
-        });
-    }
+    let (of, node) = node_of(clusters, request.cluster.as_deref(), &request.pod)?;
     let pods = if let Some(status) = asked(of, node, request)? {
         PodPlan {
             asked: vec![(target(of, node), status)],
@@ -121,14 +115,7 @@ fn asked(
         status if known.argument == command.argument() => Ok(Some(status)),
         // Not begun: the new request takes its place.
         OperationStatus::ToDo => Ok(None),
-        status => Err(Refusal::PodBusy {
-            pod: node.pod.clone(),
-            operation: known.name,
-            status,
-            started: of
-                .operation(&node.uid, known.name)
-                .and_then(|operation| operation.started),
-        }),
+        _ => Err(busy(of, node, known)),
     }
 }
 

@@ -93,7 +93,7 @@ pub(super) fn say_ongoing(rack: &Rack<'_>, record: &OperationRecord) -> bool {
 }
 
 fn request_on(rack: &Rack<'_>, record: &OperationRecord) -> Option<OperationRequest> {
-    let pod = rack.pods.iter().find(|pod| pod.uid == record.pod_uid)?;
+    let pod = rack.pod(&record.pod_uid)?;
     queue::request_of(pod).ok().flatten()
 }
 
@@ -107,7 +107,7 @@ fn is_another(request: &OperationRequest, record: &OperationRecord) -> bool {
 
 /// Whether a record has outlived the pod that asked for it, and its present pod shows nothing of it.
 pub(super) fn is_unlabelled(rack: &Rack<'_>, record: &OperationRecord) -> bool {
-    let pod = rack.pods.iter().find(|pod| pod.uid == record.pod_uid);
+    let pod = rack.pod(&record.pod_uid);
     let labels = pod.and_then(|pod| pod.object.metadata.labels.as_ref());
     record.name == OperationName::Replace && labels.is_some_and(|labels| !labels.contains_key(OPERATION_NAME))
 }
@@ -115,7 +115,7 @@ pub(super) fn is_unlabelled(rack: &Rack<'_>, record: &OperationRecord) -> bool {
 /// Labels the pod of a record that starts. CassKop empties the end as it writes the start.
 pub(super) fn mark_ongoing(rack: &Rack<'_>, record: &OperationRecord, steps: &mut Steps) {
     debug_assert!(is_running(record));
-    let Some(pod) = rack.pods.iter().find(|pod| pod.uid == record.pod_uid) else {
+    let Some(pod) = rack.pod(&record.pod_uid) else {
         return;
     };
     steps.effects.push(label(

@@ -26,7 +26,7 @@ pub(super) fn note(scene: Scene<'_>, rack: &Rack<'_>, record: &mut OperationReco
 }
 
 fn told_by_the_node<'a>(scene: Scene<'a>, rack: &Rack<'_>, record: &OperationRecord) -> Option<&'a Work> {
-    let pod = rack.pods.iter().find(|pod| pod.uid == record.pod_uid)?;
+    let pod = rack.pod(&record.pod_uid)?;
     scene.observed.nodes.get(&pod.name)?.work.known()?.as_ref()
 }
 

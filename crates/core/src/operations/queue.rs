@@ -23,7 +23,7 @@ use casskop_types::conditions::ConditionReason;
 pub(super) fn take_up(scene: Scene<'_>, rack: &Rack<'_>, status: &mut RackStatus, steps: &mut Steps) {
     status.operations.retain(|record| {
         let stays = !is_queued(record) || still_asked_for(rack, record);
-        let has_pod = rack.pods.iter().any(|pod| pod.uid == record.pod_uid);
+        let has_pod = rack.pod(&record.pod_uid).is_some();
         if !stays && !has_pod {
             // Its labels went with it.
             let note = format!(
@@ -133,7 +133,7 @@ fn take_up_request(
 }
 
 fn still_asked_for(rack: &Rack<'_>, record: &OperationRecord) -> bool {
-    let pod = rack.pods.iter().find(|pod| pod.uid == record.pod_uid);
+    let pod = rack.pod(&record.pod_uid);
     pod.is_some_and(|pod| {
         matches!(request_of(pod), Ok(Some(request)) if request.name == record.name
             && request.argument == record.argument
@@ -236,7 +236,7 @@ fn replacement(rack: &Rack<'_>, status: &RackStatus) -> Option<usize> {
 }
 
 fn ordinal(rack: &Rack<'_>, record: &OperationRecord) -> i32 {
-    let pod = rack.pods.iter().find(|pod| pod.uid == record.pod_uid);
+    let pod = rack.pod(&record.pod_uid);
     pod.map_or(i32::MAX, |pod| pod.ordinal)
 }
 
@@ -320,7 +320,7 @@ fn prepare(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord) -> Prepa
         Ok(command) => command,
         Err(error) => return Prepared::Refused(error.to_string()),
     };
-    let Some(pod) = rack.pods.iter().find(|pod| pod.uid == record.pod_uid) else {
+    let Some(pod) = rack.pod(&record.pod_uid) else {
         return Prepared::Refused(format!("pod {} went away", record.pod));
     };
     if let OperationCommand::Replace { lost } = &command {

@@ -73,7 +73,7 @@ pub(super) fn step(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord) 
         OperationName::Replace => return replace::step(scene, rack, record),
         _ => {}
     }
-    let Some(pod) = rack.pods.iter().find(|pod| pod.uid == record.pod_uid) else {
+    let Some(pod) = rack.pod(&record.pod_uid) else {
         return Transition::End(Err(format!(
             "pod {} went away while {} ran on it: its outcome is unknown, check the node and ask again",
             record.pod, record.name
@@ -273,11 +273,12 @@ pub(super) fn end(
         steps.first.extend(replace::untold(scene, record));
     }
     record.end_time = Some(Time(scene.now));
-    progress::forget(&mut record.progress);
     match outcome {
         Ok(()) => {
             record.state = RecordState::Done;
             record.message = None;
+            // Of what is done there is nothing to go on with, and a list of keyspaces for each pod makes a large status.
+            record.progress = None;
             steps.tell(
                 "OperationDone",
                 format!("{} done on pod {}", record.name, record.pod),
@@ -285,6 +286,7 @@ pub(super) fn end(
         }
         Err(why) => {
             record.state = RecordState::Error;
+            progress::forget(&mut record.progress);
             steps.warn(
                 "OperationFailed",
                 format!("{} failed on pod {}: {why}", record.name, record.pod),
@@ -306,7 +308,7 @@ pub(super) fn start_call(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRe
         // The next pass takes the first step, after this record is written.
         return steps.look_again_after(SignedDuration::ZERO);
     };
-    let pod = rack.pods.iter().find(|pod| pod.uid == record.pod_uid);
+    let pod = rack.pod(&record.pod_uid);
     let Some((pod, address)) = pod.and_then(|pod| Some((pod, pod.address?))) else {
         return;
     };

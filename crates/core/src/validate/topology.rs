@@ -16,12 +16,7 @@ pub(super) fn racks(cluster: &CassandraCluster, problems: &mut Problems) -> Opti
     let before = problems.0.len();
     // A cluster without datacenters has one, a datacenter without racks has one. CassKop replaces the whole topology by the
     // one datacenter that has no racks (its quirk Q33); here the rack is filled in where it is missing.
-    let written = cluster
-        .spec
-        .topology
-        .as_ref()
-        .and_then(|topology| topology.dc.as_deref())
-        .unwrap_or_default();
+    let written = cluster.spec.datacenters();
     let default_dc = [Datacenter {
         name: defaults::DC.to_owned(),
         ..Datacenter::default()

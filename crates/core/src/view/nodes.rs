@@ -11,8 +11,7 @@ use k8s_openapi::api::core::v1::Pod;
 use serde::Serialize;
 
 use super::{RackRef, label};
-use crate::desired::defaults::CASSANDRA;
-use crate::rack::{Readiness, readiness_of};
+use crate::rack::{self, Readiness, readiness_of};
 
 /// One Cassandra pod.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -118,7 +117,7 @@ pub(super) fn node(cluster: &CassandraCluster, pod: &Pod) -> NodeView {
         state: pod_state(pod),
         seed: is_seed(cluster, &name),
         trouble: trouble(pod),
-        restarts: restarts(pod),
+        restarts: rack::restarts(pod),
         image_tag: image_tag(pod),
         machine: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
         created: pod.metadata.creation_timestamp.as_ref().map(|time| time.0),
@@ -154,24 +153,9 @@ fn trouble(pod: &Pod) -> Option<String> {
     }
 }
 
-/// CassKop's users look at the restarts of Cassandra, not at those of what runs beside it.
-fn restarts(pod: &Pod) -> i32 {
-    let statuses = pod
-        .status
-        .as_ref()
-        .and_then(|status| status.container_statuses.as_ref());
-    let cassandra = statuses
-        .into_iter()
-        .flatten()
-        .find(|status| status.name == CASSANDRA);
-    cassandra.map_or(0, |status| status.restart_count)
-}
-
 /// `5.0.9` of `registry:5000/cassandra:5.0.9@sha256:...`.
 fn image_tag(pod: &Pod) -> Option<String> {
-    let containers = &pod.spec.as_ref()?.containers;
-    let cassandra = containers.iter().find(|container| container.name == CASSANDRA)?;
-    let image = cassandra.image.as_deref()?;
+    let image = rack::cassandra(pod)?.image.as_deref()?;
     let (image, _digest) = image.split_once('@').unwrap_or((image, ""));
     let (_, name) = image.rsplit_once('/').unwrap_or(("", image));
     name.split_once(':').map(|(_, tag)| tag.to_owned())

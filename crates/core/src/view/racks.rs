@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::nodes::{pod_state, rack_of};
 use super::{PodState, RackRef};
-use crate::desired::defaults::NODES_PER_RACK;
+use crate::desired::defaults::{self, NODES_PER_RACK};
 
 /// One rack.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -99,25 +99,20 @@ struct SpecRack {
     restart_asked: bool,
 }
 
-/// The racks of a spec, with what is left out filled in: one datacenter `dc1`, one rack `rack1`.
+/// The racks of a spec, with what is left out filled in: one datacenter, one rack.
 fn spec_racks(cluster: &CassandraCluster) -> Vec<SpecRack> {
     let of_cluster = cluster.spec.nodes_per_racks.unwrap_or(NODES_PER_RACK);
     let default_rack = |dc: &str, wanted: i32| SpecRack {
         rack: RackRef {
             dc: dc.to_owned(),
-            rack: "rack1".to_owned(),
+            rack: defaults::RACK.to_owned(),
         },
         wanted,
         restart_asked: false,
     };
-    let datacenters = cluster
-        .spec
-        .topology
-        .as_ref()
-        .and_then(|topology| topology.dc.as_deref())
-        .unwrap_or_default();
+    let datacenters = cluster.spec.datacenters();
     if datacenters.is_empty() {
-        return vec![default_rack("dc1", of_cluster)];
+        return vec![default_rack(defaults::DC, of_cluster)];
     }
     datacenters
         .iter()

@@ -388,6 +388,14 @@ async fn an_installation_can_be_repeated_and_forgets_no_cluster() -> Result<()> 
     let namespace = stage.namespace().to_owned();
     let image = "registry/casskop-operator:0.1.0";
     let install = ["install", "--operator-namespace", &namespace, "--image", image];
+    let elsewhere = ["install", "--operator-namespace", "not-there", "--dry-run=server"];
+    let judged = stage.run(&elsewhere).await?;
+    assert_eq!(judged.code, 2, "{}", judged.err);
+    assert!(
+        judged.err.contains("`kubectl create namespace not-there`"),
+        "{}",
+        judged.err
+    );
     // The account of the pods is there already, by another hand.
     let conflict = stage.run(&[&install[..], &["--crd", "prod"]].concat()).await?;
     assert_eq!(conflict.code, 2, "{}", conflict.err);
