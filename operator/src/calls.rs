@@ -315,6 +315,7 @@ async fn run(
             let version = ask(node, &storage::release_version()).await?;
             block(node, &storage::decommission(version, replication)).await
         }
+        NodeCall::Drain => block(node, &storage::drain()).await,
     }
 }
 

@@ -55,7 +55,8 @@ fn task(operation: OperationName) -> Option<CompactionTask> {
         | OperationName::Rebuild
         | OperationName::Remove
         | OperationName::Decommission
-        | OperationName::Replace => None,
+        | OperationName::Replace
+        | OperationName::Restart => None,
     }
 }
 

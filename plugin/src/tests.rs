@@ -113,7 +113,7 @@ fn help_shows_what_was_typed_and_what_can_be() {
           status          Show clusters, their racks and pods, what runs on them and what is waited for
 
         Restart:
-          restart         Restart racks, one node at a time
+          restart         Restart racks or single nodes, one node at a time
 
         Operations on nodes:
           cleanup         Drop the data of tokens that nodes no longer own

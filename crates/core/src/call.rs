@@ -54,6 +54,8 @@ pub enum NodeCall {
         /// What it may do to the number of replicas.
         replicas: Replicas,
     },
+    /// `drain` of the node itself, which serves nobody from then on.
+    Drain,
 }
 
 /// Work on tables that leaves the ring as it is.
@@ -105,6 +107,7 @@ impl NodeCall {
             Self::Rebuild { .. } => OperationName::Rebuild,
             Self::RemoveNode { .. } => OperationName::Remove,
             Self::Decommission { .. } => OperationName::Decommission,
+            Self::Drain => OperationName::Restart,
         }
     }
 }
@@ -121,6 +124,7 @@ pub fn storage_service_operation(operation: OperationName) -> Option<&'static st
         OperationName::Rebuild => Some("rebuild"),
         OperationName::Remove => Some("removeNode"),
         OperationName::Decommission => Some("decommission"),
+        OperationName::Restart => Some("drain"),
         // The fresh node does it by starting.
         OperationName::Replace => None,
     }
@@ -140,7 +144,8 @@ pub fn can_be_stopped(operation: OperationName) -> bool {
         | OperationName::Rebuild
         | OperationName::Remove
         | OperationName::Decommission
-        | OperationName::Replace => false,
+        | OperationName::Replace
+        | OperationName::Restart => false,
     }
 }
 

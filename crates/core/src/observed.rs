@@ -106,7 +106,11 @@ pub enum OperationMode {
     Decommissioned,
     /// `DECOMMISSION_FAILED`: the mode of 5.0 after a decommission that failed, or was refused before it began.
     DecommissionFailed,
-    /// Any other word (`MOVING`, `DRAINING`, `DRAINED`, ...), as answered.
+    /// `DRAINING`: it writes down what it has in memory, and serves nobody any more.
+    Draining,
+    /// `DRAINED`: it does nothing until its process is started again.
+    Drained,
+    /// Any other word (`MOVING`, ...), as answered.
     Other(String),
 }
 
@@ -128,6 +132,8 @@ impl From<&str> for OperationMode {
             "NORMAL" => Self::Normal,
             "LEAVING" => Self::Leaving,
             "DECOMMISSIONED" => Self::Decommissioned,
+            "DRAINING" => Self::Draining,
+            "DRAINED" => Self::Drained,
             "DECOMMISSION_FAILED" => Self::DecommissionFailed,
             other => Self::Other(other.to_owned()),
         }

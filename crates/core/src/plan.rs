@@ -94,11 +94,16 @@ pub fn plan(cluster: &ValidatedCluster, observed: &Observed, now: Timestamp) -> 
         action::advance(scene, &mut status, &mut steps);
         let quiet = action::quiet(scene, &status);
         for rack in &racks {
+            let turn_to_restart = operations::turn_to_restart(&racks, rack, &status);
+            let may_start = operations::MayStart {
+                any: quiet.as_ref().copied(),
+                restart: turn_to_restart.as_ref().copied(),
+            };
             let rack_status = status
                 .cassandra_rack_status
                 .entry(rack.desired.id.to_string())
                 .or_default();
-            operations::advance(scene, rack, rack_status, quiet.as_ref().copied(), &mut steps);
+            operations::advance(scene, rack, rack_status, may_start, &mut steps);
         }
         // Said even if no node is to be added, since starting pods lack the record; last, since what holds up a step matters more.
         if let Some(refusal) = ring_record::refusal(scene) {

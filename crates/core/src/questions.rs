@@ -57,7 +57,8 @@ pub fn questions(cluster: &ValidatedCluster, kube: &KubeState, calls: &Calls) ->
         || nodes_unrecorded(&racks, status)
         || crossed_address::is_suspected(&racks)
         || ring_record::is_due(&racks, status)
-        || operations::replaces_nodes(&racks, status);
+        || operations::replaces_nodes(&racks, status)
+        || operations::restarts_nodes(&racks, status);
     if ring_counts {
         ask_the_ring(&racks, status, &mut questions);
     }
@@ -179,9 +180,9 @@ fn ask_the_ring(racks: &[Rack<'_>], status: &CassandraClusterStatus, questions: 
 
 fn ask_for_operations(rack: &Rack<'_>, rack_status: &RackStatus, calls: &Calls, questions: &mut Questions) {
     for record in rack_status.operations.iter().filter(|record| is_running(record)) {
-        // A node that leaves outlives its pod.
+        // A node that leaves, or is restarted, outlives its pod.
         let is_its = |pod: &&PodView<'_>| match record.name {
-            OperationName::Decommission => pod.name.to_string() == record.pod,
+            OperationName::Decommission | OperationName::Restart => pod.name.to_string() == record.pod,
             // The other nodes are asked.
             OperationName::Replace => false,
             _ => pod.uid == record.pod_uid,
@@ -190,12 +191,24 @@ fn ask_for_operations(rack: &Rack<'_>, rack_status: &RackStatus, calls: &Calls, 
             continue;
         };
         let known = calls.get(&operations::call_key(record));
+        if record.name == OperationName::Restart && !operations::is_former(record, pod) {
+            if pod.is_ready() {
+                ask(questions, &pod.name, Question::Ring);
+            }
+            continue;
+        }
         let open = match record.name {
-            OperationName::Decommission => !matches!(known, Some(CallState::Running { .. })),
+            OperationName::Decommission | OperationName::Restart => {
+                !matches!(known, Some(CallState::Running { .. }))
+            }
             _ => matches!(known, None | Some(CallState::Lost { .. })),
         };
         if record.state == RecordState::Ongoing && open {
             ask(questions, &pod.name, Question::InFlight);
+            if record.name == OperationName::Restart {
+                // Its mode tells whether it is drained.
+                ask(questions, &pod.name, Question::Ring);
+            }
             if work::counter(record.name).is_some() {
                 ask(questions, &pod.name, Question::Work(record.name));
             }
@@ -226,6 +239,8 @@ fn ask_for_requests(rack: &Rack<'_>, questions: &mut Questions) {
             | OperationName::Flush
             | OperationName::GarbageCollect
             | OperationName::Decommission
+            // The ring is asked.
+            | OperationName::Restart
             // It is asked for on pods that are not ready.
             | OperationName::Replace => {}
         }

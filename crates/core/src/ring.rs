@@ -242,9 +242,10 @@ fn remedy(mode: &OperationMode) -> &'static str {
         OperationMode::Leaving | OperationMode::Decommissioned | OperationMode::DecommissionFailed => {
             "somebody has it leave the ring; lower nodesPerRacks, and its pod goes too"
         }
-        OperationMode::Normal | OperationMode::Other(_) => {
-            "if it stays so, delete its pod, which restarts it"
-        }
+        OperationMode::Normal
+        | OperationMode::Draining
+        | OperationMode::Drained
+        | OperationMode::Other(_) => "if it stays so, delete its pod, which restarts it",
     }
 }
 
@@ -257,6 +258,8 @@ impl std::fmt::Display for OperationMode {
             Self::Leaving => "LEAVING",
             Self::Decommissioned => "DECOMMISSIONED",
             Self::DecommissionFailed => "DECOMMISSION_FAILED",
+            Self::Draining => "DRAINING",
+            Self::Drained => "DRAINED",
             Self::Other(word) => word,
         })
     }

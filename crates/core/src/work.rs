@@ -38,7 +38,9 @@ pub fn counter(operation: OperationName) -> Option<Counter> {
         OperationName::Rebuild => Some(Counter::StreamsIn),
         OperationName::Decommission => Some(Counter::StreamsOut),
         // It is over in a moment; the others stream, not the node that is asked.
-        OperationName::Flush | OperationName::Remove | OperationName::Replace => None,
+        OperationName::Flush | OperationName::Remove | OperationName::Replace | OperationName::Restart => {
+            None
+        }
     }
 }
 

@@ -30,6 +30,8 @@ mod repairs;
 mod replace;
 #[path = "life_of_a_cluster/requests.rs"]
 mod requests;
+#[path = "life_of_a_cluster/restart_of_nodes.rs"]
+mod restart_of_nodes;
 #[path = "life_of_a_cluster/ring_record.rs"]
 mod ring_record;
 #[path = "life_of_a_cluster/scale_down.rs"]

@@ -37,6 +37,8 @@ vocabulary! {
         Decommission = "decommission",
         /// Give the place of the pod's lost node to a fresh one, on a fresh disk.
         Replace = "replace",
+        /// Drain the node and make its pod anew, on the same disk.
+        Restart = "restart",
     }
 }
 

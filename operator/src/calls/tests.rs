@@ -223,7 +223,7 @@ async fn calls_of_a_cluster_that_is_gone_are_dropped() {
 }
 
 /// One of each, so that a new one is missed by the compiler.
-fn one_of_each() -> [NodeCall; 10] {
+fn one_of_each() -> [NodeCall; 11] {
     let all = [
         NodeCall::Cleanup {
             threads: 2,
@@ -240,6 +240,7 @@ fn one_of_each() -> [NodeCall; 10] {
         NodeCall::RemoveNode {
             host_id: HOST_ID.to_owned(),
         },
+        NodeCall::Drain,
         NodeCall::Decommission {
             replicas: Replicas::MustHold,
         },
@@ -257,6 +258,7 @@ fn one_of_each() -> [NodeCall; 10] {
             }
             | NodeCall::Rebuild { .. }
             | NodeCall::RemoveNode { .. }
+            | NodeCall::Drain
             | NodeCall::Decommission { .. } => {}
         }
     }
@@ -288,6 +290,7 @@ async fn every_call_asks_the_node_for_its_work() {
         both(&|keyspace| json!([collect, ["ROW", 2, keyspace, []]])),
         vec![json!(["rebuild(java.lang.String)", ["dc1"]])],
         vec![json!(["removeNode(java.lang.String)", [HOST_ID]])],
+        vec![json!(["drain()", []])],
         vec![json!(["decommission(boolean)", [false]])],
         vec![json!(["decommission(boolean)", [true]])],
     ];

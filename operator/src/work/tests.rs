@@ -89,6 +89,7 @@ async fn a_node_stops_the_tasks_of_the_operation_and_no_others() {
         (OperationName::Remove, None),
         (OperationName::Decommission, None),
         (OperationName::Replace, None),
+        (OperationName::Restart, None),
     ] {
         let before = agent.requests().len();
         node.stop(operation).await.unwrap();

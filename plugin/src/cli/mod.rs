@@ -108,8 +108,8 @@ impl Verb {
             Self::Remove(args) => args.incomplete().map(|text| ("remove", text)),
             Self::Pause(args) => args.change.incomplete().map(|text| ("pause", text)),
             Self::Unpause(args) => args.change.incomplete().map(|text| ("unpause", text)),
-            Self::Restart(_)
-            | Self::Status(_)
+            Self::Restart(args) => args.incomplete().map(|text| ("restart", text)),
+            Self::Status(_)
             | Self::Plan(_)
             | Self::Reconcile(_)
             | Self::Tree(_)

@@ -30,6 +30,13 @@ fn command_lines_that_are_read() {
         "kubectl-casskop restart --crd demo --rack dc1.rack1,dc1.rack2 --wait --timeout 5m",
         "kubectl-casskop restart --crd demo --rack dc1.rack1 --rack dc1.rack2",
         "kubectl-casskop restart --crd demo --full --wait --no-wait",
+        "kubectl-casskop restart --pod demo-dc1-rack1-0,demo-dc1-rack2-0 --wait",
+        "kubectl-casskop restart start --pod a --pod b --crd demo",
+        "kubectl-casskop restart --prefix demo-dc1 --dry-run=server",
+        "kubectl-casskop restart -l zone=a --crd demo",
+        "kubectl-casskop restart status",
+        "kubectl-casskop restart abort --crd demo --rack dc1.rack1",
+        "kubectl-casskop pause restart --pod a",
         "kubectl-casskop cleanup start --crd demo --dc dc1",
         "kubectl-casskop cleanup start --rack dc1.rack1 dc1.rack2",
         "kubectl-casskop cleanup status",
@@ -123,6 +130,16 @@ fn command_lines_that_are_refused() {
         ),
         (
             "kubectl-casskop restart --crd demo --full --dc dc1",
+            Kind::ArgumentConflict,
+        ),
+        ("kubectl-casskop restart", Kind::MissingRequiredArgument),
+        ("kubectl-casskop restart start", Kind::MissingRequiredArgument),
+        (
+            "kubectl-casskop restart --full --pod a --crd demo",
+            Kind::ArgumentConflict,
+        ),
+        (
+            "kubectl-casskop restart --pod a --prefix b",
             Kind::ArgumentConflict,
         ),
         (

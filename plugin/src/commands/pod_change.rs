@@ -3,14 +3,14 @@
 use std::pin::pin;
 
 use casskop_core::guard::{self, PodChange, PodPlan, PodSelection, PodTarget};
-use casskop_types::operation::{OperationCommand, RemoveTarget};
+use casskop_types::operation::{OperationCommand, OperationName, RemoveTarget};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
 
 use crate::cli::{AfterWriting, DryRun};
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
-use crate::follow::{self, Goal, Picture, PodGoal, ReplacementGoal, Until};
+use crate::follow::{self, Goal, OutlivingGoal, Picture, PodGoal, Until};
 use crate::kube_access::Access;
 use crate::printer::Printer;
 use crate::request::{self, Namespace};
@@ -109,11 +109,11 @@ fn goal(namespace: &Namespace, plan: &PodPlan, change: &PodChange) -> Option<(Go
     let names = targets().map(|target| target.pod.clone()).collect();
     let goal = match change {
         PodChange::Pause(_) => return None,
-        PodChange::Ask(OperationCommand::Replace { .. }, _) => {
+        PodChange::Ask(..) | PodChange::Unpause(_) if outlives_its_pod(change.operation()) => {
             let views = namespace.views();
-            Goal::Replacements(
+            Goal::Outliving(
                 targets()
-                    .map(|target| ReplacementGoal::new(&views, target))
+                    .map(|target| OutlivingGoal::new(&views, change.operation(), target))
                     .collect(),
             )
         }
@@ -127,6 +127,22 @@ fn goal(namespace: &Namespace, plan: &PodPlan, change: &PodChange) -> Option<(Go
         },
     };
     Some((goal, names))
+}
+
+/// Whether the pod that is asked is not there any more in the end.
+fn outlives_its_pod(operation: OperationName) -> bool {
+    match operation {
+        OperationName::Replace | OperationName::Restart => true,
+        OperationName::Cleanup
+        | OperationName::UpgradeSstables
+        | OperationName::Scrub
+        | OperationName::Compact
+        | OperationName::Flush
+        | OperationName::GarbageCollect
+        | OperationName::Rebuild
+        | OperationName::Remove
+        | OperationName::Decommission => false,
+    }
 }
 
 fn pod_goal(target: &PodTarget) -> PodGoal {

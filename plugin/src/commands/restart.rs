@@ -1,11 +1,15 @@
-//! `restart`: the flag `rollingRestart` of racks.
+//! `restart`: of racks the flag `rollingRestart`, of single pods an operation.
 
-use casskop_core::guard::{self, RackSelection, RestartPlan};
+use casskop_core::guard::{self, PodChange, PodScope, PodSelection, RackSelection, RestartPlan};
 use casskop_core::view::{ClusterView, RackRef};
 use casskop_types::CassandraCluster;
+use casskop_types::operation::{OperationCommand, OperationName};
+use clap::builder::NonEmptyStringValueParser;
 use kube::ResourceExt;
 
-use crate::cli::{AfterWriting, DryRun, WaitFlags, WriteFlags};
+use super::pod_change::{self, Manner};
+use super::pod_operation;
+use crate::cli::{AfterWriting, DryRun, Step, WaitFlags, WriteFlags};
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::follow::{self, Goal, Picture, RackGoal};
@@ -13,9 +17,10 @@ use crate::kube_access::Access;
 use crate::printer::{Printer, resource_name};
 use crate::request::{self, TRIES, Written};
 
-/// Restart racks, one node at a time
+/// Restart racks or single nodes, one node at a time
 ///
-/// The operator restarts one rack of a cluster at a time, and waits until each node is back before the next goes down.
+/// The operator restarts one rack of a cluster at a time, and waits until each node is back before the next goes down. With --pod,
+/// --prefix or --selector only those nodes are restarted: each is drained, and its pod is made anew on the same disk.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -24,13 +29,21 @@ Examples:
   # Restart a datacenter and watch it until all its nodes are back
   kubectl casskop restart --crd demo --dc dc1 --wait
   # Restart every rack
-  kubectl casskop restart --crd demo --full")]
+  kubectl casskop restart --crd demo --full
+  # Drain and restart one node, watching it
+  kubectl casskop restart --pod demo-dc1-rack1-0 --wait
+  # How far that is, and the end of what has not begun
+  kubectl casskop restart status --crd demo
+  kubectl casskop restart abort --pod demo-dc1-rack1-0")]
 pub(crate) struct Args {
+    /// With single nodes: what to do
+    #[arg(value_enum)]
+    step: Option<Step>,
     /// The `CassandraCluster`
     #[arg(long, value_name = "NAME")]
-    crd: String,
+    crd: Option<String>,
     #[command(flatten)]
-    racks: Racks,
+    nodes: Nodes,
     #[command(flatten)]
     write: WriteFlags,
     #[command(flatten)]
@@ -38,27 +51,96 @@ pub(crate) struct Args {
 }
 
 #[derive(Debug, clap::Args)]
-#[group(required = true, multiple = false)]
-struct Racks {
+#[group(multiple = false)]
+struct Nodes {
     /// Restart these racks
-    #[arg(long, value_name = "DC.RACK", num_args = 1.., value_delimiter = ',')]
+    #[arg(long, value_name = "DC.RACK", num_args = 1.., value_delimiter = ',', requires = "crd")]
     rack: Vec<RackRef>,
     /// Restart all racks of these datacenters
-    #[arg(long, value_name = "DC", num_args = 1.., value_delimiter = ',')]
+    #[arg(long, value_name = "DC", num_args = 1.., value_delimiter = ',', requires = "crd")]
     dc: Vec<String>,
     /// Restart all racks
-    #[arg(long)]
+    #[arg(long, requires = "crd")]
     full: bool,
+    /// Drain and restart only the node of this pod; repeat it for several
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
+    pod: Vec<String>,
+    /// Drain and restart only the nodes of pods whose names begin so
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
+    prefix: Option<String>,
+    /// Drain and restart only the nodes of Cassandra pods with these labels
+    #[arg(short = 'l', long, value_name = "LABELS")]
+    selector: Option<String>,
+}
+
+/// What is asked for.
+enum Wish {
+    /// The racks of a cluster roll.
+    Racks { cluster: String, racks: RackSelection },
+    /// Something about the restarts of single nodes.
+    Pods(Step),
 }
 
 impl Args {
-    fn selection(&self) -> RackSelection {
-        if !self.racks.rack.is_empty() {
-            RackSelection::Racks(self.racks.rack.clone())
-        } else if self.racks.full {
-            RackSelection::Full
+    /// What is missing from the arguments.
+    pub(crate) fn incomplete(&self) -> Option<String> {
+        let asks = matches!(self.step, None | Some(Step::Start));
+        (asks && self.nodes.are_unsaid()).then(|| {
+            "say which racks of --crd with --rack, --dc or --full, or which single nodes with --pod, --prefix or --selector"
+                .to_owned()
+        })
+    }
+
+    fn wish(&self) -> Wish {
+        match (self.step, &self.crd, self.nodes.racks()) {
+            (None | Some(Step::Start), Some(cluster), Some(racks)) => Wish::Racks {
+                cluster: cluster.clone(),
+                racks,
+            },
+            (step, _, _) => Wish::Pods(step.unwrap_or(Step::Start)),
+        }
+    }
+
+    fn pods(&self) -> PodSelection {
+        PodSelection {
+            cluster: self.crd.clone(),
+            scope: self.nodes.scope(),
+        }
+    }
+}
+
+impl Nodes {
+    fn are_unsaid(&self) -> bool {
+        self.racks().is_none() && self.scope() == PodScope::All
+    }
+
+    fn racks(&self) -> Option<RackSelection> {
+        if !self.rack.is_empty() {
+            Some(RackSelection::Racks(self.rack.clone()))
+        } else if !self.dc.is_empty() {
+            Some(RackSelection::Datacenters(self.dc.clone()))
         } else {
-            RackSelection::Datacenters(self.racks.dc.clone())
+            self.full.then_some(RackSelection::Full)
+        }
+    }
+
+    fn scope(&self) -> PodScope {
+        if !self.pod.is_empty() {
+            return PodScope::Named(self.pod.clone());
+        }
+        if let Some(prefix) = &self.prefix {
+            return PodScope::Prefix(prefix.clone());
+        }
+        if let Some(selector) = &self.selector {
+            return PodScope::Labelled {
+                selector: selector.clone(),
+                pods: Vec::new(),
+            };
+        }
+        match self.racks() {
+            Some(RackSelection::Racks(racks)) => PodScope::Racks(racks),
+            Some(RackSelection::Datacenters(names)) => PodScope::Datacenters(names),
+            Some(RackSelection::Full) | None => PodScope::All,
         }
     }
 }
@@ -68,8 +150,36 @@ pub(super) async fn run(
     access: &Access,
     printer: &mut Printer<'_>,
 ) -> Result<ExitStatus, Failure> {
+    match args.wish() {
+        Wish::Racks { cluster, racks } => roll(args, &cluster, &racks, access, printer).await,
+        Wish::Pods(step) => {
+            let change = match step {
+                Step::Status => {
+                    return pod_operation::status(args.pods(), OperationName::Restart, access, printer).await;
+                }
+                Step::Start => PodChange::ask(OperationCommand::Restart),
+                Step::Pause => PodChange::Pause(OperationName::Restart),
+                Step::Unpause => PodChange::Unpause(OperationName::Restart),
+                Step::Abort => PodChange::Abort(OperationName::Restart),
+            };
+            let manner = Manner {
+                dry_run: args.write.dry_run(),
+                after: args.wait.after_writing(),
+            };
+            pod_change::change_selected(args.pods(), &change, manner, access, printer).await
+        }
+    }
+}
+
+async fn roll(
+    args: &Args,
+    cluster: &str,
+    racks: &RackSelection,
+    access: &Access,
+    printer: &mut Printer<'_>,
+) -> Result<ExitStatus, Failure> {
     let dry_run = args.write.dry_run();
-    let asked = ask(args, access).await?;
+    let asked = ask(cluster, racks, dry_run, access).await?;
     tell(&asked, dry_run, access, printer)?;
     if let AfterWriting::Wait(timeout) = args.wait.after_writing() {
         if dry_run != DryRun::None {
@@ -78,9 +188,8 @@ pub(super) async fn run(
         }
         wait(&asked, access, printer, timeout).await?;
         printer.text(&format!(
-            "{}/{} restarted",
-            resource_name::<CassandraCluster>(),
-            args.crd
+            "{}/{cluster} restarted",
+            resource_name::<CassandraCluster>()
         ))?;
     }
     Ok(ExitStatus::Success)
@@ -94,16 +203,16 @@ struct Asked {
     now: CassandraCluster,
 }
 
-async fn ask(args: &Args, access: &Access) -> Result<Asked, Failure> {
+async fn ask(name: &str, racks: &RackSelection, dry_run: DryRun, access: &Access) -> Result<Asked, Failure> {
     for _ in 0..TRIES {
-        let cluster = request::cluster(access, &args.crd).await?;
+        let cluster = request::cluster(access, name).await?;
         let before = ClusterView::of(&cluster, &[]);
-        let plan = guard::restart(&before, &args.selection())?;
+        let plan = guard::restart(&before, racks)?;
         let wrote_default = request::writes_default(&cluster, &plan.ask);
         let written = if plan.ask.is_empty() {
             Written::Yes(Box::new(cluster))
         } else {
-            request::ask_restart(access, &cluster, &plan.ask, args.write.dry_run()).await?
+            request::ask_restart(access, &cluster, &plan.ask, dry_run).await?
         };
         if let Written::Yes(now) = written {
             return Ok(Asked {
@@ -115,7 +224,7 @@ async fn ask(args: &Args, access: &Access) -> Result<Asked, Failure> {
         }
     }
     Err(Failure::Contended {
-        object: format!("cassandracluster `{}`", args.crd),
+        object: format!("cassandracluster `{name}`"),
         tries: TRIES,
     })
 }

@@ -6,7 +6,7 @@ use casskop_types::status::{ActionStatus, ClusterAction};
 use jiff::Timestamp;
 
 use super::leaving::LeavingGoal;
-use super::replacement::ReplacementGoal;
+use super::outliving::OutlivingGoal;
 
 /// What a request was for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,8 +19,8 @@ pub(crate) enum Goal {
         until: Until,
         pods: Vec<PodGoal>,
     },
-    /// Fresh nodes have taken the place of lost ones.
-    Replacements(Vec<ReplacementGoal>),
+    /// Operations that outlive the pods they were asked on end.
+    Outliving(Vec<OutlivingGoal>),
     /// Racks of a cluster have fewer nodes.
     Leaving {
         cluster: String,
@@ -313,7 +313,7 @@ impl Goal {
                 .iter()
                 .map(|pod| until.of(pod.look(of(&pod.cluster), *name)))
                 .collect(),
-            Self::Replacements(pods) => pods.iter().map(|pod| pod.look(of(&pod.cluster))).collect(),
+            Self::Outliving(pods) => pods.iter().map(|pod| pod.look(of(&pod.cluster))).collect(),
             Self::Leaving { cluster, racks } => match of(cluster) {
                 Some(view) => racks.iter().map(|rack| rack.look(view)).collect(),
                 None => racks.iter().map(|rack| gone(&rack.rack, cluster)).collect(),
@@ -333,7 +333,7 @@ impl Goal {
                     "watch it with `kubectl get cassandracluster {cluster} --namespace {namespace} --watch`"
                 )
             }
-            Self::Operation { .. } | Self::Replacements(_) => {
+            Self::Operation { .. } | Self::Outliving(_) => {
                 "run the same command again to go on waiting".to_owned()
             }
         }
@@ -343,7 +343,7 @@ impl Goal {
         let ours = |name: &String| match self {
             Self::Restart { cluster, .. } | Self::Leaving { cluster, .. } => cluster == name,
             Self::Operation { pods, .. } => pods.iter().any(|pod| pod.cluster == *name),
-            Self::Replacements(pods) => pods.iter().any(|pod| pod.cluster == *name),
+            Self::Outliving(pods) => pods.iter().any(|pod| pod.cluster == *name),
         };
         let waits =
             |view: &ClusterView| Some(format!("{} waits: {}", view.name, view.waiting.as_ref()?.message));

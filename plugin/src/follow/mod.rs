@@ -6,8 +6,8 @@ mod feed;
 mod goal;
 mod leaving;
 mod live;
+mod outliving;
 mod picture;
-mod replacement;
 mod screen;
 #[cfg(test)]
 mod tests;
@@ -24,8 +24,8 @@ use goal::Verdict;
 pub(crate) use goal::{Goal, PodGoal, RackGoal, Until};
 pub(crate) use leaving::LeavingGoal;
 pub(crate) use live::{Alternate, Size};
+pub(crate) use outliving::OutlivingGoal;
 pub(crate) use picture::Picture;
-pub(crate) use replacement::ReplacementGoal;
 pub(crate) use screen::{elapsed, in_words};
 pub(crate) use watch::{News, Watch};
 

@@ -22,7 +22,7 @@ use casskop_types::status::{
 use jiff::SignedDuration;
 
 use crate::blocker::Blocker;
-use crate::operations::Scene;
+use crate::operations::{self, Scene};
 use crate::rack::Rack;
 use crate::ring;
 use crate::steps::Steps;
@@ -69,6 +69,12 @@ pub fn advance(scene: Scene<'_>, status: &mut CassandraClusterStatus, steps: &mu
         release::follow_up(scene, status, steps);
         return new_datacenter::follow_up(scene, status, steps);
     };
+    if let (true, Err(blocker)) = (
+        step.kind.disturbs(),
+        operations::restart_holds(scene.racks, status),
+    ) {
+        return steps.wait_for(blocker);
+    }
     if step.kind == StepKind::Leave {
         return step::leave(scene, &step, status, steps);
     }

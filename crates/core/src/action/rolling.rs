@@ -53,11 +53,10 @@ pub(super) fn gate(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &RackStatus) 
         let replaced = operations::replaced(scene);
         ring::agrees_but(scene.racks, &scene.observed.nodes, &failing, &replaced)?;
     }
-    // A node that is replaced may be waiting for this very template.
-    let busy = rack_status
-        .operations
-        .iter()
-        .find(|record| is_running(record) && record.name != OperationName::Replace);
+    // A node that is replaced may be waiting for this very template, and one that is restarted holds back more than its rack.
+    let busy = rack_status.operations.iter().find(|record| {
+        is_running(record) && !matches!(record.name, OperationName::Replace | OperationName::Restart)
+    });
     busy.map_or(Ok(()), |record| {
         let note = format!(
             "{} runs on pod {}, which the rolling update would restart",

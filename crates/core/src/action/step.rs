@@ -44,6 +44,16 @@ pub(super) enum StepKind {
     Await,
 }
 
+impl StepKind {
+    /// Whether a node goes down by it, or the ring changes.
+    pub(super) fn disturbs(self) -> bool {
+        match self {
+            Self::Create | Self::Grow | Self::Leave | Self::Roll => true,
+            Self::Upsize | Self::Await => false,
+        }
+    }
+}
+
 /// What is under way goes first; then first pods, in the order of the racks; then further pods; then what was asked
 /// for, in the order it was asked for.
 pub(super) fn next<'a>(scene: Scene<'a>, status: &CassandraClusterStatus) -> Option<Step<'a>> {

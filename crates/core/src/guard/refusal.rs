@@ -337,7 +337,8 @@ fn watch(operation: OperationName, at: &RackAt) -> String {
         | OperationName::Compact
         | OperationName::Flush
         | OperationName::GarbageCollect
-        | OperationName::Rebuild => operation,
+        | OperationName::Rebuild
+        | OperationName::Restart => operation,
         OperationName::Remove | OperationName::Decommission | OperationName::Replace => {
             return format!("kubectl describe cassandracluster {cluster} --namespace {namespace}");
         }

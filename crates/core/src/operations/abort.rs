@@ -163,6 +163,9 @@ fn no_way(operation: OperationName) -> &'static str {
         OperationName::Remove => "Cassandra goes on to take the lost node out of the ring",
         OperationName::Decommission => "Cassandra cannot stop a node from leaving the ring",
         OperationName::Replace => "there is no way back from a replacement that runs",
+        OperationName::Restart => {
+            "its node drains, and a drained node serves again only once its pod is made anew"
+        }
         OperationName::Flush => "it is over in a moment",
         OperationName::Cleanup
         | OperationName::UpgradeSstables

@@ -60,6 +60,7 @@ pub(crate) fn begin(
         end_time: None,
         message: None,
         lost_node: None,
+        former_pod_uid: None,
         progress: None,
     };
     last_operation::started(status, &record, scene);
@@ -105,14 +106,7 @@ pub(super) fn follow(scene: Scene<'_>, rack: &Rack<'_>, record: &mut OperationRe
     if record.host_id.is_none() {
         record.host_id = host_id_of(scene, pod);
     }
-    if record.pod_uid != pod.uid {
-        let former = call_key(record);
-        if scene.observed.calls.contains_key(&former) {
-            steps.effects.push(Effect::ForgetCall(former));
-        }
-        pod.uid.clone_into(&mut record.pod_uid);
-        record.address = pod.address.map(|address| address.to_string());
-    }
+    super::follow(scene, rack, record, steps);
 }
 
 fn pod_of<'a>(rack: &'a Rack<'a>, record: &OperationRecord) -> Option<&'a PodView<'a>> {

@@ -109,7 +109,8 @@ fn is_another(request: &OperationRequest, record: &OperationRecord) -> bool {
 pub(super) fn is_unlabelled(rack: &Rack<'_>, record: &OperationRecord) -> bool {
     let pod = rack.pod(&record.pod_uid);
     let labels = pod.and_then(|pod| pod.object.metadata.labels.as_ref());
-    record.name == OperationName::Replace && labels.is_some_and(|labels| !labels.contains_key(OPERATION_NAME))
+    matches!(record.name, OperationName::Replace | OperationName::Restart)
+        && labels.is_some_and(|labels| !labels.contains_key(OPERATION_NAME))
 }
 
 /// Labels the pod of a record that starts. CassKop empties the end as it writes the start.

@@ -10,10 +10,12 @@ mod claims;
 pub(crate) mod decommission;
 pub(crate) mod labels;
 mod last_operation;
+mod line;
 mod progress;
 mod queue;
 pub mod remove;
 mod replace;
+mod restart;
 mod run;
 
 use casskop_types::operation::{OperationName, OperationRecord, RecordState};
@@ -30,6 +32,9 @@ use crate::validate::ValidatedCluster;
 
 pub(crate) use queue::request_of;
 pub(crate) use replace::{host_ids as replaced, is_due as replaces_nodes};
+pub(crate) use restart::{
+    holds as restart_holds, is_due as restarts_nodes, is_former, turn as turn_to_restart,
+};
 pub use run::call_key;
 
 /// Ended records that a rack's status keeps; older ones are dropped once their labels are written.
@@ -51,12 +56,21 @@ pub struct Scene<'a> {
     pub now: Timestamp,
 }
 
-/// Advances every operation of one rack by what was observed, and starts the next if `quiet` allows it.
+/// Whether operations may start, or what they wait for.
+#[derive(Debug, Clone, Copy)]
+pub struct MayStart<'a> {
+    /// Any: no action is under way.
+    pub any: Result<(), &'a Blocker>,
+    /// A restart: it is the turn of this rack.
+    pub restart: Result<(), &'a Blocker>,
+}
+
+/// Advances every operation of one rack by what was observed, and starts the next if it may start.
 pub fn advance(
     scene: Scene<'_>,
     rack: &Rack<'_>,
     status: &mut RackStatus,
-    quiet: Result<(), &Blocker>,
+    may_start: MayStart<'_>,
     steps: &mut Steps,
 ) {
     queue::take_up(scene, rack, status, steps);
@@ -68,6 +82,7 @@ pub fn advance(
                     decommission::follow(scene, rack, &mut status.operations[index], steps);
                 }
                 OperationName::Replace => replace::follow(rack, &mut status.operations[index]),
+                OperationName::Restart => follow(scene, rack, &mut status.operations[index], steps),
                 _ => {}
             }
             let transition = run::step(scene, rack, &status.operations[index]);
@@ -75,12 +90,26 @@ pub fn advance(
             progress::note(scene, rack, &mut status.operations[index]);
         }
     }
-    queue::start_next(scene, rack, status, quiet, steps);
+    queue::start_next(scene, rack, status, may_start, steps);
     labels::mirror(scene, rack, status, steps);
     abort::answer(scene, rack, status, steps);
     last_operation::close(scene, status);
     look_for_newer_requests(scene, rack, status, steps);
     forget_ended(scene, rack, status, steps);
+}
+
+/// Keeps a record at its node, whose pod is made anew in the middle. The call to the former one is over.
+fn follow(scene: Scene<'_>, rack: &Rack<'_>, record: &mut OperationRecord, steps: &mut Steps) {
+    let mut pods = rack.pods.iter();
+    let Some(pod) = pods.find(|pod| pod.name.to_string() == record.pod && pod.uid != record.pod_uid) else {
+        return;
+    };
+    let former = call_key(record);
+    if scene.observed.calls.contains_key(&former) {
+        steps.effects.push(Effect::ForgetCall(former));
+    }
+    pod.uid.clone_into(&mut record.pod_uid);
+    record.address = pod.address.map(|address| address.to_string());
 }
 
 /// The identity of a new record: other than that of any record kept, for a run is known by it, also when two requests for

@@ -9,7 +9,10 @@ use casskop_types::status::RackStatus;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::labels::label;
-use super::{ASK_AGAIN, Scene, abort, is_queued, is_running, last_operation, remove, replace, run};
+use super::line::{has_place, is_lost_with, next_in_line};
+use super::{
+    ASK_AGAIN, MayStart, Scene, abort, is_queued, is_running, last_operation, remove, replace, restart, run,
+};
 use crate::blocker::Blocker;
 use crate::fact::Fact;
 use crate::observed::NodeFacts;
@@ -89,7 +92,7 @@ fn take_up_request(
         }
         // Left by another operator, CassKop's for one, which kept no records: the node knows how it stands.
         OperationStatus::Ongoing
-            if request.name != OperationName::Replace
+            if !matches!(request.name, OperationName::Replace | OperationName::Restart)
                 && !of_pod.any(|record| record.name == request.name) =>
         {
             RecordState::Ongoing
@@ -128,6 +131,7 @@ fn take_up_request(
         end_time: None,
         message: None,
         lost_node: None,
+        former_pod_uid: None,
         progress: None,
     });
 }
@@ -165,37 +169,28 @@ pub(super) fn start_next(
     scene: Scene<'_>,
     rack: &Rack<'_>,
     status: &mut RackStatus,
-    quiet: Result<(), &Blocker>,
+    may_start: MayStart<'_>,
     steps: &mut Steps,
 ) {
     loop {
-        let Some(mut index) = next_in_line(rack, status) else {
-            return;
+        let index = match next_in_line(rack, status, may_start.any) {
+            Ok(Some(index)) => index,
+            Ok(None) => return,
+            Err(blocker) => return steps.wait_for(blocker.clone()),
         };
-        if let Some(replacement) = replacement(rack, status) {
-            index = replacement;
-        } else if let Err(blocker) = quiet {
-            // The action may be waiting for the very node that is to be removed.
-            let is_removal =
-                |record: &OperationRecord| is_queued(record) && record.name == OperationName::Remove;
-            match status.operations.iter().position(is_removal) {
-                Some(removal) => index = removal,
-                None => return steps.wait_for(blocker.clone()),
-            }
-        }
         if !has_place(status, index) {
             let waiting = &status.operations[index];
-            if waiting.name == OperationName::Replace {
+            if matches!(waiting.name, OperationName::Replace | OperationName::Restart) {
                 let note = format!(
-                    "replace on pod {} waits until the operation that runs in its rack has ended",
-                    waiting.pod
+                    "{} on pod {} waits until the operation that runs in its rack has ended",
+                    waiting.name, waiting.pod
                 );
                 steps.wait_for(Blocker::new(ConditionReason::OperationOngoing, note));
             }
             return;
         }
         let record = &status.operations[index];
-        match prepare(scene, rack, record) {
+        match prepare(scene, rack, record, may_start.restart) {
             Prepared::Ready(prepared) => {
                 status.operations[index] = *prepared;
                 status.operations[index].state = RecordState::Ongoing;
@@ -225,62 +220,6 @@ pub(super) fn start_next(
     }
 }
 
-/// A queued replacement, which the rack and what else waits may be waiting for. Pods are made in their order.
-fn replacement(rack: &Rack<'_>, status: &RackStatus) -> Option<usize> {
-    let is_it = |record: &OperationRecord| is_queued(record) && record.name == OperationName::Replace;
-    let queued = status.operations.iter().enumerate();
-    queued
-        .filter(|(_, record)| is_it(record))
-        .min_by_key(|(_, record)| ordinal(rack, record))
-        .map(|(index, _)| index)
-}
-
-fn ordinal(rack: &Rack<'_>, record: &OperationRecord) -> i32 {
-    let pod = rack.pod(&record.pod_uid);
-    pod.map_or(i32::MAX, |pod| pod.ordinal)
-}
-
-/// Whether fewer operations run in the rack than may when this one starts, but for what runs on the pod whose lost node is to be
-/// replaced.
-fn has_place(status: &RackStatus, index: usize) -> bool {
-    let next = &status.operations[index];
-    let running = status
-        .operations
-        .iter()
-        .filter(|record| is_running(record) && !is_lost_with(next, record));
-    let (mut count, mut alone) = (0, wants_the_rack(next.name));
-    for record in running {
-        count += 1;
-        alone |= wants_the_rack(record.name);
-    }
-    let places = if alone {
-        Parallelism::ONE
-    } else {
-        Parallelism::from_record(next.parallelism)
-    };
-    count < places.get()
-}
-
-/// Whether nothing else runs in the rack meanwhile, however many operations may: a node is down, or the ring changes.
-fn wants_the_rack(operation: OperationName) -> bool {
-    match operation {
-        OperationName::Remove | OperationName::Decommission | OperationName::Replace => true,
-        OperationName::Cleanup
-        | OperationName::UpgradeSstables
-        | OperationName::Scrub
-        | OperationName::Compact
-        | OperationName::Flush
-        | OperationName::GarbageCollect
-        | OperationName::Rebuild => false,
-    }
-}
-
-fn is_lost_with(replacement: &OperationRecord, record: &OperationRecord) -> bool {
-    replacement.name == OperationName::Replace
-        && record.name != OperationName::Replace
-        && record.pod == replacement.pod
-}
-
 /// What ran on a node that is replaced ended with it.
 fn give_up_lost(scene: Scene<'_>, status: &mut RackStatus, index: usize, steps: &mut Steps) {
     for other in 0..status.operations.len() {
@@ -290,18 +229,6 @@ fn give_up_lost(scene: Scene<'_>, status: &mut RackStatus, index: usize, steps: 
             run::end(scene, status, other, Err("its node was lost".to_owned()), steps);
         }
     }
-}
-
-/// First come, first served; requests seen in the same pass go by ordinal.
-pub(crate) fn next_in_line(rack: &Rack<'_>, status: &RackStatus) -> Option<usize> {
-    let queued = status
-        .operations
-        .iter()
-        .enumerate()
-        .filter(|(_, record)| is_queued(record));
-    queued
-        .min_by_key(|(_, record)| (record.start_time.0, ordinal(rack, record)))
-        .map(|(index, _)| index)
 }
 
 /// Whether a queued record can start.
@@ -315,7 +242,12 @@ pub(super) enum Prepared {
 }
 
 /// Completes a queued record with all that is needed to start it and to find it again.
-fn prepare(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord) -> Prepared {
+fn prepare(
+    scene: Scene<'_>,
+    rack: &Rack<'_>,
+    record: &OperationRecord,
+    turn_to_restart: Result<(), &Blocker>,
+) -> Prepared {
     let command = match OperationCommand::parse(record.name, record.argument.as_deref()) {
         Ok(command) => command,
         Err(error) => return Prepared::Refused(error.to_string()),
@@ -332,6 +264,7 @@ fn prepare(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord) -> Prepa
     };
     let nobody = NodeFacts::default();
     let node = scene.observed.nodes.get(&pod.name).unwrap_or(&nobody);
+    let mut prepared = record.clone();
     let lost_node = match command {
         OperationCommand::Cleanup
         | OperationCommand::UpgradeSstables
@@ -340,6 +273,13 @@ fn prepare(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord) -> Prepa
         | OperationCommand::Flush { .. }
         | OperationCommand::GarbageCollect { .. }
         | OperationCommand::Replace { .. } => None,
+        OperationCommand::Restart => {
+            if let Err(blocker) = restart::may_begin(scene, pod, turn_to_restart) {
+                return Prepared::Waits(blocker);
+            }
+            prepared.former_pod_uid = Some(pod.uid.to_owned());
+            None
+        }
         OperationCommand::Decommission => {
             return Prepared::Refused(
                 "decommission is not asked for by label: lower nodesPerRacks, and the last node of the rack leaves".to_owned(),
@@ -366,7 +306,6 @@ fn prepare(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord) -> Prepa
             },
         },
     };
-    let mut prepared = record.clone();
     prepared.host_id = node.host_id.known().cloned();
     prepared.address = Some(address.to_string());
     prepared.lost_node = lost_node;

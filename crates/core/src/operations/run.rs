@@ -7,6 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
     ASK_AGAIN, Scene, abort, decommission, is_running, labels, last_operation, progress, remove, replace,
+    restart,
 };
 use crate::blocker::Blocker;
 use crate::call::{CallKey, CallState, NodeCall, TableWork, storage_service_operation};
@@ -43,6 +44,8 @@ pub(super) enum Transition {
     Finalize { lost: LostNode },
     /// Do something about it, and look again soon.
     Act { effects: Vec<Effect>, waits: Blocker },
+    /// Do something about it, from which on there is no way back, and look again soon.
+    TakeTheTurn { effects: Vec<Effect>, waits: Blocker },
     /// It goes on by itself, and a watch tells how.
     Await(Blocker),
     /// Take one more step, once what the next pod is told is written. Some are tried a few times only.
@@ -71,6 +74,7 @@ pub(super) fn step(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord) 
     match record.name {
         OperationName::Decommission => return decommission::step(scene, rack, record),
         OperationName::Replace => return replace::step(scene, rack, record),
+        OperationName::Restart => return restart::step(scene, rack, record),
         _ => {}
     }
     let Some(pod) = rack.pod(&record.pod_uid) else {
@@ -152,13 +156,9 @@ fn find_again(
         }
     }
     let mut done = record.progress.clone().unwrap_or_default().keyspaces_done;
-    done.extend(
-        keyspaces_done
-            .iter()
-            .filter(|keyspace| !done.contains(keyspace))
-            .cloned()
-            .collect::<Vec<_>>(),
-    );
+    let newly_done = keyspaces_done.iter().filter(|keyspace| !done.contains(keyspace));
+    let newly_done: Vec<_> = newly_done.cloned().collect();
+    done.extend(newly_done);
     if record.attempt >= tries_with(&done) {
         let tries = record.attempt;
         return Transition::End(Err(format!(
@@ -229,6 +229,12 @@ pub(super) fn enter(
             steps.wait_for(waits);
             steps.look_again_after(ASK_AGAIN);
         }
+        Transition::TakeTheTurn { effects, waits } => {
+            record.state = RecordState::Finalizing;
+            steps.effects.extend(effects);
+            steps.wait_for(waits);
+            steps.look_again_after(ASK_AGAIN);
+        }
         Transition::Await(blocker) => {
             steps.look_again_after(LOOK_AGAIN);
             steps.wait_for(blocker);
@@ -295,8 +301,8 @@ pub(super) fn end(
         }
     }
     let record = record.clone();
-    if record.name == OperationName::Decommission {
-        // The rack's action goes on, and nothing else tells: what belonged to the node is gone already.
+    if matches!(record.name, OperationName::Decommission | OperationName::Restart) {
+        // An action goes on, and nothing else tells: what belonged to the node is gone already.
         steps.look_again_after(SignedDuration::ZERO);
     }
     last_operation::ended(status, &record);
@@ -346,6 +352,7 @@ fn node_call(scene: Scene<'_>, record: &OperationRecord) -> Option<NodeCall> {
         OperationName::Decommission => Some(NodeCall::Decommission {
             replicas: decommission::replicas(record),
         }),
+        OperationName::Restart => Some(NodeCall::Drain),
         OperationName::Replace => None,
     }
 }
@@ -387,7 +394,7 @@ fn overdue(scene: Scene<'_>, record: &OperationRecord) -> Option<String> {
         | OperationName::GarbageCollect
         | OperationName::Rebuild => SignedDuration::from_hours(24 * 7),
         // These have a step of their own: they end by what the ring says.
-        OperationName::Decommission | OperationName::Replace => return None,
+        OperationName::Decommission | OperationName::Replace | OperationName::Restart => return None,
     };
     (since(&record.start_time) > deadline).then(|| format!("{} did not end within its deadline", record.name))
 }

@@ -268,8 +268,16 @@ impl State {
             let action = rack.cassandra_last_action.as_ref();
             action.is_some_and(|action| action.status != Some(ActionStatus::Done))
         });
-        unfinished.map_or(Ok(()), |(rack, _)| {
-            Err(format!("the action of rack {rack} never ends"))
+        if let Some((rack, _)) = unfinished {
+            return Err(format!("the action of rack {rack} never ends"));
+        }
+        let records = status
+            .cassandra_rack_status
+            .values()
+            .flat_map(|rack| &rack.operations);
+        let mut open = records.filter(|record| record.end_time.is_none());
+        open.next().map_or(Ok(()), |record| {
+            Err(format!("{} on pod {} never ends", record.name, record.pod))
         })
     }
 
@@ -293,6 +301,7 @@ impl State {
                 &world.hooks,
                 &world.told,
                 &world.volumes,
+                &world.drained,
                 &world.violations
             )
         )
@@ -412,6 +421,18 @@ fn pause_one(world: &mut World) {
     }
 }
 
+/// One node of each rack, by label.
+fn restart_nodes(world: &mut World) {
+    for pod in ["ring-dc1-rack1-0", "ring-dc1-rack2-0"] {
+        if world.pods.contains_key(pod) {
+            world.label(
+                pod,
+                &[("operation-name", "restart"), ("operation-status", "ToDo")],
+            );
+        }
+    }
+}
+
 /// The node that is replaced.
 const LOST: &str = "ring-dc1-rack2-0";
 
@@ -525,6 +546,18 @@ fn scenarios() -> Vec<Scenario> {
             start: ring(&["rack1"], 1),
             edits: vec![second_datacenter, image],
             falls: Some("ring-dc1-rack1-0"),
+        },
+        Scenario {
+            name: "a node of each rack is restarted, and a rack, and an image",
+            start: ring(&["rack1", "rack2"], 1),
+            edits: vec![restart_nodes, restart, image],
+            falls: None,
+        },
+        Scenario {
+            name: "a node is restarted while another falls, and a node more",
+            start: ring(&["rack1", "rack2"], 1),
+            edits: vec![restart_nodes, |world| nodes(world, 2)],
+            falls: Some("ring-dc1-rack2-0"),
         },
         Scenario {
             name: "a lost node is replaced, and a restart and an image are asked for",

@@ -17,6 +17,7 @@ use casskop_types::cluster::CassandraCluster;
 use casskop_types::conditions::{ConditionType, condition, say_the_same};
 use casskop_types::labels::LAST_APPLIED_CONFIGURATION;
 use casskop_types::names::PodName;
+use casskop_types::operation::OperationRecord;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
@@ -89,6 +90,8 @@ pub(crate) struct World {
     pub(crate) notices: Vec<Notice>,
     /// What nodes say of how far they are.
     pub(crate) work: Option<Work>,
+    /// Uids of pods whose nodes are drained.
+    pub(crate) drained: BTreeSet<String>,
     /// The pods whose nodes were told to stop what they do, once each time.
     pub(crate) stopped: Vec<String>,
     /// CassKop's backups on a schedule.
@@ -152,6 +155,7 @@ impl World {
             .into(),
             notices: Vec::new(),
             work: None,
+            drained: BTreeSet::new(),
             stopped: Vec::new(),
             scheduled_backups: Vec::new(),
             now: "2026-11-21T08:00:00Z".parse().unwrap(),
@@ -404,6 +408,7 @@ impl World {
         match call {
             NodeCall::RemoveNode { host_id } => self.members.retain(|_, (known, _)| *known != host_id),
             NodeCall::Decommission { .. } => self.leave(pod),
+            NodeCall::Drain => drop(self.drained.insert(self.uid(pod))),
             _ => {}
         }
     }
@@ -529,7 +534,7 @@ impl World {
                 let members = self.members.iter().filter(|(_, (_, is_up))| *is_up == up);
                 members.map(|(address, _)| *address).collect()
             };
-            facts.mode = Fact::Known(OperationMode::Normal);
+            facts.mode = Fact::Known(self.mode_of(pod));
             facts.release_version = Fact::Known(self.release_of(pod));
             facts.host_id = Fact::Known(self.members[&address].0.clone());
             facts.ring = Fact::Known(RingView {
@@ -558,6 +563,32 @@ impl World {
             facts.replication = Fact::Known(self.replication.clone());
         }
         facts
+    }
+
+    fn records(&self) -> impl Iterator<Item = &OperationRecord> {
+        let racks = self
+            .cluster
+            .status
+            .iter()
+            .flat_map(|status| status.cassandra_rack_status.values());
+        racks.flat_map(|rack| &rack.operations)
+    }
+
+    /// Whether the node of some other pod was told to drain.
+    fn drained_but(&self, pod: &str) -> bool {
+        let mut others = self.pods.keys().filter(|other| *other != pod);
+        others.any(|other| self.mode_of(&other.parse().unwrap()) != OperationMode::Normal)
+    }
+
+    fn mode_of(&self, pod: &PodName) -> OperationMode {
+        let pod = pod.to_string();
+        if self.drained.contains(&self.uid(&pod)) {
+            OperationMode::Drained
+        } else if self.in_flight.get(&pod) == Some(&NodeCall::Drain) {
+            OperationMode::Draining
+        } else {
+            OperationMode::Normal
+        }
     }
 
     /// The tag of the image that a pod was made from.
@@ -625,18 +656,7 @@ impl World {
             Effect::ForgetCall(key) => {
                 self.calls.remove(key);
             }
-            Effect::DeletePod { pod, uid, .. } => {
-                if self
-                    .pods
-                    .get(&pod.to_string())
-                    .is_some_and(|stored| stored.metadata.uid.as_ref() == Some(uid))
-                {
-                    let object = self.pods.remove(&pod.to_string()).unwrap();
-                    if let Some((_, up)) = self.members.get_mut(&address_of(&object)) {
-                        *up = false;
-                    }
-                }
-            }
+            Effect::DeletePod { pod, uid, .. } => self.delete_pod(pod, uid),
             Effect::PutBack(patch) => {
                 let patch: json_patch::Patch = serde_json::from_value(json!(patch)).unwrap();
                 let mut object = serde_json::to_value(&self.cluster).unwrap();
@@ -669,6 +689,27 @@ impl World {
             | Effect::ApplyDisruptionBudget(_) => {}
         }
         Ok(())
+    }
+
+    fn delete_pod(&mut self, pod: &PodName, uid: &str) {
+        let name = pod.to_string();
+        let Some(object) = self.pods.get(&name).cloned() else {
+            return;
+        };
+        if object.metadata.uid.as_deref() != Some(uid) {
+            return;
+        }
+        let is_restart = |record: &OperationRecord| record.former_pod_uid.as_deref() == Some(uid);
+        let restarts = self.records().any(is_restart);
+        let drains = self.mode_of(pod) != OperationMode::Normal;
+        self.must(
+            drains || !restarts,
+            "a pod was restarted before its node was drained",
+        );
+        self.stop(&name);
+        if let Some((_, up)) = self.members.get_mut(&address_of(&object)) {
+            *up = false;
+        }
     }
 
     fn label_pod(
@@ -715,14 +756,17 @@ impl World {
         if self.calls.contains_key(key) {
             return;
         }
-        let records = self.cluster.status.iter();
-        let mut records = records
-            .flat_map(|status| status.cassandra_rack_status.values())
-            .flat_map(|rack| &rack.operations);
-        let aborted = records.any(|record| record.id == key.record && record.abort_time.is_some());
+        let is_it = |record: &OperationRecord| record.id == key.record;
+        let aborted = self
+            .records()
+            .any(|record| is_it(record) && record.abort_time.is_some());
         self.must(!aborted, "an operation was started after its end was asked for");
         let running = self.in_flight.insert(pod.to_owned(), call.clone());
         self.must(running.is_none(), "two runs at once on a node");
+        if *call == NodeCall::Drain {
+            let other = self.drained_but(pod);
+            self.must(!other, "two nodes were drained at once");
+        }
         self.calls.insert(
             key.clone(),
             CallState::Running {
@@ -831,6 +875,8 @@ impl World {
                         !self.in_flight.contains_key(&pod),
                         "a node was restarted under its work",
                     );
+                    let other = self.drained_but(&pod);
+                    self.must(!other, "a node was rolled while another was drained");
                     self.stop(&pod);
                     if let Some((_, up)) = self.members.get_mut(&address) {
                         *up = false;

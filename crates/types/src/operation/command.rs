@@ -89,6 +89,8 @@ pub enum OperationCommand {
         /// The lost node, where it is to be another than the one last seen in the pod, or where none was seen.
         lost: Option<Member>,
     },
+    /// See [`OperationName::Restart`].
+    Restart,
 }
 
 impl OperationCommand {
@@ -101,6 +103,7 @@ impl OperationCommand {
             OperationName::Cleanup => Ok(Self::Cleanup),
             OperationName::UpgradeSstables => Ok(Self::UpgradeSstables),
             OperationName::Decommission => Ok(Self::Decommission),
+            OperationName::Restart => Ok(Self::Restart),
             OperationName::Scrub => Ok(Self::Scrub {
                 keyspace: keyspace()?,
             }),
@@ -141,13 +144,14 @@ impl OperationCommand {
             Self::Remove { .. } => OperationName::Remove,
             Self::Decommission => OperationName::Decommission,
             Self::Replace { .. } => OperationName::Replace,
+            Self::Restart => OperationName::Restart,
         }
     }
 
     /// The argument, in the form [`OperationCommand::parse`] reads.
     pub fn argument(&self) -> Option<String> {
         match self {
-            Self::Cleanup | Self::UpgradeSstables | Self::Decommission => None,
+            Self::Cleanup | Self::UpgradeSstables | Self::Decommission | Self::Restart => None,
             Self::Scrub { keyspace }
             | Self::Compact { keyspace }
             | Self::Flush { keyspace }
@@ -192,6 +196,10 @@ mod tests {
         assert_eq!(
             Command::parse(OperationName::Decommission, None),
             Ok(Command::Decommission)
+        );
+        assert_eq!(
+            Command::parse(OperationName::Restart, Some("left behind")),
+            Ok(Command::Restart)
         );
         assert_eq!(
             Command::parse(OperationName::Rebuild, Some("DC-1 east")),

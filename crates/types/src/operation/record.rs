@@ -14,7 +14,8 @@ vocabulary! {
         ToDo = "ToDo",
         /// Something may have been done to the node.
         Ongoing = "Ongoing",
-        /// Removal: the lost node left the ring. Replacement: there is no way back. What belonged to it goes.
+        /// Removal: the lost node left the ring. Replacement: there is no way back. What belonged to it goes. Restart: the pod
+        /// goes.
         Finalizing = "Finalizing",
         /// Ended well.
         Done = "Done",
@@ -68,6 +69,9 @@ pub struct OperationRecord {
     /// Removal and replacement: the lost node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost_node: Option<LostNode>,
+    /// Restart: uid of the pod that is to go. Its successor of the same name stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former_pod_uid: Option<String>,
     /// How much of it is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<OperationProgress>,

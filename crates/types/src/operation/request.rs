@@ -239,7 +239,7 @@ mod tests {
         let error = OperationRequest::from_pod_metadata(Some(&labels), None).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "label operation-name: `cleanpu` is not one of cleanup, upgradesstables, scrub, compact, flush, garbagecollect, rebuild, remove, decommission, replace"
+            "label operation-name: `cleanpu` is not one of cleanup, upgradesstables, scrub, compact, flush, garbagecollect, rebuild, remove, decommission, replace, restart"
         );
         let labels = set(&[("operation-name", "cleanup"), ("operation-status", "todo")]);
         assert!(matches!(
@@ -263,6 +263,10 @@ mod tests {
         )]);
         for (name, argument) in [
             (OperationName::Cleanup, None),
+            // Without a keyspace it is for all of them: one that is left behind would count.
+            (OperationName::Flush, None),
+            (OperationName::Compact, None),
+            (OperationName::Restart, None),
             (OperationName::Rebuild, Some("dc1")),
             (OperationName::Rebuild, Some(long.as_str())),
             (OperationName::Remove, Some("demo-dc1-rack1-0_10.0.0.1")),

@@ -1,4 +1,4 @@
-//! Waiting for a replacement, which outlives the pod that asked for it: it goes on under the pod's name.
+//! Waiting for a replacement or a restart, which outlives the pod it was asked on: it goes on under the pod's name.
 
 use casskop_core::guard::PodTarget;
 use casskop_core::view::{ClusterView, OperationView};
@@ -7,31 +7,34 @@ use jiff::Timestamp;
 
 use super::goal::{Item, ItemState, of_operation};
 
-/// A pod whose node is to be replaced.
+/// A pod whose node is to be replaced, or restarted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ReplacementGoal {
+pub(crate) struct OutlivingGoal {
     /// Its cluster.
     pub(crate) cluster: String,
     /// Its name.
     pod: String,
     /// Uid of the pod that was asked.
     uid: String,
-    /// When the last replacement under that name began, if it has ended: it is not ours.
+    /// The operation.
+    operation: OperationName,
+    /// When the last one of it under that name began, if it has ended: it is not ours.
     before: Option<Timestamp>,
 }
 
-impl ReplacementGoal {
+impl OutlivingGoal {
     /// From the clusters as they were before the request was written.
-    pub(crate) fn new(before: &[ClusterView], target: &PodTarget) -> Self {
+    pub(crate) fn new(before: &[ClusterView], operation: OperationName, target: &PodTarget) -> Self {
         let cluster = before.iter().find(|view| view.name == target.cluster);
         let ended = cluster
             .into_iter()
-            .flat_map(|view| replacements(view, &target.pod))
+            .flat_map(|view| operations(view, operation, &target.pod))
             .filter(|operation| has_ended(operation));
         Self {
             cluster: target.cluster.clone(),
             pod: target.pod.clone(),
             uid: target.uid.clone(),
+            operation,
             before: ended.filter_map(|operation| operation.started).max(),
         }
     }
@@ -47,13 +50,10 @@ impl ReplacementGoal {
             let deleted = format!("cassandracluster `{}` was deleted", self.cluster);
             return item(ItemState::Failed, deleted);
         };
-        let of_asked = replacements(cluster, &self.pod).find(|operation| operation.pod_uid == self.uid);
+        let known = || operations(cluster, self.operation, &self.pod);
+        let of_asked = known().find(|operation| operation.pod_uid == self.uid);
         let is_new = |operation: &&OperationView| !has_ended(operation) || operation.started > self.before;
-        let newest = || {
-            replacements(cluster, &self.pod)
-                .filter(is_new)
-                .max_by_key(|operation| operation.started)
-        };
+        let newest = || known().filter(is_new).max_by_key(|operation| operation.started);
         let node = cluster.nodes.iter().find(|node| node.pod == self.pod);
         let is_asked = |uid: &str| uid == self.uid;
         match (of_asked, node) {
@@ -74,10 +74,14 @@ impl ReplacementGoal {
     }
 }
 
-fn replacements<'a>(view: &'a ClusterView, pod: &str) -> impl Iterator<Item = &'a OperationView> {
+fn operations<'a>(
+    view: &'a ClusterView,
+    name: OperationName,
+    pod: &str,
+) -> impl Iterator<Item = &'a OperationView> {
     view.operations
         .iter()
-        .filter(move |operation| operation.pod == pod && operation.name == OperationName::Replace)
+        .filter(move |operation| operation.pod == pod && operation.name == name)
 }
 
 fn has_ended(operation: &OperationView) -> bool {
@@ -94,10 +98,10 @@ mod tests {
 
     const POD: &str = "demo-dc1-rack1-1";
 
-    fn view(records: &[&str], pod: Option<(&str, &str)>) -> ClusterView {
+    fn view(operation: OperationName, records: &[&str], pod: Option<(&str, &str)>) -> ClusterView {
         let records: Vec<String> = records
             .iter()
-            .map(|record| format!("{{id: x, name: replace, pod: {POD}, attempt: 1, {record}}}"))
+            .map(|record| format!("{{id: x, name: {operation}, pod: {POD}, attempt: 1, {record}}}"))
             .collect();
         let records = records.join(", ");
         let cluster: CassandraCluster = serde_yaml::from_str(&format!(
@@ -106,6 +110,7 @@ mod tests {
         ))
         .unwrap();
         let pod = pod.map(|(uid, labels)| -> Pod {
+            let labels = labels.replace("replace", operation.as_str());
             serde_yaml::from_str(&format!(
                 "{{metadata: {{name: {POD}, uid: {uid}, labels: {{cassandracluster: demo, {labels}}}}}}}"
             ))
@@ -125,14 +130,14 @@ mod tests {
     const ONGOING: &str = "operation-name: replace, operation-status: Ongoing";
     const ENDED: &str = "operation-name: replace, operation-status: Done";
 
-    fn goal() -> ReplacementGoal {
+    fn goal(operation: OperationName) -> OutlivingGoal {
         let target = PodTarget {
             cluster: "demo".to_owned(),
             pod: POD.to_owned(),
             uid: "u1".to_owned(),
             resource_version: "7".to_owned(),
         };
-        ReplacementGoal::new(&[view(&[OLD], Some(("u1", "")))], &target)
+        OutlivingGoal::new(&[view(operation, &[OLD], Some(("u1", "")))], operation, &target)
     }
 
     #[rstest]
@@ -152,13 +157,14 @@ mod tests {
         #[case] records: &[&str],
         #[case] pod: Option<(&str, &str)>,
         #[case] state: ItemState,
+        #[values(OperationName::Replace, OperationName::Restart)] operation: OperationName,
     ) {
-        let item = goal().look(Some(&view(records, pod)));
+        let item = goal(operation).look(Some(&view(operation, records, pod)));
         assert_eq!(item.state, state, "{item:?}");
     }
 
     #[test]
     fn a_deleted_cluster_ends_it() {
-        assert_eq!(goal().look(None).state, ItemState::Failed);
+        assert_eq!(goal(OperationName::Restart).look(None).state, ItemState::Failed);
     }
 }

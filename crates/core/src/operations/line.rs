@@ -1,0 +1,107 @@
+//! Whose turn it is in a rack, and whether it has a place for it.
+
+use casskop_types::operation::{OperationName, OperationRecord, Parallelism};
+use casskop_types::status::RackStatus;
+
+use super::{is_queued, is_running};
+use crate::blocker::Blocker;
+use crate::rack::Rack;
+
+/// The queued record that may start next; why not, if nothing may.
+///
+/// First come, first served, but for what others may be waiting for: a replacement, and, where an action or a restart is in the way,
+/// a removal.
+pub(super) fn next_in_line<'a>(
+    rack: &Rack<'_>,
+    status: &RackStatus,
+    quiet: Result<(), &'a Blocker>,
+) -> Result<Option<usize>, &'a Blocker> {
+    let Some(index) = oldest(rack, status) else {
+        return Ok(None);
+    };
+    if let Some(replacement) = replacement(rack, status) {
+        return Ok(Some(replacement));
+    }
+    if let Some(removal) = removal(status)
+        && (quiet.is_err() || status.operations[index].name == OperationName::Restart)
+    {
+        return Ok(Some(removal));
+    }
+    quiet.map(|()| Some(index))
+}
+
+/// First come, first served; requests seen in the same pass go by ordinal.
+fn oldest(rack: &Rack<'_>, status: &RackStatus) -> Option<usize> {
+    let queued = status
+        .operations
+        .iter()
+        .enumerate()
+        .filter(|(_, record)| is_queued(record));
+    queued
+        .min_by_key(|(_, record)| (record.start_time.0, ordinal(rack, record)))
+        .map(|(index, _)| index)
+}
+
+/// A queued replacement, which the rack and what else waits may be waiting for. Pods are made in their order.
+fn replacement(rack: &Rack<'_>, status: &RackStatus) -> Option<usize> {
+    let is_it = |record: &OperationRecord| is_queued(record) && record.name == OperationName::Replace;
+    let queued = status.operations.iter().enumerate();
+    queued
+        .filter(|(_, record)| is_it(record))
+        .min_by_key(|(_, record)| ordinal(rack, record))
+        .map(|(index, _)| index)
+}
+
+fn removal(status: &RackStatus) -> Option<usize> {
+    let is_it = |record: &OperationRecord| is_queued(record) && record.name == OperationName::Remove;
+    status.operations.iter().position(is_it)
+}
+
+fn ordinal(rack: &Rack<'_>, record: &OperationRecord) -> i32 {
+    let pod = rack.pods.iter().find(|pod| pod.uid == record.pod_uid);
+    pod.map_or(i32::MAX, |pod| pod.ordinal)
+}
+
+/// Whether fewer operations run in the rack than may when this one starts, but for what runs on the pod whose lost node is to be
+/// replaced.
+pub(super) fn has_place(status: &RackStatus, index: usize) -> bool {
+    let next = &status.operations[index];
+    let running = status
+        .operations
+        .iter()
+        .filter(|record| is_running(record) && !is_lost_with(next, record));
+    let (mut count, mut alone) = (0, wants_the_rack(next.name));
+    for record in running {
+        count += 1;
+        alone |= wants_the_rack(record.name);
+    }
+    let places = if alone {
+        Parallelism::ONE
+    } else {
+        Parallelism::from_record(next.parallelism)
+    };
+    count < places.get()
+}
+
+/// Whether nothing else runs in the rack meanwhile, however many operations may: a node is down, or the ring changes.
+fn wants_the_rack(operation: OperationName) -> bool {
+    match operation {
+        OperationName::Remove
+        | OperationName::Decommission
+        | OperationName::Replace
+        | OperationName::Restart => true,
+        OperationName::Cleanup
+        | OperationName::UpgradeSstables
+        | OperationName::Scrub
+        | OperationName::Compact
+        | OperationName::Flush
+        | OperationName::GarbageCollect
+        | OperationName::Rebuild => false,
+    }
+}
+
+pub(super) fn is_lost_with(replacement: &OperationRecord, record: &OperationRecord) -> bool {
+    replacement.name == OperationName::Replace
+        && record.name != OperationName::Replace
+        && record.pod == replacement.pod
+}

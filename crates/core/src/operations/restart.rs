@@ -1,0 +1,258 @@
+//! One node is drained, and its pod made anew, on the same disk (restart).
+//!
+//! A node that is drained serves nobody until its process is started again. So from the moment it is told to drain there is one
+//! way only: the pod goes, whatever becomes of the operator, and the StatefulSet's controller makes it anew. Cassandra drains at
+//! SIGTERM as well, but in the time the pod is given to stop; here the pod goes once the node says that all is written down.
+//!
+//! A node goes down by it, so that it waits for its turn as a rolling restart does: one rack of the cluster at a time, and only
+//! while every other node is up.
+
+use casskop_types::conditions::ConditionReason;
+use casskop_types::operation::{OperationName, OperationRecord, OperationStatus, RecordState};
+use casskop_types::status::{CassandraClusterStatus, RackStatus};
+use jiff::SignedDuration;
+
+use super::queue::request_of;
+use super::run::{ATTEMPTS, Transition, call_key};
+use super::{Scene, is_queued, is_running};
+use crate::blocker::Blocker;
+use crate::call::{CallState, storage_service_operation};
+use crate::effect::Effect;
+use crate::fact::Fact;
+use crate::hooks;
+use crate::observed::{NodeFacts, OperationMode};
+use crate::rack::{PodView, Rack};
+use crate::ring;
+
+/// How long a node may take to write down what it has in memory. The pod of one that is at it still goes all the same: what is
+/// not in data files by then is in the commit log.
+const DRAINS_WITHIN: SignedDuration = SignedDuration::from_mins(15);
+
+/// What a pod without a grace period of its own gets.
+const GRACE_SECONDS: u32 = 30;
+
+/// What a restart waits for before it begins: its turn, and that every node is up.
+pub(super) fn may_begin(
+    scene: Scene<'_>,
+    pod: &PodView<'_>,
+    turn: Result<(), &Blocker>,
+) -> Result<(), Blocker> {
+    let waits = |Blocker { reason, note }| {
+        let note = format!("restart on pod {} waits: {note}", pod.name);
+        Blocker::new(reason, note)
+    };
+    turn.map_err(|blocker| waits(blocker.clone()))?;
+    all_is_well(scene).map_err(waits)
+}
+
+/// Every pod ready, every node NORMAL and seen UP, and a new pod could start.
+fn all_is_well(scene: Scene<'_>) -> Result<(), Blocker> {
+    if let Some(missing) = hooks::missing(scene) {
+        return Err(missing);
+    }
+    for rack in scene.racks.iter().filter(|rack| rack.statefulset.is_some()) {
+        rack.complete()?;
+    }
+    ring::agrees(scene.racks, &scene.observed.nodes, &[])
+}
+
+/// Why no node of a rack may be restarted now: one of another rack is, or was asked for earlier and waits for nothing else.
+pub(crate) fn turn(
+    racks: &[Rack<'_>],
+    rack: &Rack<'_>,
+    status: &CassandraClusterStatus,
+) -> Result<(), Blocker> {
+    let mine = status.rack(&rack.desired.id).and_then(oldest_queued);
+    let others = racks.iter().filter(|other| other.desired.id != rack.desired.id);
+    for other in others.filter_map(|other| status.rack(&other.desired.id)) {
+        let running = other.operations.iter().find(|record| is_running(record));
+        if let Some(record) = running.filter(|record| record.name == OperationName::Restart) {
+            let note = format!(
+                "restart runs on pod {}, and one rack at a time is disturbed",
+                record.pod
+            );
+            return Err(Blocker::new(ConditionReason::OperationOngoing, note));
+        }
+        let earlier = |record: &&OperationRecord| {
+            let mine = mine.as_ref().map(|mine| mine.start_time.0);
+            mine.is_some_and(|mine| record.start_time.0 < mine)
+        };
+        let next = oldest_queued(other).filter(|next| next.name == OperationName::Restart);
+        if let Some(next) = next.filter(|_| running.is_none()).filter(earlier) {
+            let note = format!("restart on pod {} was asked for earlier", next.pod);
+            return Err(Blocker::new(ConditionReason::OperationOngoing, note));
+        }
+    }
+    Ok(())
+}
+
+fn oldest_queued(rack_status: &RackStatus) -> Option<&OperationRecord> {
+    let queued = rack_status.operations.iter().filter(|record| is_queued(record));
+    queued.min_by_key(|record| record.start_time.0)
+}
+
+/// What no rack may be changed for meanwhile: the pod of a restart is about to go.
+///
+/// Once it is gone, pods and ring tell how things are, and the new pod may wait for the very template that an action brings.
+pub(crate) fn holds(racks: &[Rack<'_>], status: &CassandraClusterStatus) -> Result<(), Blocker> {
+    let mut pods = racks.iter().flat_map(|rack| &rack.pods);
+    let goes =
+        |pod: &&PodView<'_>| records(status).any(|record| is_running(record) && is_former(record, pod));
+    pods.find(goes).map_or(Ok(()), |pod| {
+        let note = format!("restart runs on pod {}", pod.name);
+        Err(Blocker::new(ConditionReason::OperationOngoing, note))
+    })
+}
+
+/// What becomes of a running restart.
+pub(super) fn step(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord) -> Transition {
+    if record.former_pod_uid.is_none() {
+        return Transition::End(Err("which pod was to go was not recorded".to_owned()));
+    }
+    match pod_of(rack, record) {
+        Some(pod) if is_former(record, pod) && record.state == RecordState::Finalizing => Transition::Act {
+            effects: vec![delete(pod)],
+            waits: waits(record, "its pod goes"),
+        },
+        Some(pod) if is_former(record, pod) => drains(scene, pod, record),
+        Some(pod) => comes_back(scene, pod, record),
+        None => match rack.not_created {
+            Some(why) => {
+                let note = format!("pod {} is to be made anew: {why}", record.pod);
+                Transition::Await(Blocker::new(ConditionReason::PodBlocked, note))
+            }
+            None => Transition::Await(waits(record, "its pod is being made anew")),
+        },
+    }
+}
+
+/// The node was told to drain, or is to be told (again). Where nobody heard how that went, its mode tells.
+fn drains(scene: Scene<'_>, pod: &PodView<'_>, record: &OperationRecord) -> Transition {
+    let nobody = NodeFacts::default();
+    let node = scene.observed.nodes.get(&pod.name).unwrap_or(&nobody);
+    let is_late = scene.now.duration_since(record.start_time.0) > DRAINS_WITHIN;
+    let known = scene.observed.calls.get(&call_key(record));
+    match (known, &node.mode) {
+        (Some(CallState::Running { .. }), _) if !is_late => {
+            return Transition::Await(waits(record, "its node drains"));
+        }
+        (Some(CallState::Running { .. } | CallState::Succeeded { .. }), _)
+        | (_, Fact::Known(OperationMode::Drained)) => return goes(pod, record),
+        (Some(CallState::Failed { reason, .. }), Fact::Known(mode)) if mode.serves() => {
+            return Transition::End(Err(reason.clone()));
+        }
+        _ => {}
+    }
+    match &node.mode {
+        Fact::Known(mode) if mode.serves() => tell(scene, node, record, is_late),
+        Fact::Unknown(_) | Fact::Known(OperationMode::Draining) if is_late => goes(pod, record),
+        Fact::Known(mode) if is_late => Transition::End(Err(format!(
+            "the node is {mode} and was not restarted: see how it stands before you ask again"
+        ))),
+        Fact::Known(mode) => Transition::AskAgain(waits(record, &format!("its node is {mode}"))),
+        Fact::Unknown(why) => {
+            let note = format!(
+                "pod {} does not tell whether its node is drained: {why}",
+                pod.name
+            );
+            Transition::AskAgain(Blocker::new(ConditionReason::NodesUnreachable, note))
+        }
+    }
+}
+
+/// The node serves: it was not told, or does not yet say that it drains. Since the request began others may have gone down.
+fn tell(scene: Scene<'_>, node: &NodeFacts, record: &OperationRecord, is_late: bool) -> Transition {
+    if is_late || record.attempt >= ATTEMPTS {
+        return Transition::End(Err(format!(
+            "the node did not drain in {} tries, and serves: its pod was left alone",
+            record.attempt
+        )));
+    }
+    let drains = |operations: &std::collections::BTreeSet<String>| {
+        storage_service_operation(record.name).is_some_and(|drain| operations.contains(drain))
+    };
+    match &node.in_flight {
+        Fact::Known(operations) if drains(operations) => {
+            Transition::AskAgain(waits(record, "its node drains"))
+        }
+        Fact::Known(_) => match all_is_well(scene) {
+            Ok(()) => Transition::RunAgain {
+                keyspaces_done: Vec::new(),
+            },
+            Err(blocker) => Transition::AskAgain(blocker),
+        },
+        Fact::Unknown(why) => {
+            let note = format!("pod {} does not tell whether its node drains: {why}", record.pod);
+            Transition::AskAgain(Blocker::new(ConditionReason::NodesUnreachable, note))
+        }
+    }
+}
+
+/// From here on there is no way back: that is written before the pod goes.
+fn goes(pod: &PodView<'_>, record: &OperationRecord) -> Transition {
+    Transition::TakeTheTurn {
+        effects: vec![delete(pod)],
+        waits: waits(record, "its pod goes"),
+    }
+}
+
+/// The pod was made anew.
+fn comes_back(scene: Scene<'_>, pod: &PodView<'_>, record: &OperationRecord) -> Transition {
+    if !pod.is_ready() {
+        return Transition::Await(pod.blocker());
+    }
+    let nodes = &scene.observed.nodes;
+    let serves = nodes
+        .get(&pod.name)
+        .is_some_and(|node| node.mode.is_known_and(OperationMode::serves));
+    match ring::sees_up(pod, nodes) {
+        Ok(()) if serves => Transition::End(Ok(())),
+        Ok(()) => Transition::AskAgain(waits(record, "its node does not say yet that it is back")),
+        Err(blocker) => Transition::AskAgain(blocker),
+    }
+}
+
+/// Whether somebody waits for a restart, so that the ring has to be known.
+pub(crate) fn is_due(racks: &[Rack<'_>], status: &CassandraClusterStatus) -> bool {
+    let is_asked_for = |pod: &PodView<'_>| {
+        let request = request_of(pod).ok().flatten();
+        request.is_some_and(|request| {
+            request.name == OperationName::Restart && request.status == OperationStatus::ToDo
+        })
+    };
+    records(status).any(|record| is_running(record) || is_queued(record))
+        || racks.iter().flat_map(|rack| &rack.pods).any(is_asked_for)
+}
+
+/// Whether a pod is the one that is to go, and not yet its successor.
+pub(crate) fn is_former(record: &OperationRecord, pod: &PodView<'_>) -> bool {
+    record.former_pod_uid.as_deref() == Some(pod.uid)
+}
+
+fn records(status: &CassandraClusterStatus) -> impl Iterator<Item = &OperationRecord> {
+    let records = status
+        .cassandra_rack_status
+        .values()
+        .flat_map(|rack| &rack.operations);
+    records.filter(|record| record.name == OperationName::Restart)
+}
+
+fn pod_of<'a>(rack: &'a Rack<'a>, record: &OperationRecord) -> Option<&'a PodView<'a>> {
+    rack.pods.iter().find(|pod| pod.name.to_string() == record.pod)
+}
+
+fn waits(record: &OperationRecord, what: &str) -> Blocker {
+    let note = format!("restart on pod {} goes on: {what}", record.pod);
+    Blocker::new(ConditionReason::OperationOngoing, note)
+}
+
+/// In the time its own template gives it: a node that did not drain in time does so now.
+fn delete(pod: &PodView<'_>) -> Effect {
+    let spec = pod.object.spec.as_ref();
+    let own = spec.and_then(|spec| u32::try_from(spec.termination_grace_period_seconds?).ok());
+    Effect::DeletePod {
+        pod: pod.name.clone(),
+        uid: pod.uid.to_owned(),
+        grace_seconds: own.unwrap_or(GRACE_SECONDS),
+    }
+}
