@@ -29,8 +29,9 @@ pub(super) fn mirror(scene: Scene<'_>, rack: &Rack<'_>, status: &RackStatus, ste
             .operations
             .iter()
             .filter(|record| record.pod_uid == pod.uid && record.name == request.name);
-        // The last of the maxima: one that runs, or else the newest.
-        let Some(record) = of_name.max_by_key(|record| is_running(record)) else {
+        // The last of the maxima: of those that the labels are about one that runs, or else the newest.
+        let Some(record) = of_name.max_by_key(|record| (!is_another(&request, record), is_running(record)))
+        else {
             continue;
         };
         if is_another(&request, record) {
@@ -99,7 +100,7 @@ fn request_on(rack: &Rack<'_>, record: &OperationRecord) -> Option<OperationRequ
 
 /// Whether a request of the record's name was made while that ran, for another keyspace for example. What an argument of a node that
 /// leaves says is no request's.
-fn is_another(request: &OperationRequest, record: &OperationRecord) -> bool {
+pub(super) fn is_another(request: &OperationRequest, record: &OperationRecord) -> bool {
     request.status == OperationStatus::ToDo
         && record.name != OperationName::Decommission
         && request.argument != record.argument

@@ -8,7 +8,7 @@ use casskop_types::operation::{
 use casskop_types::status::RackStatus;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::labels::label;
+use super::labels::{is_another, label};
 use super::line::{has_place, is_lost_with, next_in_line};
 use super::{
     ASK_AGAIN, MayStart, Scene, abort, is_queued, is_running, last_operation, remove, replace, restart, run,
@@ -68,18 +68,27 @@ fn take_up_request(
     status: &mut RackStatus,
     steps: &mut Steps,
 ) {
-    let mut of_pod = status
-        .operations
-        .iter()
-        .filter(|record| record.pod_uid == pod.uid);
+    let of_pod = || {
+        status
+            .operations
+            .iter()
+            .filter(|record| record.pod_uid == pod.uid)
+    };
+    let is_open = |record: &&OperationRecord| is_queued(record) || is_running(record);
+    // What waits behind another one, and is to end, does not wait for that: it needs a record to end.
+    let ends_early = abort::is_asked(pod, request.name)
+        && !of_pod()
+            .filter(is_open)
+            .any(|record| record.name == request.name && !is_another(request, record));
     let state = match request.status {
         // One request at a time on a pod: the labels hold no more. A record on a lost node does not hold up its replacement.
         OperationStatus::ToDo
-            if !of_pod.any(|record| {
-                is_queued(record)
-                    || is_running(record)
-                        && (request.name != OperationName::Replace || record.name == request.name)
-            }) =>
+            if ends_early
+                || !of_pod().any(|record| {
+                    is_queued(record)
+                        || is_running(record)
+                            && (request.name != OperationName::Replace || record.name == request.name)
+                }) =>
         {
             RecordState::ToDo
         }
@@ -93,17 +102,12 @@ fn take_up_request(
         // Left by another operator, CassKop's for one, which kept no records: the node knows how it stands.
         OperationStatus::Ongoing
             if !matches!(request.name, OperationName::Replace | OperationName::Restart)
-                && !of_pod.any(|record| record.name == request.name) =>
+                && !of_pod().any(|record| record.name == request.name) =>
         {
             RecordState::Ongoing
         }
         // Held back, and to end: it needs a record for that.
-        OperationStatus::Paused | OperationStatus::Manual
-            if abort::is_asked(pod, request.name)
-                && !of_pod.any(|record| is_queued(record) || is_running(record)) =>
-        {
-            RecordState::ToDo
-        }
+        OperationStatus::Paused | OperationStatus::Manual if ends_early => RecordState::ToDo,
         _ => return,
     };
     // `kubectl label` may set the status in one call and the argument in the next.

@@ -121,3 +121,58 @@ fn a_closed_batch_keeps_its_lists_when_a_request_ends_that_was_never_begun() {
     assert_eq!(status_of(&world, POD), "Error");
     assert_eq!(rack(&world).pod_last_operation, Some(before));
 }
+
+/// Nobody waits for the end of what runs to be told that what is behind it will not begin.
+#[test]
+fn a_request_that_waits_behind_another_one_on_its_pod_can_be_aborted() {
+    for status in ["ToDo", "Paused"] {
+        let mut world = formed(1);
+        ask(&mut world, POD, "cleanup");
+        world.pass(Death::Never);
+        world.label(
+            POD,
+            &[("operation-name", "compact"), ("operation-status", status)],
+        );
+        world.annotate(POD, OPERATION_ABORT, "compact");
+        world.pass(Death::Never);
+        assert_eq!(world.label_of(POD, "operation-name").as_deref(), Some("compact"));
+        assert_eq!(status_of(&world, POD), "Error");
+        assert_eq!(world.annotation_of(POD, OPERATION_ABORT), None);
+        assert_eq!(world.in_flight.len(), 1, "what runs goes on");
+        world.settle();
+        let ends: Vec<_> = records(&world)
+            .iter()
+            .map(|record| (record.name.as_str(), record.state))
+            .collect();
+        assert_eq!(
+            ends,
+            [("cleanup", RecordState::Done), ("compact", RecordState::Error)]
+        );
+        assert_eq!(world.made.len(), 1);
+        assert_eq!(world.notes("OperationNotAborted"), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn an_abort_ends_what_runs_and_what_waits_behind_it_under_the_same_name() {
+    let mut world = formed(1);
+    world.label(POD, &[("operation-argument", "shop")]);
+    ask(&mut world, POD, "compact");
+    world.pass(Death::Never);
+    world.label(
+        POD,
+        &[("operation-argument", "sales"), ("operation-status", "ToDo")],
+    );
+    world.annotate(POD, OPERATION_ABORT, "compact");
+    world.settle();
+    assert_eq!(world.made.len(), 1);
+    assert_eq!(world.stopped, [POD]);
+    assert_eq!(records(&world).len(), 2, "{:?}", records(&world));
+    assert!(
+        records(&world)
+            .iter()
+            .all(|record| record.state == RecordState::Error)
+    );
+    assert_eq!(status_of(&world, POD), "Error");
+    assert_eq!(world.annotation_of(POD, OPERATION_ABORT), None);
+}
