@@ -15,13 +15,14 @@ use crate::cluster::Cluster;
 use crate::ground::Ground;
 use crate::operator::{Launch, Operator};
 
-/// Calls that move data: each is asked for by somebody.
-const LONG_CALLS: [&str; 5] = [
+/// Calls that move data, or take a node down: each is asked for by somebody.
+const LONG_CALLS: [&str; 6] = [
     "forceKeyspaceCleanup",
     "upgradeSSTables",
     "rebuild",
     "removeNode",
     "decommission",
+    "drain",
 ];
 
 /// What goes wrong.

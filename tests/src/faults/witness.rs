@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 use axum::http::{Method, StatusCode};
-use casskop_simulator::ring::{HostId, Process, Ring};
+use casskop_simulator::ring::{HostId, OperationMode, Process, Ring};
 use casskop_simulator::{ClientError, ClusterId};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim};
@@ -98,11 +98,15 @@ impl Witness {
             (&Method::DELETE, "pods") => {
                 let runs = self.claims_of(
                     |claim| claim == format!("data-{name}"),
-                    |ring, host| ring.node(host).is_some_and(|node| node.process == Process::Up),
+                    |ring, host| {
+                        ring.node(host).is_some_and(|node| {
+                            node.process == Process::Up && node.mode != OperationMode::Drained
+                        })
+                    },
                 );
                 Ok(runs
                     .await?
-                    .map(|_| format!("pod {name} deleted while its node is up")))
+                    .map(|_| format!("pod {name} deleted while its node is up, and not drained")))
             }
             _ => Ok(None),
         }

@@ -236,3 +236,48 @@ async fn waiting_can_time_out_be_interrupted_and_lose_its_object() -> Result<()>
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn single_nodes_are_asked_for_on_their_pods_and_the_racks_are_left_alone() -> Result<()> {
+    let stage = Stage::set().await?;
+    let before = stage.cluster("demo", TWO_RACKS).await?;
+    let pods = ["demo-dc1-rack1-0", "demo-dc1-rack2-0", "demo-dc1-rack2-1"];
+    stage.pod("demo", "dc1-rack1", 0, "10.0.0.1").await?;
+    stage.pod("demo", "dc1-rack2", 0, "10.0.0.2").await?;
+    stage.pod("demo", "dc1-rack2", 1, "10.0.0.3").await?;
+    let namespace = stage.namespace();
+    let said = |lines: &str| Ended {
+        code: 0,
+        out: format!("Namespace {namespace}\n{lines}"),
+        err: String::new(),
+    };
+    let two = format!("{},{}", pods[0], pods[1]);
+    assert_eq!(
+        stage.run(&["restart", "--pod", &two]).await?,
+        said(
+            "Set status of operation restart on pod demo-dc1-rack1-0 to ToDo\n\
+             Set status of operation restart on pod demo-dc1-rack2-0 to ToDo\n"
+        )
+    );
+    assert_eq!(stage.request_of(pods[0]).await?, "restart ToDo -");
+    assert_eq!(stage.request_of(pods[1]).await?, "restart ToDo -");
+    assert_eq!(stage.request_of(pods[2]).await?, "- - -");
+    assert_eq!(
+        stage.run(&["restart", "abort", "--pod", pods[1]]).await?,
+        said("Trigger abort of operation restart on pod demo-dc1-rack2-0\n")
+    );
+    let again = stage.run(&["restart", "--prefix", "demo-dc1-rack1"]).await?;
+    assert_eq!(
+        again.err,
+        "pod `demo-dc1-rack1-0` was asked for this restart before, which is ToDo; nothing written for it\n"
+    );
+    let table = stage
+        .run(&["restart", "status", "--crd", "demo", "-o", "json"])
+        .await?;
+    assert!(table.out.contains("\"name\": \"restart\""), "{}", table.out);
+    let after = stage.clusters().get("demo").await?;
+    assert_eq!(after.spec, before.spec);
+    let unknown = stage.run(&["restart", "--pod", "demo-dc1-rack9-0"]).await?;
+    assert_eq!(unknown.code, 2, "{}", unknown.err);
+    Ok(())
+}

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use casskop_lab::wait::{Answer, until};
+use casskop_simulator::CallQuery;
 use casskop_simulator::ring::{Keyspace, Replication};
 use casskop_tests::cluster::{Cluster, PATIENCE, spec};
 use casskop_tests::faults::stage::{Faults, Operation, Stage};
@@ -57,6 +58,7 @@ pub(super) async fn live_through(faults: Faults) -> Result<String> {
             cluster.operations_end(&PODS[..1], "Done").await
         })
         .await?;
+    restart_node(&mut stage, &cluster).await?;
     correct(&mut stage, &ground, &cluster).await?;
     enlarge(&mut stage, &ground, &cluster).await?;
     cluster.settled(2).await?;
@@ -124,6 +126,31 @@ async fn change_templates(stage: &mut Stage, ground: &Ground, cluster: &Cluster<
             cluster.casskop(["restart", "--crd", "demo", "--full"]).map(drop)
         })
         .await
+}
+
+/// One node is drained, once, and comes back in a new pod; the other one is left alone.
+async fn restart_node(stage: &mut Stage, cluster: &Cluster<'_>) -> Result<()> {
+    let (simulator, id) = cluster.simulator()?;
+    let before = cluster.uids().await?;
+    let restart = operation("restart of a node", 6, &["drain"]);
+    stage
+        .carry_out(restart, async || {
+            cluster.casskop(["restart", "--pod", PODS[1]])?;
+            cluster.operations_end(&PODS[1..], "Done").await?;
+            cluster.settled(RACKS.len()).await.map(drop)
+        })
+        .await?;
+    let after = cluster.uids().await?;
+    ensure!(after[PODS[0]] == before[PODS[0]], "{} was restarted", PODS[0]);
+    ensure!(after[PODS[1]] != before[PODS[1]], "{} is the old one", PODS[1]);
+    let drains = simulator.calls(&CallQuery::of(id, "drain")).await?;
+    ensure!(drains.len() == 1, "drained {} times", drains.len());
+    let last = cluster.status().await?.cassandra_rack_status[RACKS[1]]
+        .pod_last_operation
+        .clone();
+    let ok = last.map(|last| last.pods_ok).unwrap_or_default();
+    ensure!(ok == PODS[1..], "podsOK is {ok:?}");
+    Ok(())
 }
 
 /// What rolls no pods.
