@@ -130,6 +130,7 @@ fn a_record_survives_the_status() {
             host_id: None,
             address: Some("10.0.0.7".to_owned()),
         }),
+        former_pod_uid: None,
         progress: Some(OperationProgress {
             keyspaces_done: vec!["ks1".to_owned()],
             completed: Some(3_000_000_000),

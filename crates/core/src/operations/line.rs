@@ -58,7 +58,7 @@ fn removal(status: &RackStatus) -> Option<usize> {
 }
 
 fn ordinal(rack: &Rack<'_>, record: &OperationRecord) -> i32 {
-    let pod = rack.pods.iter().find(|pod| pod.uid == record.pod_uid);
+    let pod = rack.pod(&record.pod_uid);
     pod.map_or(i32::MAX, |pod| pod.ordinal)
 }
 
