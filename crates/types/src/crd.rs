@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cluster::CassandraCluster;
 use crate::names::STATEFUL_SET_NAME_MAX;
+use crate::task;
 
 /// First line of every file of `crds/`.
 pub const FILE_HEADER: &str = "# Generated from crates/types by `cargo xtask crds`. Do not edit.\n";
@@ -13,7 +14,7 @@ pub const FILE_HEADER: &str = "# Generated from crates/types by `cargo xtask crd
 /// One file of `crds/`: [`FILE_HEADER`] and the definition as YAML.
 #[derive(Clone, Debug)]
 pub struct Manifest {
-    /// Name of the file.
+    /// Where the file is in `crds/`.
     pub file_name: &'static str,
     /// What is in it.
     pub definition: Value,
@@ -21,14 +22,15 @@ pub struct Manifest {
 
 /// All files of `crds/`.
 pub fn manifests() -> Vec<Manifest> {
-    vec![Manifest {
+    let cluster = Manifest {
         file_name: "cassandraclusters.db.orange.com.yaml",
-        definition: finish(&CassandraCluster::crd()),
-    }]
+        definition: finish_schema(&CassandraCluster::crd(), add_name_rules),
+    };
+    std::iter::once(cluster).chain(task::manifests()).collect()
 }
 
-/// Adds what the derived schema cannot say.
-fn finish(derived: &CustomResourceDefinition) -> Value {
+/// Takes away what only Rust says, and adds what the derived schema cannot say.
+pub(crate) fn finish_schema(derived: &CustomResourceDefinition, rules: impl Fn(&mut Value)) -> Value {
     let mut definition = json!(derived);
     definition.as_object_mut().map(|object| object.remove("status"));
     let versions = definition
@@ -37,7 +39,7 @@ fn finish(derived: &CustomResourceDefinition) -> Value {
     for version in versions.into_iter().flatten() {
         if let Some(schema) = version.pointer_mut("/schema/openAPIV3Schema") {
             drop_noise(schema);
-            add_name_rules(schema);
+            rules(schema);
         }
     }
     definition
@@ -145,7 +147,7 @@ mod tests {
                 serde_yaml::to_string(&manifest.definition).unwrap()
             );
             if std::env::var_os("UPDATE_CRDS").is_some() {
-                std::fs::create_dir_all(&directory).unwrap();
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
                 std::fs::write(&path, &text).unwrap();
             }
             let file = std::fs::read_to_string(&path).unwrap_or_default();

@@ -11,6 +11,7 @@ pub mod names;
 pub mod operation;
 mod schema;
 pub mod status;
+pub mod task;
 pub mod time;
 pub mod topology;
 pub mod vocabulary;

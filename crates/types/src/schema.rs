@@ -1,7 +1,8 @@
 //! Schemas of values whose shape is not ours: Kubernetes' own types and free-form configuration.
 
 use k8s_openapi::api::core::v1::{
-    Container, EnvVar, PersistentVolumeClaimSpec, ResourceRequirements, Toleration, VolumeMount,
+    Container, EnvVar, ObjectReference, PersistentVolumeClaimSpec, ResourceRequirements, Toleration,
+    VolumeMount,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
@@ -16,6 +17,12 @@ pub(crate) fn env_vars(generator: &mut SchemaGenerator) -> Schema {
 
 pub(crate) fn claim_spec(generator: &mut SchemaGenerator) -> Schema {
     embedded::<PersistentVolumeClaimSpec>(generator)
+}
+
+pub(crate) fn object_reference(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = embedded::<ObjectReference>(generator);
+    schema.insert("x-kubernetes-map-type".to_owned(), "atomic".into());
+    schema
 }
 
 pub(crate) fn resources(generator: &mut SchemaGenerator) -> Schema {

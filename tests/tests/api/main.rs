@@ -5,3 +5,4 @@ mod lab;
 mod operator_writes;
 mod plugin;
 mod statefulsets;
+mod tasks;
