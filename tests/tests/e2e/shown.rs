@@ -133,7 +133,7 @@ async fn a_report_has_what_every_node_and_the_operator_logged() -> Result<()> {
     let found = ring.typed(&format!(
         "report=$(mktemp -d)/report\n\
          trap 'rm -r \"$report\"' EXIT\n\
-         kubectl casskop report --crd {NAME} --logs -f \"$report\" > /dev/null\n\
+         kubectl casskop report --crd {NAME} --logs --tail 1000000 -f \"$report\" > /dev/null\n\
          cd \"$report\"; cat not-read.txt; find . -type f; grep -rl 'Startup complete' logs | sed 's/^/started /'"
     ))?;
     let lines: BTreeSet<_> = found.stdout.lines().collect();
