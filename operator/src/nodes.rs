@@ -15,8 +15,7 @@ use casskop_core::replication::{KeyspaceReplicas, Replication};
 use casskop_jolokia::port_forward::ForwardDial;
 use casskop_jolokia::storage_service as storage;
 use casskop_jolokia::{
-    Answers, Bulk, Call, CallError, Category, Credentials, JolokiaClient, NodeOperation, TimeLimits,
-    TokenRange, diagnostics,
+    Answers, Bulk, Call, CallError, Category, Credentials, JolokiaClient, TimeLimits, TokenRange, diagnostics,
 };
 use casskop_types::names::PodName;
 use futures::stream::{self, StreamExt as _};
@@ -222,8 +221,7 @@ impl Node {
         fact(calls).map(|calls| {
             calls
                 .operations()
-                .filter_map(storage_service_operation)
-                .map(str::to_owned)
+                .map(|operation| operation.method().to_owned())
                 .collect()
         })
     }
@@ -301,11 +299,6 @@ fn ring_view(answers: &Answers) -> Result<RingView, CallError> {
             .map(|(address, host_id)| (address, host_id.to_string()))
             .collect(),
     })
-}
-
-/// The name under which core knows an operation; draining is none that is asked for.
-fn storage_service_operation(operation: NodeOperation) -> Option<&'static str> {
-    (operation != NodeOperation::Drain).then(|| operation.method())
 }
 
 #[cfg(test)]

@@ -111,7 +111,11 @@ pub async fn children(
         scheduled_backups,
     };
     for set in memory.lacking(id, &lacks_pods(&kube), Instant::now()) {
-        let found = list.failed_creation(&set).await?;
+        let found = list.failed_creation(&set).await.unwrap_or_else(|failure| {
+            // A reason the less is no reason to leave the cluster alone.
+            tracing::warn!("why pods are not created is not known: {failure}");
+            None
+        });
         memory.searched(id, &set, found, Instant::now());
     }
     kube.failed_creations = memory.why_lacking(id);

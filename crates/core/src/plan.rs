@@ -5,6 +5,7 @@ use casskop_types::conditions::{
     ConditionFact, ConditionReason, ConditionStatus, ConditionType, set_condition,
 };
 use casskop_types::labels::PAUSED;
+use casskop_types::operation::OperationName;
 use casskop_types::status::{ActionStatus, CassandraClusterStatus, ClusterAction};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -137,7 +138,8 @@ pub fn is_paused(cluster: &CassandraCluster) -> bool {
 
 /// The plan for a cluster that a user has paused: it is said, and nothing is done. `None` for any other.
 ///
-/// What runs in nodes goes on there; its end is recorded once the cluster is resumed.
+/// What runs in nodes goes on there; its end is recorded once the cluster is resumed. A node that was told to drain stands drained
+/// until then, which is said.
 pub fn pause(cluster: &CassandraCluster, now: Timestamp) -> Option<Plan> {
     if !is_paused(cluster) {
         return None;
@@ -149,8 +151,9 @@ pub fn pause(cluster: &CassandraCluster, now: Timestamp) -> Option<Plan> {
         status: ConditionStatus::True,
         reason: ConditionReason::Paused,
         message: format!(
-            "the cluster is paused: `kubectl annotate cassandracluster {} {PAUSED}-` lets work go on",
-            cluster.metadata.name.as_deref().unwrap_or_default()
+            "the cluster is paused: `kubectl annotate cassandracluster {} {PAUSED}-` lets work go on{}",
+            cluster.metadata.name.as_deref().unwrap_or_default(),
+            drained_meanwhile(&stored)
         ),
     };
     set_condition(&mut status.conditions, fact, cluster.metadata.generation, now);
@@ -167,6 +170,23 @@ pub fn pause(cluster: &CassandraCluster, now: Timestamp) -> Option<Plan> {
         notices: if told { Vec::new() } else { vec![notice] },
         wake: Wake::OnEvent,
     })
+}
+
+/// What has to be known of nodes that are being restarted while nothing is done with their cluster.
+fn drained_meanwhile(status: &CassandraClusterStatus) -> String {
+    let records = status
+        .cassandra_rack_status
+        .values()
+        .flat_map(|rack| &rack.operations);
+    let restarted: Vec<&str> = records
+        .filter(|record| record.name == OperationName::Restart && operations::is_running(record))
+        .map(|record| record.pod.as_str())
+        .collect();
+    if restarted.is_empty() {
+        return String::new();
+    }
+    let pods = restarted.join(", ");
+    format!("; until then the node of pod {pods}, which is being restarted, may be drained and serve nobody")
 }
 
 /// The patch that resets a flag which is on.
@@ -241,7 +261,10 @@ pub fn refuse(cluster: &CassandraCluster, problems: &[Problem], now: Timestamp) 
         .join("; ");
     let mut status = stored.clone();
     status.observed_generation = cluster.metadata.generation;
-    let waits = format!("the spec has to be corrected: {message}");
+    let waits = format!(
+        "the spec has to be corrected: {message}{}",
+        drained_meanwhile(&stored)
+    );
     for (kind, holds, message) in [
         (ConditionType::Valid, ConditionStatus::False, message.clone()),
         (ConditionType::Waiting, ConditionStatus::True, waits),

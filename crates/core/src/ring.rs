@@ -88,6 +88,16 @@ pub fn sees_up(pod: &PodView<'_>, nodes: &Nodes) -> Result<(), Blocker> {
     is_up(pod, &views(nodes), nodes)
 }
 
+/// Whether another node sees the node of a pod down, and none sees it up.
+pub fn is_seen_down(pod: &PodView<'_>, nodes: &Nodes) -> bool {
+    let Some(address) = pod.address else { return false };
+    let views = views_of_others(nodes, &pod.name.to_string());
+    let sees = |known: fn(&RingView) -> &BTreeSet<IpAddr>| {
+        views.iter().any(|(_, view)| known(view).contains(&address))
+    };
+    sees(|view| &view.unreachable) && !sees(|view| &view.live)
+}
+
 /// Whether some node sees the node of a pod leaving the ring.
 pub fn is_leaving(pod: &PodView<'_>, nodes: &Nodes) -> bool {
     let leaves = |address| {

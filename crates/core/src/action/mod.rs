@@ -65,6 +65,7 @@ pub fn advance(scene: Scene<'_>, status: &mut CassandraClusterStatus, steps: &mu
         }
     }
     let Some(step) = step::next(scene, status) else {
+        look_for_a_reason(scene, steps);
         await_nodes(scene, status, steps);
         release::follow_up(scene, status, steps);
         return new_datacenter::follow_up(scene, status, steps);

@@ -2,7 +2,7 @@
 //! time, the highest ordinal first.
 
 use casskop_types::conditions::ConditionReason;
-use casskop_types::operation::RecordState;
+use casskop_types::operation::{OperationName, OperationRecord, RecordState};
 use casskop_types::status::{CassandraClusterStatus, ClusterAction, RackStatus};
 use jiff::SignedDuration;
 
@@ -80,7 +80,14 @@ pub(super) fn gate<'a>(
         .cassandra_rack_status
         .values()
         .flat_map(|rack| &rack.operations);
-    if let Some(record) = busy.into_iter().find(|record| is_running(record)) {
+    // A node whose pod does not come back from its restart may be lost, and leaves all the same.
+    let is_its_restart = |record: &OperationRecord| {
+        record.name == OperationName::Restart
+            && record.state == RecordState::Finalizing
+            && record.pod == pod.name.to_string()
+    };
+    let mut busy = busy.into_iter();
+    if let Some(record) = busy.find(|record| is_running(record) && !is_its_restart(record)) {
         let note = format!(
             "{} runs on pod {}, and no node may leave meanwhile: it goes on when that has ended",
             record.name, record.pod

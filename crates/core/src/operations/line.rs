@@ -1,6 +1,6 @@
 //! Whose turn it is in a rack, and whether it has a place for it.
 
-use casskop_types::operation::{OperationName, OperationRecord, Parallelism};
+use casskop_types::operation::{OperationName, OperationRecord, Parallelism, RecordState};
 use casskop_types::status::RackStatus;
 
 use super::{is_queued, is_running};
@@ -69,7 +69,7 @@ pub(super) fn has_place(status: &RackStatus, index: usize) -> bool {
     let running = status
         .operations
         .iter()
-        .filter(|record| is_running(record) && !is_lost_with(next, record));
+        .filter(|record| is_running(record) && !is_lost_with(next, record) && !is_passed_by(next, record));
     let (mut count, mut alone) = (0, wants_the_rack(next.name));
     for record in running {
         count += 1;
@@ -98,6 +98,13 @@ fn wants_the_rack(operation: OperationName) -> bool {
         | OperationName::GarbageCollect
         | OperationName::Rebuild => false,
     }
+}
+
+/// A node whose pod does not come back may be lost, so that it is removed although its restart has not ended.
+fn is_passed_by(removal: &OperationRecord, record: &OperationRecord) -> bool {
+    removal.name == OperationName::Remove
+        && record.name == OperationName::Restart
+        && record.state == RecordState::Finalizing
 }
 
 pub(super) fn is_lost_with(replacement: &OperationRecord, record: &OperationRecord) -> bool {

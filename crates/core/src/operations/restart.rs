@@ -8,6 +8,7 @@
 //! while every other node is up.
 
 use casskop_types::conditions::ConditionReason;
+use casskop_types::names::PodName;
 use casskop_types::operation::{OperationName, OperationRecord, OperationStatus, RecordState};
 use casskop_types::status::{CassandraClusterStatus, RackStatus};
 use jiff::SignedDuration;
@@ -21,7 +22,7 @@ use crate::effect::Effect;
 use crate::fact::Fact;
 use crate::hooks;
 use crate::observed::{NodeFacts, OperationMode};
-use crate::rack::{PodView, Rack};
+use crate::rack::{PodView, Rack, Readiness};
 use crate::ring;
 
 /// How long a node may take to write down what it has in memory. The pod of one that is at it still goes all the same: what is
@@ -110,12 +111,19 @@ pub(super) fn step(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord) 
         return Transition::End(Err("which pod was to go was not recorded".to_owned()));
     }
     match pod_of(rack, record) {
+        // It goes, in the time it is given; where its machine is gone as well, somebody has to force it.
+        Some(pod) if is_former(record, pod) && pod.readiness == Readiness::Terminating => {
+            Transition::Await(pod.blocker())
+        }
         Some(pod) if is_former(record, pod) && record.state == RecordState::Finalizing => Transition::Act {
             effects: vec![delete(pod)],
             waits: waits(record, "its pod goes"),
         },
         Some(pod) if is_former(record, pod) => drains(scene, pod, record),
         Some(pod) => comes_back(scene, pod, record),
+        None if !has_place_for(rack, record) => Transition::End(Err(
+            "the rack has become smaller meanwhile, and has no such pod any more".to_owned(),
+        )),
         None => match rack.not_created {
             Some(why) => {
                 let note = format!("pod {} is to be made anew: {why}", record.pod);
@@ -126,26 +134,40 @@ pub(super) fn step(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord) 
     }
 }
 
+/// Whether the rack's StatefulSet is to have the pod of a record.
+fn has_place_for(rack: &Rack<'_>, record: &OperationRecord) -> bool {
+    let pod = record.pod.parse::<PodName>();
+    pod.is_ok_and(|pod| pod.ordinal < rack.replicas())
+}
+
 /// The node was told to drain, or is to be told (again). Where nobody heard how that went, its mode tells.
 fn drains(scene: Scene<'_>, pod: &PodView<'_>, record: &OperationRecord) -> Transition {
     let nobody = NodeFacts::default();
     let node = scene.observed.nodes.get(&pod.name).unwrap_or(&nobody);
-    let is_late = scene.now.duration_since(record.start_time.0) > DRAINS_WITHIN;
+    let is_late = is_late(scene, record);
     let known = scene.observed.calls.get(&call_key(record));
     match (known, &node.mode) {
         (Some(CallState::Running { .. }), _) if !is_late => {
             return Transition::Await(waits(record, "its node drains"));
         }
-        (Some(CallState::Running { .. } | CallState::Succeeded { .. }), _)
-        | (_, Fact::Known(OperationMode::Drained)) => return goes(pod, record),
+        (Some(CallState::Succeeded { .. }), _) | (_, Fact::Known(OperationMode::Drained)) => {
+            return goes(pod, record);
+        }
+        (Some(CallState::Running { .. }), _) => return late(scene, pod, record),
         (Some(CallState::Failed { reason, .. }), Fact::Known(mode)) if mode.serves() => {
+            return Transition::End(Err(reason.clone()));
+        }
+        // Told in vain, and the node tells nothing: unless it is down, it serves.
+        (Some(CallState::Failed { reason, .. }), Fact::Unknown(_))
+            if is_late && !ring::is_seen_down(pod, &scene.observed.nodes) =>
+        {
             return Transition::End(Err(reason.clone()));
         }
         _ => {}
     }
     match &node.mode {
-        Fact::Known(mode) if mode.serves() => tell(scene, node, record, is_late),
-        Fact::Unknown(_) | Fact::Known(OperationMode::Draining) if is_late => goes(pod, record),
+        Fact::Known(mode) if mode.serves() => tell(scene, pod, node, record),
+        Fact::Unknown(_) | Fact::Known(OperationMode::Draining) if is_late => late(scene, pod, record),
         Fact::Known(mode) if is_late => Transition::End(Err(format!(
             "the node is {mode} and was not restarted: see how it stands before you ask again"
         ))),
@@ -160,21 +182,41 @@ fn drains(scene: Scene<'_>, pod: &PodView<'_>, record: &OperationRecord) -> Tran
     }
 }
 
-/// The node serves: it was not told, or does not yet say that it drains. Since the request began others may have gone down.
-fn tell(scene: Scene<'_>, node: &NodeFacts, record: &OperationRecord, is_late: bool) -> Transition {
-    if is_late || record.attempt >= ATTEMPTS {
-        return Transition::End(Err(format!(
-            "the node did not drain in {} tries, and serves: its pod was left alone",
-            record.attempt
-        )));
+fn is_late(scene: Scene<'_>, record: &OperationRecord) -> bool {
+    scene.now.duration_since(record.start_time.0) > DRAINS_WITHIN
+}
+
+/// Time is up, and nobody heard that the node is drained. One that drains or that others see down serves nobody any more; one
+/// that may serve still is taken down only while all others are up.
+fn late(scene: Scene<'_>, pod: &PodView<'_>, record: &OperationRecord) -> Transition {
+    let nodes = &scene.observed.nodes;
+    let drains = nodes
+        .get(&pod.name)
+        .is_some_and(|node| node.mode.is_known_and(|mode| *mode == OperationMode::Draining));
+    if drains || ring::is_seen_down(pod, nodes) {
+        return goes(pod, record);
     }
+    match all_is_well(scene) {
+        Ok(()) => goes(pod, record),
+        Err(blocker) => Transition::AskAgain(blocker),
+    }
+}
+
+/// The node serves: it was not told, or does not yet say that it drains. Since the request began others may have gone down.
+fn tell(scene: Scene<'_>, pod: &PodView<'_>, node: &NodeFacts, record: &OperationRecord) -> Transition {
+    let is_late = is_late(scene, record);
     let drains = |operations: &std::collections::BTreeSet<String>| {
         storage_service_operation(record.name).is_some_and(|drain| operations.contains(drain))
     };
     match &node.in_flight {
+        Fact::Known(operations) if drains(operations) && is_late => late(scene, pod, record),
         Fact::Known(operations) if drains(operations) => {
             Transition::AskAgain(waits(record, "its node drains"))
         }
+        Fact::Known(_) if is_late || record.attempt >= ATTEMPTS => Transition::End(Err(format!(
+            "the node did not drain in {} tries, and serves: its pod was left alone",
+            record.attempt
+        ))),
         Fact::Known(_) => match all_is_well(scene) {
             Ok(()) => Transition::RunAgain {
                 keyspaces_done: Vec::new(),
@@ -202,13 +244,17 @@ fn comes_back(scene: Scene<'_>, pod: &PodView<'_>, record: &OperationRecord) -> 
         return Transition::Await(pod.blocker());
     }
     let nodes = &scene.observed.nodes;
-    let serves = nodes
-        .get(&pod.name)
-        .is_some_and(|node| node.mode.is_known_and(OperationMode::serves));
-    match ring::sees_up(pod, nodes) {
-        Ok(()) if serves => Transition::End(Ok(())),
-        Ok(()) => Transition::AskAgain(waits(record, "its node does not say yet that it is back")),
-        Err(blocker) => Transition::AskAgain(blocker),
+    match (
+        ring::sees_up(pod, nodes),
+        nodes.get(&pod.name).map(|node| &node.mode),
+    ) {
+        (Ok(()), Some(Fact::Known(mode))) if mode.serves() => Transition::End(Ok(())),
+        (Ok(()), Some(Fact::Unknown(why))) => {
+            let note = format!("pod {} does not tell whether its node is back: {why}", pod.name);
+            Transition::AskAgain(Blocker::new(ConditionReason::NodesUnreachable, note))
+        }
+        (Ok(()), _) => Transition::AskAgain(waits(record, "its node does not say yet that it is back")),
+        (Err(blocker), _) => Transition::AskAgain(blocker),
     }
 }
 

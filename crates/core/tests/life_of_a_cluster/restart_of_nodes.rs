@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use casskop_core::call::{CallState, NodeCall};
-use casskop_types::labels::{OPERATION_ABORT, OPERATION_NAME, OPERATION_STATUS};
+use casskop_types::labels::{OPERATION_ABORT, OPERATION_NAME, OPERATION_STATUS, PAUSED};
 use casskop_types::operation::{OperationName, OperationRecord, OperationStatus, RecordState};
 use jiff::SignedDuration;
 
@@ -379,4 +379,49 @@ fn the_only_node_of_a_ring_is_restarted_too() {
     ask(&mut world, pod);
     world.settle();
     assert_restarted(&world, &before, &[pod]);
+}
+
+#[test]
+fn a_removal_does_not_wait_for_a_restart_whose_pod_does_not_come_back() {
+    let mut world = formed(2);
+    world.broken.insert(NEXT.to_owned());
+    ask(&mut world, NEXT);
+    world.settle();
+    assert_eq!(world.label_of(NEXT, OPERATION_STATUS).as_deref(), Some("Ongoing"));
+    world.label(
+        POD,
+        &[
+            (OPERATION_NAME, "remove"),
+            ("operation-argument", NEXT),
+            (OPERATION_STATUS, "ToDo"),
+        ],
+    );
+    world.settle();
+    let records = records(&world);
+    let removal = records.iter().find(|record| record.name == OperationName::Remove);
+    assert!(
+        removal.is_some_and(|record| record.end_time.is_some()),
+        "{removal:?}"
+    );
+}
+
+#[test]
+fn a_pause_says_that_a_node_may_stand_drained() {
+    let mut world = formed(1);
+    ask(&mut world, POD);
+    world.pass(Death::Never);
+    let annotations = world.cluster.metadata.annotations.get_or_insert_default();
+    annotations.insert(PAUSED.to_owned(), "true".to_owned());
+    world.settle();
+    let waiting = world.waiting();
+    assert!(
+        waiting
+            .message
+            .contains(&format!("the node of pod {POD}, which is being restarted")),
+        "{}",
+        waiting.message
+    );
+    world.cluster.metadata.annotations = None;
+    world.settle();
+    assert_eq!(world.label_of(POD, OPERATION_STATUS).as_deref(), Some("Done"));
 }
