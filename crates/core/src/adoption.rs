@@ -53,7 +53,7 @@ fn tell_of_claims(rack: &Rack<'_>, rack_status: &RackStatus, steps: &mut Steps) 
     if last.name != Some(OperationName::Decommission) || last.status == Some(OperationStatus::Done) {
         return;
     }
-    let is_there = |pod: &String| rack.pods.iter().any(|known| known.name.to_string() == *pod);
+    let is_there = |pod: &String| rack.pod_named(pod).is_some();
     for pod in last.pods.iter().filter(|pod| !is_there(pod)) {
         let note = format!(
             "the node of pod {pod} was decommissioned before this operator took over: if claim {DATA_VOLUME}-{pod} is still \

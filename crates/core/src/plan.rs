@@ -174,11 +174,8 @@ pub fn pause(cluster: &CassandraCluster, now: Timestamp) -> Option<Plan> {
 
 /// What has to be known of nodes that are being restarted while nothing is done with their cluster.
 fn drained_meanwhile(status: &CassandraClusterStatus) -> String {
-    let records = status
-        .cassandra_rack_status
-        .values()
-        .flat_map(|rack| &rack.operations);
-    let restarted: Vec<&str> = records
+    let restarted: Vec<&str> = status
+        .operations()
         .filter(|record| record.name == OperationName::Restart && operations::is_running(record))
         .map(|record| record.pod.as_str())
         .collect();

@@ -125,12 +125,8 @@ fn new_pods(kube: &KubeState) -> bool {
 }
 
 fn nodes_go(kube: &KubeState) -> bool {
-    let racks = kube
-        .cluster
-        .status
-        .iter()
-        .flat_map(|status| status.cassandra_rack_status.values());
-    racks.flat_map(|rack| &rack.operations).any(|record| {
+    let status = kube.cluster.status.iter();
+    status.flat_map(CassandraClusterStatus::operations).any(|record| {
         let has_claim = record.lost_node.as_ref().is_some_and(|lost| lost.pod.is_some());
         is_running(record) && (has_claim || record.name == OperationName::Decommission)
     })

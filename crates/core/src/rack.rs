@@ -117,6 +117,11 @@ impl<'a> Rack<'a> {
         self.pods.iter().find(|pod| pod.uid == uid)
     }
 
+    /// The pod of this name, whichever one has it now.
+    pub fn pod_named(&self, name: &str) -> Option<&PodView<'a>> {
+        self.pods.iter().find(|pod| pod.name.to_string() == name)
+    }
+
     /// A pod that cannot start, and that the StatefulSet's controller does not replace though it is of an older revision: it
     /// waits for the pod to get ready first (kubernetes #67250).
     pub fn stuck(&self) -> Option<&PodView<'_>> {

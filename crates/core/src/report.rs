@@ -105,7 +105,7 @@ fn last_action(scene: Scene<'_>, status: &mut CassandraClusterStatus) {
 fn nodes(scene: Scene<'_>, status: &mut CassandraClusterStatus) {
     let is_wanted = |pod: &String| {
         let of_rack = |rack: &crate::rack::Rack<'_>| {
-            let there = rack.pods.iter().any(|known| known.name.to_string() == *pod);
+            let there = rack.pod_named(pod).is_some();
             there
                 || (0..rack.replicas())
                     .any(|ordinal| scene.cluster.name.pod(&rack.desired.id, ordinal).to_string() == *pod)

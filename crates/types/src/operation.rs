@@ -42,6 +42,24 @@ vocabulary! {
     }
 }
 
+impl OperationName {
+    /// Whether the pod that is asked goes, and is made anew under its name: the operation is over once the new one's node is up.
+    pub fn makes_its_pod_anew(self) -> bool {
+        match self {
+            Self::Replace | Self::Restart => true,
+            Self::Cleanup
+            | Self::UpgradeSstables
+            | Self::Scrub
+            | Self::Compact
+            | Self::Flush
+            | Self::GarbageCollect
+            | Self::Rebuild
+            | Self::Remove
+            | Self::Decommission => false,
+        }
+    }
+}
+
 vocabulary! {
     /// How far an operation is; the words are values of the label `operation-status`.
     OperationStatus {

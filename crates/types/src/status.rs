@@ -154,6 +154,12 @@ impl CassandraClusterStatus {
     pub fn rack(&self, rack: &RackId) -> Option<&RackStatus> {
         self.cassandra_rack_status.get(&rack.to_string())
     }
+
+    /// The recorded operations of all racks.
+    pub fn operations(&self) -> impl Iterator<Item = &OperationRecord> {
+        let racks = self.cassandra_rack_status.values();
+        racks.flat_map(|rack| &rack.operations)
+    }
 }
 
 /// What a ConfigMap held, as digests. A pod template says in an annotation what its pods run with, but only once it has changed.

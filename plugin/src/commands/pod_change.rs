@@ -3,7 +3,7 @@
 use std::pin::pin;
 
 use casskop_core::guard::{self, PodChange, PodPlan, PodSelection, PodTarget};
-use casskop_types::operation::{OperationCommand, OperationName, RemoveTarget};
+use casskop_types::operation::{OperationCommand, RemoveTarget};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
 
@@ -109,7 +109,7 @@ fn goal(namespace: &Namespace, plan: &PodPlan, change: &PodChange) -> Option<(Go
     let names = targets().map(|target| target.pod.clone()).collect();
     let goal = match change {
         PodChange::Pause(_) => return None,
-        PodChange::Ask(..) | PodChange::Unpause(_) if outlives_its_pod(change.operation()) => {
+        PodChange::Ask(..) | PodChange::Unpause(_) if change.operation().makes_its_pod_anew() => {
             let views = namespace.views();
             Goal::Outliving(
                 targets()
@@ -127,22 +127,6 @@ fn goal(namespace: &Namespace, plan: &PodPlan, change: &PodChange) -> Option<(Go
         },
     };
     Some((goal, names))
-}
-
-/// Whether the pod that is asked is not there any more in the end.
-fn outlives_its_pod(operation: OperationName) -> bool {
-    match operation {
-        OperationName::Replace | OperationName::Restart => true,
-        OperationName::Cleanup
-        | OperationName::UpgradeSstables
-        | OperationName::Scrub
-        | OperationName::Compact
-        | OperationName::Flush
-        | OperationName::GarbageCollect
-        | OperationName::Rebuild
-        | OperationName::Remove
-        | OperationName::Decommission => false,
-    }
 }
 
 fn pod_goal(target: &PodTarget) -> PodGoal {

@@ -56,17 +56,30 @@ pub(super) async fn run(
     access: &Access,
     printer: &mut Printer<'_>,
 ) -> Result<ExitStatus, Failure> {
-    let selection = args.targets.selection();
-    let change = match args.step {
-        Some(Step::Status) => return status(selection, command.name(), access, printer).await,
-        Some(Step::Pause) => PodChange::Pause(command.name()),
-        Some(Step::Unpause) => PodChange::Unpause(command.name()),
-        Some(Step::Abort) => PodChange::Abort(command.name()),
-        Some(Step::Start) | None => PodChange::Ask(command, args.parallel),
-    };
     let manner = Manner {
         dry_run: args.write.dry_run(),
         after: args.wait.after_writing(),
+    };
+    let ask = PodChange::Ask(command, args.parallel);
+    take(args.step, args.targets.selection(), ask, manner, access, printer).await
+}
+
+/// Takes the step that the word after a verb says; without one it asks.
+pub(super) async fn take(
+    step: Option<Step>,
+    selection: PodSelection,
+    ask: PodChange,
+    manner: Manner,
+    access: &Access,
+    printer: &mut Printer<'_>,
+) -> Result<ExitStatus, Failure> {
+    let name = ask.operation();
+    let change = match step {
+        Some(Step::Status) => return status(selection, name, access, printer).await,
+        Some(Step::Pause) => PodChange::Pause(name),
+        Some(Step::Unpause) => PodChange::Unpause(name),
+        Some(Step::Abort) => PodChange::Abort(name),
+        Some(Step::Start) | None => ask,
     };
     pod_change::change_selected(selection, &change, manner, access, printer).await
 }

@@ -3,13 +3,13 @@
 use casskop_core::guard::{self, PodChange, PodScope, PodSelection, RackSelection, RestartPlan};
 use casskop_core::view::{ClusterView, RackRef};
 use casskop_types::CassandraCluster;
-use casskop_types::operation::{OperationCommand, OperationName};
+use casskop_types::operation::OperationCommand;
 use clap::builder::NonEmptyStringValueParser;
 use kube::ResourceExt;
 
-use super::pod_change::{self, Manner};
+use super::pod_change::Manner;
 use super::pod_operation;
-use crate::cli::{AfterWriting, DryRun, Step, WaitFlags, WriteFlags};
+use crate::cli::{AfterWriting, DryRun, PodTargets, Step, WaitFlags, WriteFlags};
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::follow::{self, Goal, Picture, RackGoal};
@@ -78,14 +78,15 @@ enum Wish {
     /// The racks of a cluster roll.
     Racks { cluster: String, racks: RackSelection },
     /// Something about the restarts of single nodes.
-    Pods(Step),
+    Pods,
 }
 
 impl Args {
     /// What is missing from the arguments.
     pub(crate) fn incomplete(&self) -> Option<String> {
         let asks = matches!(self.step, None | Some(Step::Start));
-        (asks && self.nodes.are_unsaid()).then(|| {
+        let is_said = self.nodes.full || self.pods().scope != PodScope::All;
+        (asks && !is_said).then(|| {
             "say which racks of --crd with --rack, --dc or --full, or which single nodes with --pod, --prefix or --selector"
                 .to_owned()
         })
@@ -97,23 +98,24 @@ impl Args {
                 cluster: cluster.clone(),
                 racks,
             },
-            (step, _, _) => Wish::Pods(step.unwrap_or(Step::Start)),
+            _ => Wish::Pods,
         }
     }
 
     fn pods(&self) -> PodSelection {
-        PodSelection {
-            cluster: self.crd.clone(),
-            scope: self.nodes.scope(),
-        }
+        let targets = PodTargets {
+            pod: self.nodes.pod.clone(),
+            prefix: self.nodes.prefix.clone(),
+            crd: self.crd.clone(),
+            dc: self.nodes.dc.clone(),
+            rack: self.nodes.rack.clone(),
+            selector: self.nodes.selector.clone(),
+        };
+        targets.selection()
     }
 }
 
 impl Nodes {
-    fn are_unsaid(&self) -> bool {
-        self.racks().is_none() && self.scope() == PodScope::All
-    }
-
     fn racks(&self) -> Option<RackSelection> {
         if !self.rack.is_empty() {
             Some(RackSelection::Racks(self.rack.clone()))
@@ -121,26 +123,6 @@ impl Nodes {
             Some(RackSelection::Datacenters(self.dc.clone()))
         } else {
             self.full.then_some(RackSelection::Full)
-        }
-    }
-
-    fn scope(&self) -> PodScope {
-        if !self.pod.is_empty() {
-            return PodScope::Named(self.pod.clone());
-        }
-        if let Some(prefix) = &self.prefix {
-            return PodScope::Prefix(prefix.clone());
-        }
-        if let Some(selector) = &self.selector {
-            return PodScope::Labelled {
-                selector: selector.clone(),
-                pods: Vec::new(),
-            };
-        }
-        match self.racks() {
-            Some(RackSelection::Racks(racks)) => PodScope::Racks(racks),
-            Some(RackSelection::Datacenters(names)) => PodScope::Datacenters(names),
-            Some(RackSelection::Full) | None => PodScope::All,
         }
     }
 }
@@ -152,21 +134,13 @@ pub(super) async fn run(
 ) -> Result<ExitStatus, Failure> {
     match args.wish() {
         Wish::Racks { cluster, racks } => roll(args, &cluster, &racks, access, printer).await,
-        Wish::Pods(step) => {
-            let change = match step {
-                Step::Status => {
-                    return pod_operation::status(args.pods(), OperationName::Restart, access, printer).await;
-                }
-                Step::Start => PodChange::ask(OperationCommand::Restart),
-                Step::Pause => PodChange::Pause(OperationName::Restart),
-                Step::Unpause => PodChange::Unpause(OperationName::Restart),
-                Step::Abort => PodChange::Abort(OperationName::Restart),
-            };
+        Wish::Pods => {
             let manner = Manner {
                 dry_run: args.write.dry_run(),
                 after: args.wait.after_writing(),
             };
-            pod_change::change_selected(args.pods(), &change, manner, access, printer).await
+            let ask = PodChange::ask(OperationCommand::Restart);
+            pod_operation::take(args.step, args.pods(), ask, manner, access, printer).await
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use casskop_types::conditions::ConditionReason;
 use casskop_types::labels::ROLLING_RESTART;
-use casskop_types::operation::OperationName;
 use casskop_types::status::{ActionStatus, ClusterAction, LastAction, RackStatus};
 use casskop_types::time::label_time;
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -54,9 +53,10 @@ pub(super) fn gate(scene: Scene<'_>, rack: &Rack<'_>, rack_status: &RackStatus) 
         ring::agrees_but(scene.racks, &scene.observed.nodes, &failing, &replaced)?;
     }
     // A node that is replaced may be waiting for this very template, and one that is restarted holds back more than its rack.
-    let busy = rack_status.operations.iter().find(|record| {
-        is_running(record) && !matches!(record.name, OperationName::Replace | OperationName::Restart)
-    });
+    let busy = rack_status
+        .operations
+        .iter()
+        .find(|record| is_running(record) && !record.name.makes_its_pod_anew());
     busy.map_or(Ok(()), |record| {
         let note = format!(
             "{} runs on pod {}, which the rolling update would restart",

@@ -76,17 +76,13 @@ pub(super) fn gate<'a>(
         steps.look_again_after(AFTER_FAILURE);
         return Err(failed);
     }
-    let busy = status
-        .cassandra_rack_status
-        .values()
-        .flat_map(|rack| &rack.operations);
     // A node whose pod does not come back from its restart may be lost, and leaves all the same.
     let is_its_restart = |record: &OperationRecord| {
         record.name == OperationName::Restart
             && record.state == RecordState::Finalizing
             && record.pod == pod.name.to_string()
     };
-    let mut busy = busy.into_iter();
+    let mut busy = status.operations();
     if let Some(record) = busy.find(|record| is_running(record) && !is_its_restart(record)) {
         let note = format!(
             "{} runs on pod {}, and no node may leave meanwhile: it goes on when that has ended",

@@ -98,13 +98,9 @@ fn stop(record: &OperationRecord, pod: &PodView<'_>, what: &str) -> Transition {
         address,
         operation: record.name,
     });
-    Transition::Act {
-        effects: effects.into_iter().collect(),
-        waits: Blocker::new(
-            ConditionReason::OperationOngoing,
-            format!("{what} is stopped: it ends once the node no longer runs it"),
-        ),
-    }
+    let note = format!("{what} is stopped: it ends once the node no longer runs it");
+    let waits = Blocker::new(ConditionReason::OperationOngoing, note);
+    Transition::act(effects.into_iter().collect(), waits)
 }
 
 fn aborted(record: &OperationRecord) -> String {

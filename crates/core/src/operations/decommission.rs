@@ -102,15 +102,13 @@ fn recorded_host_id(scene: Scene<'_>, pod: &PodView<'_>) -> Option<String> {
 
 /// Keeps the record at its node: the pod may have been made anew in the middle, with the same disk.
 pub(super) fn follow(scene: Scene<'_>, rack: &Rack<'_>, record: &mut OperationRecord, steps: &mut Steps) {
-    let Some(pod) = pod_of(rack, record) else { return };
+    let Some(pod) = rack.pod_named(&record.pod) else {
+        return;
+    };
     if record.host_id.is_none() {
         record.host_id = host_id_of(scene, pod);
     }
     super::follow(scene, rack, record, steps);
-}
-
-fn pod_of<'a>(rack: &'a Rack<'a>, record: &OperationRecord) -> Option<&'a PodView<'a>> {
-    rack.pods.iter().find(|pod| pod.name.to_string() == record.pod)
 }
 
 /// What the call may do to the number of replicas.
@@ -124,7 +122,7 @@ pub(super) fn replicas(record: &OperationRecord) -> Replicas {
 
 /// What becomes of a running decommission.
 pub(super) fn step(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord) -> Transition {
-    let pod = pod_of(rack, record);
+    let pod = rack.pod_named(&record.pod);
     match standing(scene, pod, record) {
         Standing::Out(licence) if record.state == RecordState::Finalizing => {
             take_down(scene, rack, pod, record, licence)
@@ -294,30 +292,26 @@ fn take_down(
     };
     let waits = |note: String| Blocker::new(ConditionReason::OperationOngoing, note);
     if let Some(set) = one_less(rack, record) {
-        return Transition::Act {
-            effects: vec![Effect::LowerReplicas {
-                set: Box::new(set),
-                licence,
-            }],
-            waits: waits(format!("the replica of pod {} goes away", record.pod)),
+        let lower = Effect::LowerReplicas {
+            set: Box::new(set),
+            licence,
         };
+        let note = format!("the replica of pod {} goes away", record.pod);
+        return Transition::act(vec![lower], waits(note));
     }
     if let Some(pod) = pod {
-        return Transition::Act {
-            effects: Vec::new(),
-            waits: goes_away(rack, pod),
-        };
+        return Transition::act(Vec::new(), goes_away(rack, pod));
     }
     let claim = record
         .lost_node
         .as_ref()
         .and_then(|lost| claims::recorded(lost, stored));
-    claim.map_or(Transition::End(Ok(())), |claim| Transition::Act {
-        effects: claims::delete(claim, licence).into_iter().collect(),
-        waits: waits(format!(
+    claim.map_or(Transition::End(Ok(())), |claim| {
+        let note = format!(
             "claim {claim} goes away: if it stays, see `kubectl describe persistentvolumeclaim {claim}`",
             claim = claim.metadata.name.as_deref().unwrap_or_default()
-        )),
+        );
+        Transition::act(claims::delete(claim, licence).into_iter().collect(), waits(note))
     })
 }
 

@@ -110,8 +110,7 @@ pub(super) fn is_another(request: &OperationRequest, record: &OperationRecord) -
 pub(super) fn is_unlabelled(rack: &Rack<'_>, record: &OperationRecord) -> bool {
     let pod = rack.pod(&record.pod_uid);
     let labels = pod.and_then(|pod| pod.object.metadata.labels.as_ref());
-    matches!(record.name, OperationName::Replace | OperationName::Restart)
-        && labels.is_some_and(|labels| !labels.contains_key(OPERATION_NAME))
+    record.name.makes_its_pod_anew() && labels.is_some_and(|labels| !labels.contains_key(OPERATION_NAME))
 }
 
 /// Labels the pod of a record that starts. CassKop empties the end as it writes the start.

@@ -56,6 +56,13 @@ pub struct Scene<'a> {
     pub now: Timestamp,
 }
 
+impl<'a> Scene<'a> {
+    /// The pod of this name, in whichever rack.
+    fn pod_named(&self, name: &str) -> Option<&'a PodView<'a>> {
+        self.racks.iter().find_map(|rack| rack.pod_named(name))
+    }
+}
+
 /// Whether operations may start, or what they wait for.
 #[derive(Debug, Clone, Copy)]
 pub struct MayStart<'a> {
@@ -100,8 +107,8 @@ pub fn advance(
 
 /// Keeps a record at its node, whose pod is made anew in the middle. The call to the former one is over.
 fn follow(scene: Scene<'_>, rack: &Rack<'_>, record: &mut OperationRecord, steps: &mut Steps) {
-    let mut pods = rack.pods.iter();
-    let Some(pod) = pods.find(|pod| pod.name.to_string() == record.pod && pod.uid != record.pod_uid) else {
+    let pod = rack.pod_named(&record.pod);
+    let Some(pod) = pod.filter(|pod| pod.uid != record.pod_uid) else {
         return;
     };
     let former = call_key(record);

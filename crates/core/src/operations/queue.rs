@@ -101,8 +101,7 @@ fn take_up_request(
         }
         // Left by another operator, CassKop's for one, which kept no records: the node knows how it stands.
         OperationStatus::Ongoing
-            if !matches!(request.name, OperationName::Replace | OperationName::Restart)
-                && !of_pod().any(|record| record.name == request.name) =>
+            if !request.name.makes_its_pod_anew() && !of_pod().any(|record| record.name == request.name) =>
         {
             RecordState::Ongoing
         }
@@ -184,7 +183,7 @@ pub(super) fn start_next(
         };
         if !has_place(status, index) {
             let waiting = &status.operations[index];
-            if matches!(waiting.name, OperationName::Replace | OperationName::Restart) {
+            if waiting.name.makes_its_pod_anew() {
                 let note = format!(
                     "{} on pod {} waits until the operation that runs in its rack has ended",
                     waiting.name, waiting.pod

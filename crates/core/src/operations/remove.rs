@@ -72,11 +72,7 @@ pub(super) fn resolve(
             pod.as_deref().unwrap_or_default()
         ));
     }
-    let object = scene
-        .racks
-        .iter()
-        .flat_map(|rack| &rack.pods)
-        .find(|known| Some(known.name.to_string()) == pod);
+    let object = pod.as_deref().and_then(|name| scene.pod_named(name));
     if let Some(ready) = object.filter(|known| known.is_ready()) {
         return Err(format!("pod {} is ready: its node is not lost", ready.name));
     }
@@ -91,12 +87,8 @@ pub(super) fn resolve(
 
 /// The member that a pod runs, or last ran, if that is not the one meant.
 fn runs_another(pod: &str, host_id: &str, view: &RingView, scene: Scene<'_>) -> Option<String> {
-    let known = scene
-        .racks
-        .iter()
-        .flat_map(|rack| &rack.pods)
-        .find(|known| known.name.to_string() == pod);
-    let now = known
+    let now = scene
+        .pod_named(pod)
         .and_then(|pod| pod.address)
         .and_then(|address| view.host_ids.get(&address));
     let status = scene.observed.kube.cluster.status.as_ref();
@@ -127,14 +119,7 @@ fn address_of(pod: &str, view: &RingView, scene: Scene<'_>) -> Option<IpAddr> {
             .find(|(_, host_id)| Some(*host_id) == recorded.host_id.as_ref())
             .map(|(address, _)| *address)
     });
-    let own = || {
-        let known = scene
-            .racks
-            .iter()
-            .flat_map(|rack| &rack.pods)
-            .find(|known| known.name.to_string() == pod)?;
-        known.address
-    };
+    let own = || scene.pod_named(pod)?.address;
     by_host_id.or_else(own)
 }
 
@@ -262,7 +247,7 @@ pub(super) fn clean_up(
         ConditionReason::OperationOngoing,
         format!("the claim and pod of lost node {lost_pod} go away"),
     );
-    Transition::Act { effects, waits }
+    Transition::act(effects, waits)
 }
 
 fn lost_host_id(record: &OperationRecord) -> Option<String> {

@@ -50,7 +50,7 @@ pub(super) fn step(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord) 
     if views.is_empty() || views.iter().any(|(_, view)| view.host_ids.is_empty()) {
         return Transition::AskAgain(no_witness(record));
     }
-    let pod = pod_of(rack, record);
+    let pod = rack.pod_named(&record.pod);
     let claim = claims::recorded(lost.node, stored);
     let is_old = |pod: &PodView<'_>| Some(pod.uid) == lost.node.pod_uid.as_deref();
     if claim.is_some() || pod.is_some_and(is_old) {
@@ -87,8 +87,8 @@ fn take_down(
     // stopped.
     effects.extend(pod.map(|pod| delete(pod, 0)));
     let note = format!("the claim and pod of lost node {} go away", lost.pod);
-    Transition::Tell {
-        first: tell(scene, lost.pod, Some(lost.address)),
+    Transition::Act {
+        first: Some(tell(scene, lost.pod, Some(lost.address))),
         effects,
         waits: Blocker::new(ConditionReason::OperationOngoing, note),
         counts: Counts::AsTheTurn,
@@ -186,8 +186,8 @@ fn start_over(scene: Scene<'_>, record: &OperationRecord, lost: &Lost<'_>, pod: 
     }
     // What it was told is in its configuration, which is made once in a pod's life.
     let told = heard.is_some();
-    Transition::Tell {
-        first: tell(scene, lost.pod, None),
+    Transition::Act {
+        first: Some(tell(scene, lost.pod, None)),
         effects: told.then(|| delete(pod, GRACE_SECONDS)).into_iter().collect(),
         waits: waits(
             record,
@@ -218,14 +218,15 @@ fn hear(
     if let Some(heard) = heard.filter(|_| !was_told) {
         if record.attempt > DEAF_PODS {
             let note = format!(
-                "pod {} was made anew {DEAF_PODS} times and does not start in the place of {address}: its init container says `{heard}`;                  see that its service account may read configmap {}, and that pre_run.sh exports no CASSANDRA_REPLACE_NODE",
+                "pod {} was made anew {DEAF_PODS} times and does not start in the place of {address}: its init container says `{heard}`; \
+                 see that its service account may read configmap {}, and that pre_run.sh exports no CASSANDRA_REPLACE_NODE",
                 pod.name,
                 scene.cluster.name.bootstrap_config_map()
             );
             return Transition::Await(Blocker::new(ConditionReason::PodBlocked, note));
         }
-        return Transition::Tell {
-            first: tell(scene, lost.pod, Some(lost.address)),
+        return Transition::Act {
+            first: Some(tell(scene, lost.pod, Some(lost.address))),
             effects: vec![delete(pod, GRACE_SECONDS)],
             waits: waits(record, "its pod was not told and is made anew"),
             counts: Counts::AsATry,
@@ -242,7 +243,7 @@ fn hear(
 
 /// Keeps the record at its pod's name.
 pub(super) fn follow(rack: &Rack<'_>, record: &mut OperationRecord) {
-    if let Some(pod) = pod_of(rack, record) {
+    if let Some(pod) = rack.pod_named(&record.pod) {
         pod.uid.clone_into(&mut record.pod_uid);
     }
 }
@@ -255,10 +256,7 @@ pub(super) fn untold(scene: Scene<'_>, record: &OperationRecord) -> Option<Effec
 /// Whether somebody waits for a replacement, so that the ring and the claims have to be known.
 pub(crate) fn is_due(racks: &[Rack<'_>], status: &CassandraClusterStatus) -> bool {
     let open = |record: &OperationRecord| is_running(record) || is_queued(record);
-    let mut records = status
-        .cassandra_rack_status
-        .values()
-        .flat_map(|rack| &rack.operations);
+    let mut records = status.operations();
     records.any(|record| record.name == OperationName::Replace && open(record))
         || racks.iter().flat_map(|rack| &rack.pods).any(is_asked_for)
 }
@@ -279,12 +277,8 @@ fn is_asked_for(pod: &PodView<'_>) -> bool {
 
 fn running(scene: Scene<'_>) -> impl Iterator<Item = &OperationRecord> {
     let status = scene.observed.kube.cluster.status.as_ref();
-    let racks = status
-        .into_iter()
-        .flat_map(|status| status.cassandra_rack_status.values());
-    racks
-        .flat_map(|rack| &rack.operations)
-        .filter(|record| record.name == OperationName::Replace && is_running(record))
+    let records = status.into_iter().flat_map(CassandraClusterStatus::operations);
+    records.filter(|record| record.name == OperationName::Replace && is_running(record))
 }
 
 /// The lost node as it was recorded.
@@ -318,10 +312,6 @@ type View<'a> = (&'a PodName, &'a RingView);
 fn is_member(view: &RingView, pod: &PodView<'_>) -> bool {
     pod.address
         .is_some_and(|address| view.host_ids.contains_key(&address) && !view.joining.contains(&address))
-}
-
-fn pod_of<'a>(rack: &'a Rack<'a>, record: &OperationRecord) -> Option<&'a PodView<'a>> {
-    rack.pods.iter().find(|pod| pod.name.to_string() == record.pod)
 }
 
 fn no_witness(record: &OperationRecord) -> Blocker {

@@ -14,7 +14,7 @@ use casskop_types::status::{CassandraClusterStatus, RackStatus};
 use jiff::SignedDuration;
 
 use super::queue::request_of;
-use super::run::{ATTEMPTS, Transition, call_key};
+use super::run::{ATTEMPTS, Counts, Transition, call_key};
 use super::{Scene, is_queued, is_running};
 use crate::blocker::Blocker;
 use crate::call::{CallState, storage_service_operation};
@@ -110,15 +110,14 @@ pub(super) fn step(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord) 
     if record.former_pod_uid.is_none() {
         return Transition::End(Err("which pod was to go was not recorded".to_owned()));
     }
-    match pod_of(rack, record) {
+    match rack.pod_named(&record.pod) {
         // It goes, in the time it is given; where its machine is gone as well, somebody has to force it.
         Some(pod) if is_former(record, pod) && pod.readiness == Readiness::Terminating => {
             Transition::Await(pod.blocker())
         }
-        Some(pod) if is_former(record, pod) && record.state == RecordState::Finalizing => Transition::Act {
-            effects: vec![delete(pod)],
-            waits: waits(record, "its pod goes"),
-        },
+        Some(pod) if is_former(record, pod) && record.state == RecordState::Finalizing => {
+            Transition::act(vec![delete(pod)], waits(record, "its pod goes"))
+        }
         Some(pod) if is_former(record, pod) => drains(scene, pod, record),
         Some(pod) => comes_back(scene, pod, record),
         None if !has_place_for(rack, record) => Transition::End(Err(
@@ -232,9 +231,11 @@ fn tell(scene: Scene<'_>, pod: &PodView<'_>, node: &NodeFacts, record: &Operatio
 
 /// From here on there is no way back: that is written before the pod goes.
 fn goes(pod: &PodView<'_>, record: &OperationRecord) -> Transition {
-    Transition::TakeTheTurn {
+    Transition::Act {
+        first: None,
         effects: vec![delete(pod)],
         waits: waits(record, "its pod goes"),
+        counts: Counts::AsTheTurn,
     }
 }
 
@@ -276,15 +277,8 @@ pub(crate) fn is_former(record: &OperationRecord, pod: &PodView<'_>) -> bool {
 }
 
 fn records(status: &CassandraClusterStatus) -> impl Iterator<Item = &OperationRecord> {
-    let records = status
-        .cassandra_rack_status
-        .values()
-        .flat_map(|rack| &rack.operations);
+    let records = status.operations();
     records.filter(|record| record.name == OperationName::Restart)
-}
-
-fn pod_of<'a>(rack: &'a Rack<'a>, record: &OperationRecord) -> Option<&'a PodView<'a>> {
-    rack.pods.iter().find(|pod| pod.name.to_string() == record.pod)
 }
 
 fn waits(record: &OperationRecord, what: &str) -> Blocker {

@@ -42,21 +42,30 @@ pub(super) enum Transition {
     RunAgain { keyspaces_done: Vec<String> },
     /// The node left the ring: what belonged to it goes too.
     Finalize { lost: LostNode },
-    /// Do something about it, and look again soon.
-    Act { effects: Vec<Effect>, waits: Blocker },
-    /// Do something about it, from which on there is no way back, and look again soon.
-    TakeTheTurn { effects: Vec<Effect>, waits: Blocker },
     /// It goes on by itself, and a watch tells how.
     Await(Blocker),
-    /// Take one more step, once what the next pod is told is written. Some are tried a few times only.
-    Tell {
-        first: Effect,
+    /// Do something about it, and look again soon.
+    Act {
+        /// What comes first: if it is refused, the plan is made again without.
+        first: Option<Effect>,
         effects: Vec<Effect>,
         waits: Blocker,
         counts: Counts,
     },
     /// It ended.
     End(Result<(), String>),
+}
+
+impl Transition {
+    /// A step that may be taken as often as it takes.
+    pub(super) fn act(effects: Vec<Effect>, waits: Blocker) -> Self {
+        Self::Act {
+            first: None,
+            effects,
+            waits,
+            counts: Counts::No,
+        }
+    }
 }
 
 /// Whether a step is one of a few.
@@ -224,17 +233,6 @@ pub(super) fn enter(
             // The claim and the pod go in the next pass, after this record is written.
             steps.look_again_after(SignedDuration::ZERO);
         }
-        Transition::Act { effects, waits } => {
-            steps.effects.extend(effects);
-            steps.wait_for(waits);
-            steps.look_again_after(ASK_AGAIN);
-        }
-        Transition::TakeTheTurn { effects, waits } => {
-            record.state = RecordState::Finalizing;
-            steps.effects.extend(effects);
-            steps.wait_for(waits);
-            steps.look_again_after(ASK_AGAIN);
-        }
         Transition::Await(blocker) => {
             steps.look_again_after(LOOK_AGAIN);
             steps.wait_for(blocker);
@@ -245,7 +243,7 @@ pub(super) fn enter(
             steps.look_again_after(SignedDuration::ZERO);
         }
         Transition::End(outcome) => end(scene, status, index, outcome, steps),
-        Transition::Tell {
+        Transition::Act {
             first,
             effects,
             waits,
@@ -256,8 +254,7 @@ pub(super) fn enter(
                 Counts::AsATry => record.attempt += 1,
                 Counts::AsTheTurn => record.state = RecordState::Finalizing,
             }
-            // If it is refused, the plan is made again without.
-            steps.first.push(first);
+            steps.first.extend(first);
             steps.effects.extend(effects);
             steps.wait_for(waits);
             steps.look_again_after(ASK_AGAIN);

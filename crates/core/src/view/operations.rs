@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use casskop_types::operation::{
     OperationName, OperationProgress, OperationRecord, OperationStatus, RecordState,
 };
+use casskop_types::status::CassandraClusterStatus;
 use casskop_types::time::parse_label_time;
 use casskop_types::{CassandraCluster, labels};
 use k8s_openapi::api::core::v1::Pod;
@@ -32,12 +33,9 @@ pub(super) fn operations(cluster: &CassandraCluster, nodes: &[(NodeView, &Pod)])
 
 /// The last record of each operation on each pod.
 fn last_records(cluster: &CassandraCluster) -> BTreeMap<(String, OperationName), &OperationRecord> {
-    let racks = cluster
-        .status
-        .iter()
-        .flat_map(|status| status.cassandra_rack_status.values());
+    let records = cluster.status.iter().flat_map(CassandraClusterStatus::operations);
     let mut last: BTreeMap<(String, OperationName), &OperationRecord> = BTreeMap::new();
-    for record in racks.flat_map(|rack| &rack.operations) {
+    for record in records {
         let key = (record.pod_uid.clone(), record.name);
         let newer = last
             .get(&key)

@@ -2,31 +2,15 @@
 
 use casskop_core::call::NodeCall;
 use casskop_types::labels::{OPERATION_ABORT, OPERATION_PARALLELISM};
-use casskop_types::operation::{OperationRecord, RecordState};
-use casskop_types::status::RackStatus;
+use casskop_types::operation::RecordState;
 use serde_json::json;
 
 use super::formed;
+use super::requests::{ask, rack, records, status_of};
 use super::world::{Death, World};
 
 const POD: &str = "ring-dc1-rack1-0";
 const OTHER: &str = "ring-dc1-rack1-1";
-
-fn ask(world: &mut World, pod: &str, name: &str) {
-    world.label(pod, &[("operation-name", name), ("operation-status", "ToDo")]);
-}
-
-fn rack(world: &World) -> &RackStatus {
-    &world.cluster.status.as_ref().unwrap().cassandra_rack_status["dc1-rack1"]
-}
-
-fn records(world: &World) -> &[OperationRecord] {
-    &rack(world).operations
-}
-
-fn status_of(world: &World, pod: &str) -> String {
-    world.label_of(pod, "operation-status").unwrap()
-}
 
 #[test]
 fn a_request_for_another_keyspace_is_carried_out_after_the_one_that_runs() {

@@ -13,15 +13,15 @@ use super::{ask_for_restart, formed};
 
 const POD: &str = "ring-dc1-rack1-0";
 
-fn ask(world: &mut World, pod: &str, name: &str) {
+pub(super) fn ask(world: &mut World, pod: &str, name: &str) {
     world.label(pod, &[("operation-name", name), ("operation-status", "ToDo")]);
 }
 
-fn rack(world: &World) -> &RackStatus {
+pub(super) fn rack(world: &World) -> &RackStatus {
     &world.cluster.status.as_ref().unwrap().cassandra_rack_status["dc1-rack1"]
 }
 
-fn records(world: &World) -> &[OperationRecord] {
+pub(super) fn records(world: &World) -> &[OperationRecord] {
     &rack(world).operations
 }
 
@@ -29,7 +29,7 @@ fn last(world: &World) -> PodLastOperation {
     rack(world).pod_last_operation.clone().unwrap()
 }
 
-fn status_of(world: &World, pod: &str) -> String {
+pub(super) fn status_of(world: &World, pod: &str) -> String {
     world.label_of(pod, "operation-status").unwrap()
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use casskop_types::operation::{LostNode, Member, OperationRecord};
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 
-use super::{is_asked_for, no_witness, pod_of, running};
+use super::{is_asked_for, no_witness, running};
 use crate::blocker::Blocker;
 use crate::desired::defaults::BOOTSTRAP;
 use crate::fact::Fact;
@@ -24,7 +24,7 @@ pub(in crate::operations) fn prepare(
     record: &OperationRecord,
     asked: Option<&Member>,
 ) -> Prepared {
-    let Some(pod) = pod_of(rack, record) else {
+    let Some(pod) = rack.pod_named(&record.pod) else {
         return Prepared::Refused(format!("pod {} went away", record.pod));
     };
     if pod.is_ready() {
