@@ -11,6 +11,8 @@ pub mod seeds;
 pub(crate) mod tests;
 pub mod tree;
 
+use std::collections::BTreeMap;
+
 use casskop_types::CassandraCluster;
 use casskop_types::conditions::{self, ConditionStatus, ConditionType};
 use casskop_types::labels;
@@ -59,6 +61,9 @@ pub struct ClusterView {
     pub racks: Vec<RackView>,
     /// Its pods, by rack and ordinal.
     pub nodes: Vec<NodeView>,
+    /// Host ids last seen in its pods, by the pod's name, also of pods that are not there. `nodes` shows the others.
+    #[serde(skip)]
+    pub host_ids: BTreeMap<String, String>,
     /// The last request of each operation on each pod, in the order of `nodes`; those of pods that are gone follow.
     pub operations: Vec<OperationView>,
 }
@@ -130,6 +135,10 @@ impl ClusterView {
         });
         let operations = operations(cluster, &own);
         let nodes: Vec<NodeView> = own.into_iter().map(|(node, _)| node).collect();
+        let known = cluster
+            .status
+            .iter()
+            .flat_map(|status| &status.cassandra_node_status);
         let mut view = Self {
             name: cluster.metadata.name.clone().unwrap_or_default(),
             namespace: cluster.metadata.namespace.clone().unwrap_or_default(),
@@ -145,6 +154,9 @@ impl ClusterView {
             waiting: waiting(cluster),
             racks,
             nodes,
+            host_ids: known
+                .filter_map(|(pod, node)| Some((pod.clone(), node.host_id.clone()?)))
+                .collect(),
             operations,
         };
         view.troubles = health::troubles(&view, cluster);

@@ -33,3 +33,28 @@ async fn a_restart_of_a_rack_replaces_its_pod_alone_and_loses_nothing() -> Resul
     assert_eq!(ring.count_rows(&first, "restarted", "ALL")?, 100);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_node_that_is_restarted_alone_has_written_down_all_it_held() -> Result<()> {
+    let ring = Ring::shared(NODES).await?;
+    let [other, pod, _] = ring.pods();
+    ring.write_rows("drained", 100)?;
+    let before = ring.uids().await?;
+    let members = ring.members(&other)?;
+
+    let told = ring.typed(&format!(
+        "kubectl casskop restart --pod {pod} --wait --timeout 5m"
+    ))?;
+    let done = format!("pod/{pod} restart done\n");
+    assert!(told.stdout.ends_with(&done), "{}", told.stdout);
+
+    for (known, uid) in &ring.uids().await? {
+        assert_eq!(before.get(known) != Some(uid), *known == pod, "{known}");
+    }
+    let log = ring.typed(&format!("kubectl logs {pod} -c cassandra"))?;
+    let nothing_left = "Log replay complete, 0 replayed mutations";
+    assert!(log.stdout.contains(nothing_left), "{}", log.stdout);
+    assert_eq!(ring.members(&other)?, members, "it came back as who it was");
+    assert_eq!(ring.count_rows(&other, "drained", "ALL")?, 100);
+    Ok(())
+}

@@ -97,7 +97,14 @@ pub fn pod_operation(
 ) -> Result<PodPlan, Refusal> {
     let mut plan = PodPlan::default();
     for (cluster, node) in selected(clusters, selection)? {
-        if !node.state.runs() {
+        let drains = *command == OperationCommand::Restart;
+        if drains && node.state == PodState::NotReady && matches!(selection.scope, PodScope::Named(_)) {
+            return Err(Refusal::CannotDrain {
+                namespace: cluster.namespace.clone(),
+                pod: node.pod.clone(),
+            });
+        }
+        if !node.state.runs() || drains && node.state != PodState::Ready {
             if matches!(selection.scope, PodScope::Named(_)) {
                 return Err(not_running(cluster, node, command.name()));
             }

@@ -146,6 +146,16 @@ pub enum Refusal {
         /// The operation asked for.
         operation: OperationName,
     },
+    /// The node cannot be drained, for it does not serve.
+    #[error(
+        "pod `{pod}` is not ready, so its node cannot be drained; `kubectl delete pod {pod} --namespace {namespace}` restarts it without"
+    )]
+    CannotDrain {
+        /// The namespace.
+        namespace: String,
+        /// The pod.
+        pod: String,
+    },
     /// The pod has another request.
     #[error(
         "pod `{pod}` is busy: {operation} is {status}{}; wait for its end, or choose other pods",
@@ -270,7 +280,7 @@ impl Refusal {
             Self::PodNotHeld { .. } | Self::NothingHeld { .. } => "not-waiting",
             Self::Decommission(refusal) => refusal.category(),
             Self::Replacement(refusal) => refusal.category(),
-            Self::PodNotRunning { .. } | Self::NoFreeNode { .. } => "not-running",
+            Self::PodNotRunning { .. } | Self::CannotDrain { .. } | Self::NoFreeNode { .. } => "not-running",
             Self::RemovesLiveNode { .. } | Self::RemovesItself { .. } => "live-node",
             Self::NoAddress { .. } => "address",
             Self::Tool(_) => "tool",

@@ -101,8 +101,9 @@ fn check_lost(cluster: &ClusterView, lost: &RemoveTarget) -> Result<(), Refusal>
         if let Some(node) = pod.filter(|node| node.state == PodState::Ready) {
             return Err(live(node));
         }
-        let known =
-            address.is_some() || pod.is_some_and(|node| node.address.is_some() || node.host_id.is_some());
+        let known = address.is_some()
+            || pod.is_some_and(|node| node.address.is_some())
+            || cluster.host_ids.contains_key(name);
         if !known {
             return Err(Refusal::NoAddress { pod: name.clone() });
         }

@@ -316,6 +316,31 @@ fn removals_that_would_do_harm_are_refused() {
 }
 
 #[test]
+fn a_node_whose_pod_is_gone_is_removed_by_the_host_id_that_was_seen_in_it() {
+    let gone = "demo-dc1-rack1-7";
+    let mut views = one_lost();
+    let seen = "5d3f8b3e-0a52-4b0b-9a39-6ac0f3c3c9d1".to_owned();
+    views[0].host_ids.insert(gone.to_owned(), seen);
+    let plan = remove(&views, gone, None).unwrap();
+    assert!(matches!(plan, RemovalPlan::Ask(_)), "{plan:?}");
+}
+
+#[test]
+fn a_node_that_hangs_is_not_asked_to_drain() {
+    let mut pods = three();
+    pods[1] = pod(1, "u1", "", "not ready");
+    let views = views(&pods);
+    let named = of(PodScope::Named(vec!["demo-dc1-rack1-1".to_owned()]));
+    assert_snapshot!(
+        pod_operation(&views, &named, &OperationCommand::Restart).unwrap_err(),
+        @"pod `demo-dc1-rack1-1` is not ready, so its node cannot be drained; `kubectl delete pod demo-dc1-rack1-1 --namespace data` restarts it without"
+    );
+    let plan = pod_operation(&views, &of(PodScope::All), &OperationCommand::Restart).unwrap();
+    assert_eq!(names(&plan.ask), ["demo-dc1-rack1-0", "demo-dc1-rack1-2"]);
+    assert_eq!(plan.left_out.len(), 1);
+}
+
+#[test]
 fn a_removal_by_no_free_node_is_refused() {
     let views = views(&[pod(0, "u0", "", "not ready"), pod(1, "u1", "", "pending")]);
     assert_snapshot!(

@@ -79,12 +79,11 @@ pub(super) fn asks_still(rack: &Rack<'_>, record: &OperationRecord) -> bool {
     })
 }
 
-/// Whether the pod of a record is asked for something else by now.
-pub(super) fn ask_for_another(rack: &Rack<'_>, record: &OperationRecord) -> bool {
-    request_on(rack, record).is_some_and(|request| {
-        request.status == OperationStatus::ToDo
-            && (request.name != record.name || is_another(&request, record))
-    })
+/// What else the pod of a record is asked for by now.
+pub(super) fn another(rack: &Rack<'_>, record: &OperationRecord) -> Option<OperationName> {
+    let request = request_on(rack, record)?;
+    let is_other = request.name != record.name || is_another(&request, record);
+    (request.status == OperationStatus::ToDo && is_other).then_some(request.name)
 }
 
 /// Whether the labels of a record's pod say that its operation runs.

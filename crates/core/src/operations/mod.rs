@@ -147,7 +147,7 @@ fn look_for_newer_requests(scene: Scene<'_>, rack: &Rack<'_>, status: &RackStatu
         .operations
         .iter()
         .filter(|record| record.end_time.as_ref().is_some_and(|end| end.0 == scene.now));
-    if ended.any(|record| labels::ask_for_another(rack, record)) {
+    if ended.any(|record| labels::another(rack, record).is_some()) {
         steps.look_again_after(SignedDuration::ZERO);
     }
 }

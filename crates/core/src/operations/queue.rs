@@ -29,11 +29,7 @@ pub(super) fn take_up(scene: Scene<'_>, rack: &Rack<'_>, status: &mut RackStatus
         let has_pod = rack.pod(&record.pod_uid).is_some();
         if !stays && !has_pod {
             // Its labels went with it.
-            let note = format!(
-                "{} on pod {} was not begun and is forgotten, for the pod went away: ask for it again",
-                record.name, record.pod
-            );
-            steps.warn("OperationForgotten", note);
+            steps.warn("OperationForgotten", forgotten(record.name, &record.pod));
         }
         stays
     });
@@ -47,6 +43,13 @@ pub(super) fn take_up(scene: Scene<'_>, rack: &Rack<'_>, status: &mut RackStatus
             Err(why) => refuse_label(pod, &why, steps),
         }
     }
+}
+
+/// What is said of a request that goes with the pod whose labels it is on.
+pub(super) fn forgotten(operation: OperationName, pod: &str) -> String {
+    format!(
+        "{operation} on pod {pod} was not begun and is forgotten, for the pod went away: ask for it again"
+    )
 }
 
 /// How many may run at once can be changed while a request waits.

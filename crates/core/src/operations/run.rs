@@ -6,8 +6,8 @@ use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
-    ASK_AGAIN, Scene, abort, decommission, is_running, labels, last_operation, progress, remove, replace,
-    restart,
+    ASK_AGAIN, Scene, abort, decommission, is_running, labels, last_operation, progress, queue, remove,
+    replace, restart,
 };
 use crate::blocker::Blocker;
 use crate::call::{CallKey, CallState, NodeCall, TableWork, storage_service_operation};
@@ -252,13 +252,24 @@ pub(super) fn enter(
             match counts {
                 Counts::No => {}
                 Counts::AsATry => record.attempt += 1,
-                Counts::AsTheTurn => record.state = RecordState::Finalizing,
+                Counts::AsTheTurn => take_the_turn(rack, record, steps),
             }
             steps.first.extend(first);
             steps.effects.extend(effects);
             steps.wait_for(waits);
             steps.look_again_after(ASK_AGAIN);
         }
+    }
+}
+
+/// From here on there is no way back: the pod goes, and with it what its labels ask for meanwhile.
+fn take_the_turn(rack: &Rack<'_>, record: &mut OperationRecord, steps: &mut Steps) {
+    if record.state == RecordState::Finalizing {
+        return;
+    }
+    record.state = RecordState::Finalizing;
+    if let Some(other) = labels::another(rack, record) {
+        steps.warn("OperationForgotten", queue::forgotten(other, &record.pod));
     }
 }
 

@@ -368,6 +368,22 @@ fn a_lost_node_is_removed_though_a_restart_waits_for_it() {
 }
 
 #[test]
+fn what_is_asked_of_a_pod_that_goes_is_not_forgotten_in_silence() {
+    let mut world = formed(1);
+    ask(&mut world, POD);
+    world.pass(Death::Never);
+    world.label(POD, &[(OPERATION_NAME, "flush"), (OPERATION_STATUS, "ToDo")]);
+    world.settle();
+    let told = world.notes("OperationForgotten");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].contains(&format!("flush on pod {POD} was not begun")),
+        "{told:?}"
+    );
+    assert_eq!(world.label_of(POD, OPERATION_NAME).as_deref(), Some("restart"));
+}
+
+#[test]
 fn the_only_node_of_a_ring_is_restarted_too() {
     let mut world = World::new(&serde_json::json!({
         "nodesPerRacks": 1, "dataCapacity": "1Gi", "cassandraImage": "cassandra:5.0.9",

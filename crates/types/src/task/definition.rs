@@ -137,7 +137,8 @@ fn add_job_rules(template: &mut Value) {
         (
             "compact",
             "!has(self.args) || !has(self.args.split_output) || !self.args.split_output \
-             || !has(self.args.start_token) && !has(self.args.end_token)",
+             || (!has(self.args.start_token) || self.args.start_token == '') \
+             && (!has(self.args.end_token) || self.args.end_token == '')",
             "compact takes either args.split_output or a range of tokens",
         ),
     ] {

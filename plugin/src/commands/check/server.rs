@@ -1,5 +1,6 @@
 //! The API server, and what is installed on it.
 
+use casskop_types::operation::OperationName;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::Value;
 
@@ -71,7 +72,20 @@ fn installed(definition: &CustomResourceDefinition) -> Finding {
             "it is not this operator's, and would drop what the operator records; apply crds/ again",
         );
     }
+    if let Some(operation) = unknown_operation(records) {
+        return Finding::failed(
+            DEFINITION,
+            format!("it is older than this plugin and does not know {operation}; apply crds/ again"),
+        );
+    }
     Finding::ok(DEFINITION, format!("serves version {wanted}"))
+}
+
+/// An operation whose record the API server would refuse.
+fn unknown_operation(records: &Value) -> Option<OperationName> {
+    let known = records["items"]["properties"]["name"]["enum"].as_array()?;
+    let is_unknown = |operation: &&OperationName| known.iter().all(|word| word != operation.as_str());
+    OperationName::ALL.iter().find(is_unknown).copied()
 }
 
 #[cfg(test)]
@@ -96,6 +110,19 @@ mod tests {
         ))
         .unwrap();
         assert_eq!(installed(&shipped), Finding::ok(DEFINITION, "serves version v2"));
+        let mut older = serde_json::to_value(&shipped).unwrap();
+        let operations = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties/cassandraRackStatus/additionalProperties\
+                          /properties/operations/items/properties/name/enum";
+        let operations = older.pointer_mut(operations).unwrap().as_array_mut().unwrap();
+        operations.retain(|word| word != "restart");
+        let older = installed(&serde_json::from_value(older).unwrap());
+        assert_eq!(
+            (older.verdict, older.message.as_str()),
+            (
+                Verdict::Failed,
+                "it is older than this plugin and does not know restart; apply crds/ again"
+            )
+        );
         let other = |version: &str| -> CustomResourceDefinition {
             serde_json::from_value(json!({ "metadata": {}, "spec": {
                 "group": "db.orange.com", "scope": "Namespaced", "names": { "kind": "CassandraCluster", "plural": "cassandraclusters" },
