@@ -39,6 +39,7 @@ mod report;
 pub mod ring;
 pub mod ring_record;
 mod steps;
+pub mod task;
 pub mod validate;
 pub mod view;
 pub mod work;

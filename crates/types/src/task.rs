@@ -9,6 +9,7 @@ mod cassandra_task;
 mod command;
 mod definition;
 mod k8ssandra_task;
+pub mod labels;
 mod scheduled_task;
 mod status;
 mod template;

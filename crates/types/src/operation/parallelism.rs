@@ -34,6 +34,12 @@ impl Parallelism {
     }
 }
 
+impl From<NonZeroU16> for Parallelism {
+    fn from(number: NonZeroU16) -> Self {
+        Self(number)
+    }
+}
+
 impl Default for Parallelism {
     fn default() -> Self {
         Self::ONE

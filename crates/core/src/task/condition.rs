@@ -1,0 +1,76 @@
+//! Conditions of a task.
+
+use casskop_types::task::labels::TaskCondition;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+/// The words of `status` of a condition.
+const TRUE: &str = "True";
+const FALSE: &str = "False";
+
+/// Says that a condition holds. Its reason is its type, as clients of these resources expect.
+pub(super) fn holds(conditions: &mut Vec<Condition>, kind: TaskCondition, message: &str, now: Timestamp) {
+    set(conditions, kind, TRUE, kind.as_str(), message, now);
+}
+
+/// Says that a condition does not hold, and why.
+pub(super) fn holds_not(
+    conditions: &mut Vec<Condition>,
+    kind: TaskCondition,
+    reason: &str,
+    message: &str,
+    now: Timestamp,
+) {
+    set(conditions, kind, FALSE, reason, message, now);
+}
+
+/// Takes back that a condition holds, if anybody ever said so.
+pub(super) fn no_longer(conditions: &mut Vec<Condition>, kind: TaskCondition, now: Timestamp) {
+    if is_true(conditions, kind) {
+        set(conditions, kind, FALSE, kind.as_str(), "", now);
+    }
+}
+
+/// Whether a condition holds.
+pub(super) fn is_true(conditions: &[Condition], kind: TaskCondition) -> bool {
+    message(conditions, kind).is_some()
+}
+
+/// The message of a condition that holds.
+pub(super) fn message(conditions: &[Condition], kind: TaskCondition) -> Option<&str> {
+    let found = conditions
+        .iter()
+        .find(|condition| condition.type_ == kind.as_str() && condition.status == TRUE);
+    found.map(|condition| condition.message.as_str())
+}
+
+/// A condition keeps its place in the list, and the time of its last transition unless its status changes.
+fn set(
+    conditions: &mut Vec<Condition>,
+    kind: TaskCondition,
+    status: &str,
+    reason: &str,
+    message: &str,
+    now: Timestamp,
+) {
+    let found = conditions
+        .iter_mut()
+        .find(|condition| condition.type_ == kind.as_str());
+    if let Some(condition) = found {
+        if condition.status != status {
+            condition.last_transition_time = Time(now);
+        }
+        status.clone_into(&mut condition.status);
+        reason.clone_into(&mut condition.reason);
+        message.clone_into(&mut condition.message);
+        return;
+    }
+    conditions.push(Condition {
+        type_: kind.to_string(),
+        status: status.to_owned(),
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+        observed_generation: None,
+        last_transition_time: Time(now),
+    });
+}

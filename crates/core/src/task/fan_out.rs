@@ -1,0 +1,328 @@
+//! A `K8ssandraTask`, one pass further: a `CassandraTask` for each datacenter, and their statuses as one.
+
+use std::collections::BTreeMap;
+
+use casskop_types::CassandraCluster;
+use casskop_types::task::labels::{CLUSTER, DATACENTER, FINALIZER, TASK_NAME, TASK_NAMESPACE, TaskCondition};
+use casskop_types::task::{CassandraTask, CassandraTaskSpec, K8ssandraTask, K8ssandraTaskStatus, TaskStatus};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::step::{Fate, kept_until};
+use super::{condition, place, work};
+use crate::effect::{Notice, NoticeKind, Wake};
+
+/// What one pass over a `K8ssandraTask` looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct FanOutScene<'a> {
+    /// The task.
+    pub task: &'a K8ssandraTask,
+    /// The cluster it names, if there is one.
+    pub cluster: Option<&'a CassandraCluster>,
+    /// The `CassandraTask`s of its namespace.
+    pub tasks: &'a [CassandraTask],
+    /// The time of the pass.
+    pub now: Timestamp,
+}
+
+/// What a pass wants done, in this order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FanOutPlan {
+    /// Whether the finalizer, and the owner, come or go. They come before anything is made.
+    pub hold: Hold,
+    /// Written under the resourceVersion that was read.
+    pub status: K8ssandraTaskStatus,
+    /// Tasks to make.
+    pub create: Vec<CassandraTask>,
+    /// Names of tasks to delete.
+    pub delete: Vec<String>,
+    /// Events of the task.
+    pub notices: Vec<Notice>,
+    /// Whether the task's time is over.
+    pub fate: Fate,
+    /// When to look again.
+    pub wake: Wake,
+}
+
+/// What keeps a task until its own are deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// It is as it should be.
+    Stays,
+    /// Add the finalizer, and the cluster as owner.
+    IsTaken,
+    /// Take the finalizer off.
+    IsReleased,
+}
+
+/// Takes a task one pass further.
+pub fn step(scene: FanOutScene<'_>) -> FanOutPlan {
+    let mut plan = FanOutPlan {
+        hold: Hold::Stays,
+        status: scene.task.status.clone().unwrap_or_default(),
+        create: Vec::new(),
+        delete: Vec::new(),
+        notices: Vec::new(),
+        fate: Fate::Stays,
+        wake: Wake::OnEvent,
+    };
+    if scene.task.metadata.deletion_timestamp.is_some() {
+        clear(scene, &mut plan);
+    } else if plan.status.overall.completion_time.is_some() {
+        keep(scene, &mut plan);
+    } else {
+        match selected(scene) {
+            Ok(datacenters) => go_on(scene, &datacenters, &mut plan),
+            Err(why) => plan.refuse(&why, scene.now),
+        }
+    }
+    plan
+}
+
+/// Whatever was made for the task goes before it, found by its labels: datacenters may have left the cluster since.
+fn clear(scene: FanOutScene<'_>, plan: &mut FanOutPlan) {
+    let made = scene.tasks.iter().filter(|task| is_made_by(scene.task, task));
+    plan.delete = made.filter_map(|task| task.metadata.name.clone()).collect();
+    if plan.delete.is_empty() && has_finalizer(scene.task) {
+        plan.hold = Hold::IsReleased;
+    }
+}
+
+fn keep(scene: FanOutScene<'_>, plan: &mut FanOutPlan) {
+    let ttl = scene
+        .task
+        .spec
+        .template
+        .as_ref()
+        .and_then(|template| template.ttl_seconds_after_finished);
+    match kept_until(&plan.status.overall, ttl) {
+        Some(until) if until <= scene.now => plan.fate = Fate::IsDeleted,
+        Some(until) => plan.wake = Wake::After(until.duration_since(scene.now)),
+        None => {}
+    }
+}
+
+/// The datacenters to run in, in their order, or why that cannot be.
+fn selected(scene: FanOutScene<'_>) -> Result<Vec<String>, String> {
+    let spec = &scene.task.spec;
+    let namespace = scene.task.metadata.namespace.as_deref().unwrap_or_default();
+    place::own_namespace(spec.cluster.as_ref(), namespace, "cluster")?;
+    let unknown = || format!("unknown CassandraCluster {namespace}.{}", cluster_of(scene.task));
+    let cluster = scene.cluster.ok_or_else(unknown)?;
+    work::work(spec.template.as_ref().ok_or("say in template which job to run")?)?;
+    let known = place::names(cluster);
+    let mut selected: Vec<String> = Vec::new();
+    match spec.datacenters.as_deref().unwrap_or_default() {
+        [] => selected.extend(known.iter().map(|dc| (*dc).to_owned())),
+        listed => {
+            for dc in listed.iter().filter(|dc| !dc.is_empty()) {
+                if !selected.contains(dc) {
+                    selected.push(dc.clone());
+                }
+            }
+        }
+    }
+    // One that left the cluster once the task had begun there keeps nothing from going on.
+    let begun = scene.task.status.as_ref().map(|status| &status.datacenters);
+    let is_begun = |dc: &String| begun.is_some_and(|begun| begun.contains_key(dc));
+    let unknown: Vec<&str> = selected
+        .iter()
+        .filter(|dc| !known.contains(&dc.as_str()) && !is_begun(dc))
+        .map(String::as_str)
+        .collect();
+    if !unknown.is_empty() {
+        return Err(format!("unknown datacenters: {}", unknown.join(", ")));
+    }
+    for dc in &selected {
+        let name = name_in(scene.task, dc);
+        let found = scene
+            .tasks
+            .iter()
+            .find(|task| task.metadata.name.as_deref() == Some(name.as_str()));
+        if found.is_some_and(|found| !is_made_by(scene.task, found)) {
+            return Err(format!(
+                "CassandraTask {name} is there already, and was not made for this task: delete it, or use another name"
+            ));
+        }
+    }
+    Ok(selected)
+}
+
+fn go_on(scene: FanOutScene<'_>, datacenters: &[String], plan: &mut FanOutPlan) {
+    condition::no_longer(
+        &mut plan.status.overall.conditions,
+        TaskCondition::Invalid,
+        scene.now,
+    );
+    if !has_finalizer(scene.task) {
+        plan.hold = Hold::IsTaken;
+    }
+    let in_turn = scene.task.spec.dc_concurrency_policy.as_deref() != Some("Allow");
+    let before = std::mem::take(&mut plan.status.datacenters);
+    let mut ended = 0;
+    for dc in datacenters {
+        let name = name_in(scene.task, dc);
+        let child = scene
+            .tasks
+            .iter()
+            .find(|task| task.metadata.name.as_deref() == Some(name.as_str()));
+        let status = match (child, before.get(dc)) {
+            (Some(child), _) => child.status.clone().unwrap_or_default(),
+            // A recorded end is an end, whoever deleted the task since.
+            (None, Some(recorded)) if recorded.completion_time.is_some() => recorded.clone(),
+            (None, Some(recorded)) if recorded.start_time.is_some() => lost(recorded, &name, scene.now),
+            // Also where it was to be made, and that did not come to pass.
+            (None, _) => {
+                plan.create(scene.task, dc);
+                TaskStatus::default()
+            }
+        };
+        let has_ended = status.completion_time.is_some();
+        let has_failed = condition::is_true(&status.conditions, TaskCondition::Failed);
+        plan.status.datacenters.insert(dc.clone(), status);
+        ended += usize::from(has_ended);
+        if in_turn && has_failed && has_ended {
+            // What comes after it is not begun.
+            ended = datacenters.len();
+            break;
+        }
+        if in_turn && !has_ended {
+            break;
+        }
+    }
+    aggregate(&mut plan.status, scene.now);
+    if ended == datacenters.len() {
+        complete(&mut plan.status, scene.now);
+    }
+}
+
+/// A task that was deleted in the middle is not made again: whoever deleted it wanted it to end.
+fn lost(recorded: &TaskStatus, name: &str, now: Timestamp) -> TaskStatus {
+    let mut status = recorded.clone();
+    let conditions = &mut status.conditions;
+    condition::no_longer(conditions, TaskCondition::Running, now);
+    condition::holds(conditions, TaskCondition::Complete, "", now);
+    let why = format!("CassandraTask {name} was deleted before it ended");
+    condition::holds(conditions, TaskCondition::Failed, &why, now);
+    status.completion_time = Some(Time(now));
+    status.active = 0;
+    status.failed = status.failed.max(1);
+    status
+}
+
+fn aggregate(status: &mut K8ssandraTaskStatus, now: Timestamp) {
+    let of_all: Vec<&TaskStatus> = status.datacenters.values().collect();
+    let overall = &mut status.overall;
+    let sum = |count: fn(&TaskStatus) -> i32| {
+        of_all
+            .iter()
+            .map(|status| count(status))
+            .fold(0, i32::saturating_add)
+    };
+    overall.active = sum(|status| status.active);
+    overall.succeeded = sum(|status| status.succeeded);
+    overall.failed = sum(|status| status.failed);
+    overall.start_time = of_all
+        .iter()
+        .filter_map(|status| status.start_time.clone())
+        .min_by_key(|time| time.0);
+    for kind in [TaskCondition::Running, TaskCondition::Failed] {
+        let message = of_all
+            .iter()
+            .find_map(|status| condition::message(&status.conditions, kind));
+        match message {
+            Some(message) => condition::holds(&mut overall.conditions, kind, message, now),
+            None => condition::holds_not(&mut overall.conditions, kind, kind.as_str(), "", now),
+        }
+    }
+}
+
+fn complete(status: &mut K8ssandraTaskStatus, now: Timestamp) {
+    let ends = status
+        .datacenters
+        .values()
+        .filter_map(|status| status.completion_time.clone());
+    status.overall.completion_time = ends.max_by_key(|time| time.0).or(Some(Time(now)));
+    condition::holds(&mut status.overall.conditions, TaskCondition::Complete, "", now);
+}
+
+impl FanOutPlan {
+    fn create(&mut self, task: &K8ssandraTask, dc: &str) {
+        let (name, namespace) = (name_in(task, dc), task.metadata.namespace.clone());
+        let mut template = task.spec.template.clone().unwrap_or_default();
+        // It goes with this one, whose time to live counts.
+        template.ttl_seconds_after_finished = Some(0);
+        let spec = CassandraTaskSpec {
+            datacenter: Some(ObjectReference {
+                name: Some(dc.to_owned()),
+                namespace: namespace.clone(),
+                ..ObjectReference::default()
+            }),
+            template,
+        };
+        let note = format!(
+            "Created CassandraTask {}.{name}",
+            namespace.as_deref().unwrap_or_default()
+        );
+        let mut child = CassandraTask::new(&name, spec);
+        let mut labels = made_by(task);
+        labels.insert(CLUSTER.to_owned(), cluster_of(task).to_owned());
+        labels.insert(DATACENTER.to_owned(), dc.to_owned());
+        child.metadata.labels = Some(labels);
+        child.metadata.namespace = namespace;
+        self.create.push(child);
+        self.notices.push(Notice {
+            kind: NoticeKind::Normal,
+            reason: "CreateCassandraTask",
+            note,
+        });
+    }
+
+    fn refuse(&mut self, why: &str, now: Timestamp) {
+        let conditions = &mut self.status.overall.conditions;
+        let is_news = condition::message(conditions, TaskCondition::Invalid) != Some(why);
+        condition::holds(conditions, TaskCondition::Invalid, why, now);
+        if is_news {
+            self.notices.push(Notice {
+                kind: NoticeKind::Warning,
+                reason: "InvalidSpec",
+                note: why.to_owned(),
+            });
+        }
+    }
+}
+
+fn name_in(task: &K8ssandraTask, dc: &str) -> String {
+    format!("{}-{dc}", task.metadata.name.as_deref().unwrap_or_default())
+}
+
+fn cluster_of(task: &K8ssandraTask) -> &str {
+    let cluster = task.spec.cluster.as_ref();
+    cluster
+        .and_then(|cluster| cluster.name.as_deref())
+        .unwrap_or_default()
+}
+
+fn made_by(task: &K8ssandraTask) -> BTreeMap<String, String> {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    BTreeMap::from([
+        (TASK_NAME.to_owned(), text(&task.metadata.name)),
+        (TASK_NAMESPACE.to_owned(), text(&task.metadata.namespace)),
+    ])
+}
+
+fn is_made_by(task: &K8ssandraTask, child: &CassandraTask) -> bool {
+    let labels = child.metadata.labels.as_ref();
+    made_by(task)
+        .iter()
+        .all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value))
+}
+
+fn has_finalizer(task: &K8ssandraTask) -> bool {
+    let finalizers = task.metadata.finalizers.as_deref().unwrap_or_default();
+    finalizers.iter().any(|finalizer| finalizer == FINALIZER)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,359 @@
+//! A `CassandraTask`, one pass further: whether it can work, whether it is its turn, what to write on pods, how it ended.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU16;
+
+use casskop_types::names::DcName;
+use casskop_types::operation::{OperationStatus, Parallelism, abort_patch};
+use casskop_types::task::labels::{CLUSTER, DATACENTER, STATUS, TaskCondition, TaskLabel};
+use casskop_types::task::{CassandraTask, PodState, TaskStatus};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::condition;
+use super::members::{Members, Rack};
+use super::queue;
+use super::run::{Advance, PodWrite, Run, advance, asking_task, has_ended, is_target};
+use super::work::{Work, work};
+use crate::effect::{Notice, NoticeKind, Wake};
+
+/// How long a task that ended is kept where it does not say so itself.
+const KEPT: SignedDuration = SignedDuration::from_hours(24);
+/// The same of one that failed: somebody has to look at it first.
+const KEPT_FAILED: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// What one pass over a task looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct TaskScene<'a> {
+    /// The task.
+    pub task: &'a CassandraTask,
+    /// The cluster whose datacenter it names, or why there is none, or none that can be read.
+    pub place: Result<Place<'a>, &'a str>,
+    /// The tasks of its datacenter, itself or not.
+    pub tasks: &'a [CassandraTask],
+    /// The time of the pass.
+    pub now: Timestamp,
+}
+
+/// Where a task works.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The cluster.
+    pub members: &'a Members,
+    /// The datacenter.
+    pub dc: &'a DcName,
+}
+
+/// What a pass wants done, in this order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskPlan {
+    /// The intent, written first, under the resourceVersion that was read.
+    pub status: TaskStatus,
+    /// Labels of the task, which mirror its status. The cluster owns a task that has them.
+    pub labels: BTreeMap<&'static str, String>,
+    /// Requests.
+    pub writes: Vec<PodWrite>,
+    /// Events of the task.
+    pub notices: Vec<Notice>,
+    /// Whether the task's time is over.
+    pub fate: Fate,
+    /// When to look again.
+    pub wake: Wake,
+}
+
+/// Whether a task stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It does.
+    Stays,
+    /// It ended long enough ago.
+    IsDeleted,
+}
+
+/// Takes a task one pass further.
+pub fn step(scene: TaskScene<'_>) -> TaskPlan {
+    let mut plan = TaskPlan::unchanged(scene.task);
+    if plan.status.completion_time.is_some() {
+        keep(scene, &mut plan);
+    } else if scene.task.metadata.deletion_timestamp.is_none() {
+        go_on(scene, &mut plan);
+    }
+    plan.mirror(scene);
+    plan
+}
+
+/// Ends what tasks that ended, or are no longer there, have asked for: what waits is not begun, what runs is stopped where it
+/// can be. A task needs no finalizer for this, and one that was deleted while no operator ran is seen too.
+pub fn withdraw(members: &Members, tasks: &[CassandraTask]) -> Vec<PodWrite> {
+    let mut writes = Vec::new();
+    for pod in members.racks.iter().flat_map(|rack| &rack.pods) {
+        let (Some(uid), Some(request)) = (&pod.uid, &pod.request) else {
+            continue;
+        };
+        let is_open = matches!(request.status, OperationStatus::ToDo | OperationStatus::Ongoing);
+        let Some(asking) = request.requested_by.as_deref().and_then(asking_task) else {
+            continue;
+        };
+        let is_there = tasks.iter().any(|task| {
+            let has_ended = task
+                .status
+                .as_ref()
+                .is_some_and(|status| status.completion_time.is_some());
+            task.metadata.uid.as_deref() == Some(asking)
+                && task.metadata.deletion_timestamp.is_none()
+                && !has_ended
+        });
+        if is_open && !is_there {
+            writes.push(PodWrite {
+                pod: pod.name.clone(),
+                uid: uid.clone(),
+                patch: abort_patch(request.name),
+            });
+        }
+    }
+    writes
+}
+
+fn go_on(scene: TaskScene<'_>, plan: &mut TaskPlan) {
+    let now = scene.now;
+    let (place, work) = match checked(scene) {
+        Ok(checked) => checked,
+        Err(why) if plan.status.start_time.is_some() => {
+            return plan.end(&format!("terminal error: {why}"), now);
+        }
+        Err(why) => return plan.refuse(&why, now),
+    };
+    condition::no_longer(&mut plan.status.conditions, TaskCondition::Invalid, now);
+    if plan.status.start_time.is_none() {
+        let scheduled = scene
+            .task
+            .spec
+            .template
+            .scheduled_time
+            .as_ref()
+            .map(|time| time.0);
+        if let Some(start) = scheduled.filter(|start| *start > now) {
+            plan.wait("Scheduled", &format!("starts at {start}"), now);
+            return plan.look_again(start, now);
+        }
+        if let Err(ahead) = queue::turn(scene.task, scene.tasks, now) {
+            return plan.wait("WaitingForTask", &format!("waits for CassandraTask {ahead}"), now);
+        }
+        plan.status.start_time = Some(Time(now));
+        plan.tell(
+            "TaskStarted",
+            format!("{} starts in datacenter {}", work.operation.name(), place.dc),
+        );
+    }
+    condition::holds(&mut plan.status.conditions, TaskCondition::Running, "", now);
+    work_on(scene, place, &work, plan);
+}
+
+/// What can be told before anything is begun. All of it is looked at again in each pass.
+fn checked<'a>(scene: TaskScene<'a>) -> Result<(Place<'a>, Work), String> {
+    let work = work(&scene.task.spec.template)?;
+    let place = scene.place?;
+    let racks: Vec<&Rack> = place.members.racks_of(place.dc).collect();
+    if let Some(wanted) = &work.rack
+        && !racks.iter().any(|rack| rack.id.rack.to_string() == *wanted)
+    {
+        let known: Vec<String> = racks.iter().map(|rack| rack.id.rack.to_string()).collect();
+        return Err(format!(
+            "{wanted} is not a valid rack name; datacenter {} has: {}",
+            place.dc,
+            known.join(", ")
+        ));
+    }
+    let is_any = racks
+        .iter()
+        .any(|rack| rack.pods.iter().any(|pod| is_target(&work, rack, pod)));
+    match &work.pod {
+        // One that worked may have left with its node since.
+        Some(pod)
+            if !is_any
+                && scene
+                    .task
+                    .status
+                    .as_ref()
+                    .is_none_or(|status| status.start_time.is_none()) =>
+        {
+            Err(format!("no pod {pod} in datacenter {}", place.dc))
+        }
+        _ => Ok((place, work)),
+    }
+}
+
+fn work_on(scene: TaskScene<'_>, place: Place<'_>, work: &Work, plan: &mut TaskPlan) {
+    let template = &scene.task.spec.template;
+    let metadata = &scene.task.metadata;
+    let retries = match template.restart_policy.as_deref() {
+        None | Some("" | "OnFailure") => template.retries.unwrap_or(1),
+        Some(_) => 0,
+    };
+    let at_once = template
+        .max_concurrent_pods
+        .unwrap_or(1)
+        .clamp(1, i64::from(u16::MAX));
+    let run = Run {
+        task: metadata.name.as_deref().unwrap_or_default(),
+        uid: metadata.uid.as_deref().unwrap_or_default(),
+        work,
+        at_once: u16::try_from(at_once)
+            .ok()
+            .and_then(NonZeroU16::new)
+            .map_or(Parallelism::ONE, Parallelism::from),
+        retries: i32::try_from(retries.max(0)).unwrap_or(i32::MAX),
+        now: scene.now,
+    };
+    let racks: Vec<&Rack> = place.members.racks_of(place.dc).collect();
+    let Advance {
+        writes,
+        again_at,
+        failures,
+    } = advance(&run, &racks, &mut plan.status.pod_statuses);
+    plan.writes = writes;
+    for (pod, why) in failures {
+        plan.warn(
+            "PodFailed",
+            format!("{} failed on pod {pod}: {why}", work.operation.name()),
+        );
+    }
+    if let Some(again_at) = again_at {
+        plan.look_again(again_at, scene.now);
+    }
+    plan.count();
+    if plan.status.pod_statuses.values().all(has_ended) {
+        let failed = plan.status.failed;
+        let verdict = if failed > 0 {
+            format!("{failed} pods failed during processing")
+        } else {
+            String::new()
+        };
+        plan.end(&verdict, scene.now);
+    }
+}
+
+fn keep(scene: TaskScene<'_>, plan: &mut TaskPlan) {
+    match kept_until(&plan.status, scene.task.spec.template.ttl_seconds_after_finished) {
+        Some(until) if until <= scene.now => plan.fate = Fate::IsDeleted,
+        Some(until) => plan.look_again(until, scene.now),
+        None => {}
+    }
+}
+
+/// Until when a task that ended is kept; `None` is for ever.
+pub(super) fn kept_until(status: &TaskStatus, ttl_seconds: Option<i32>) -> Option<Timestamp> {
+    let ended = status.completion_time.as_ref()?.0;
+    let kept = match ttl_seconds {
+        Some(0) => return None,
+        Some(seconds) => SignedDuration::from_secs(i64::from(seconds)),
+        None if condition::is_true(&status.conditions, TaskCondition::Failed) => KEPT_FAILED,
+        None => KEPT,
+    };
+    Some(ended.saturating_add(kept).unwrap_or(Timestamp::MAX))
+}
+
+impl TaskPlan {
+    fn unchanged(task: &CassandraTask) -> Self {
+        Self {
+            status: task.status.clone().unwrap_or_default(),
+            labels: BTreeMap::new(),
+            writes: Vec::new(),
+            notices: Vec::new(),
+            fate: Fate::Stays,
+            wake: Wake::OnEvent,
+        }
+    }
+
+    /// The one place that says how a task ended: badly where there is a verdict.
+    fn end(&mut self, verdict: &str, now: Timestamp) {
+        let conditions = &mut self.status.conditions;
+        condition::holds_not(
+            conditions,
+            TaskCondition::Running,
+            TaskCondition::Running.as_str(),
+            "",
+            now,
+        );
+        condition::holds(conditions, TaskCondition::Complete, "", now);
+        self.status.completion_time = Some(Time(now));
+        self.status.active = 0;
+        if verdict.is_empty() {
+            self.tell("TaskCompleted", format!("done on {} pods", self.status.succeeded));
+        } else {
+            condition::holds(&mut self.status.conditions, TaskCondition::Failed, verdict, now);
+            self.status.failed = self.status.failed.max(1);
+            self.warn("TaskFailed", verdict.to_owned());
+        }
+    }
+
+    fn refuse(&mut self, why: &str, now: Timestamp) {
+        let conditions = &mut self.status.conditions;
+        let is_news = condition::message(conditions, TaskCondition::Invalid) != Some(why);
+        condition::holds(conditions, TaskCondition::Invalid, why, now);
+        if is_news {
+            self.warn("InvalidSpec", why.to_owned());
+        }
+    }
+
+    fn wait(&mut self, reason: &str, message: &str, now: Timestamp) {
+        condition::holds_not(
+            &mut self.status.conditions,
+            TaskCondition::Running,
+            reason,
+            message,
+            now,
+        );
+    }
+
+    fn count(&mut self) {
+        let pods = &self.status.pod_statuses;
+        let count = |state| {
+            i32::try_from(pods.values().filter(|pod| pod.status == Some(state)).count()).unwrap_or(i32::MAX)
+        };
+        (self.status.active, self.status.succeeded, self.status.failed) = (
+            count(PodState::Running),
+            count(PodState::Completed),
+            count(PodState::Error),
+        );
+    }
+
+    fn mirror(&mut self, scene: TaskScene<'_>) {
+        let (Some(_), Ok(place)) = (&self.status.start_time, scene.place) else {
+            return;
+        };
+        let label = if self.status.completion_time.is_some() {
+            TaskLabel::Completed
+        } else {
+            TaskLabel::Active
+        };
+        self.labels = BTreeMap::from([
+            (STATUS, label.to_string()),
+            (CLUSTER, place.members.cluster.clone()),
+            (DATACENTER, place.dc.to_string()),
+        ]);
+    }
+
+    fn look_again(&mut self, at: Timestamp, now: Timestamp) {
+        self.wake = Wake::After(at.duration_since(now));
+    }
+
+    fn tell(&mut self, reason: &'static str, note: String) {
+        self.notices.push(Notice {
+            kind: NoticeKind::Normal,
+            reason,
+            note,
+        });
+    }
+
+    fn warn(&mut self, reason: &'static str, note: String) {
+        self.notices.push(Notice {
+            kind: NoticeKind::Warning,
+            reason,
+            note,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

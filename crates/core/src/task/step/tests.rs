@@ -1,0 +1,276 @@
+use casskop_types::operation::RecordState;
+use casskop_types::task::PodState;
+use jiff::SignedDuration;
+use serde_json::json;
+
+use super::super::testing::{Ring, START, job};
+use super::*;
+
+const POD: &str = "demo-dc1-rack1-0";
+
+fn notes(plan: &TaskPlan) -> Vec<&str> {
+    plan.notices.iter().map(|notice| notice.reason).collect()
+}
+
+/// Thread 11: one place says how a task ended, and nothing stays true after it.
+#[test]
+fn a_task_ends_with_the_conditions_clients_expect() {
+    let mut ring = Ring::new(&[2]);
+    ring.task("t", &job("cleanup", json!({})));
+    let first = ring.pass(0);
+    assert_eq!(notes(&first), ["TaskStarted"]);
+    assert_eq!(first.labels[STATUS], "active");
+    assert_eq!(
+        (first.labels[CLUSTER].as_str(), first.labels[DATACENTER].as_str()),
+        ("demo", "dc1")
+    );
+    assert_eq!(ring.conditions(0), [("Running", "")]);
+    assert_eq!(first.status.active, 1, "pods that run, not tasks");
+    ring.drive(0);
+    let plan = ring.pass(0);
+    assert_eq!(plan.labels[STATUS], "completed");
+    let status = ring.tasks[0].status.clone().unwrap();
+    let conditions: Vec<_> = status
+        .conditions
+        .iter()
+        .map(|condition| {
+            (
+                condition.type_.as_str(),
+                condition.status.as_str(),
+                condition.reason.as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        conditions,
+        [("Running", "False", "Running"), ("Complete", "True", "Complete")]
+    );
+    assert_eq!((status.active, status.succeeded, status.failed), (0, 2, 0));
+    assert_eq!(status.start_time.unwrap().0.to_string(), START);
+}
+
+#[test]
+fn the_third_condition_of_a_failed_task_is_failed() {
+    let mut ring = Ring::new(&[1]);
+    let mut spec = job("cleanup", json!({}));
+    spec["retries"] = json!(0);
+    ring.task("t", &spec);
+    ring.pass(0);
+    ring.ends(POD, RecordState::Error, "no");
+    ring.pass(0);
+    let status = ring.tasks[0].status.as_ref().unwrap();
+    assert_eq!(status.conditions[2].type_, "Failed");
+    assert_eq!(status.conditions[2].message, "1 pods failed during processing");
+}
+
+/// Threads 9 and 12, section 7.1: said at once, begun never, and looked at again when the cluster changes.
+#[test]
+fn a_task_that_cannot_work_is_invalid_until_it_can() {
+    let mut ring = Ring::new(&[1]);
+    ring.task("t", &job("cleanup", json!({ "rack": "rack2" })));
+    let plan = ring.pass(0);
+    let why = "rack2 is not a valid rack name; datacenter dc1 has: rack1";
+    assert_eq!(ring.conditions(0), [("Invalid", why)]);
+    assert_eq!(notes(&plan), ["InvalidSpec"]);
+    assert!(plan.labels.is_empty() && plan.writes.is_empty() && plan.status.start_time.is_none());
+    assert!(ring.pass(0).notices.is_empty(), "told once");
+    let more = Ring::new(&[1, 1]);
+    ring.members = more.members;
+    ring.pass(0);
+    assert_eq!(ring.conditions(0), [("Running", "")]);
+    assert_eq!(
+        ring.in_state(0, PodState::Running),
+        ["demo-dc1-rack2-0"],
+        "T1: the other rack is left alone"
+    );
+}
+
+/// Section 3.6: upstream completes such a task in silence.
+#[test]
+fn a_pod_that_is_not_there_is_no_success() {
+    let mut ring = Ring::new(&[1]);
+    ring.task("t", &job("flush", json!({ "pod_name": "demo-dc1-rack1-7" })));
+    ring.pass(0);
+    assert_eq!(
+        ring.conditions(0),
+        [("Invalid", "no pod demo-dc1-rack1-7 in datacenter dc1")]
+    );
+}
+
+#[test]
+fn a_task_that_is_edited_into_one_that_cannot_work_ends() {
+    let mut ring = Ring::new(&[1]);
+    ring.task("t", &job("cleanup", json!({})));
+    ring.pass(0);
+    ring.tasks[0].spec = serde_json::from_value(job("move", json!({}))).unwrap();
+    ring.pass(0);
+    let conditions = ring.conditions(0);
+    assert_eq!(conditions[0].0, "Complete");
+    assert!(
+        conditions[1]
+            .1
+            .starts_with("terminal error: move is not done by this operator"),
+        "{conditions:?}"
+    );
+    assert_eq!(ring.tasks[0].status.as_ref().unwrap().failed, 1);
+}
+
+#[test]
+fn a_task_starts_no_earlier_than_scheduled_and_says_so() {
+    let mut ring = Ring::new(&[1]);
+    let mut spec = job("cleanup", json!({}));
+    spec["scheduledTime"] = json!("2026-11-22T04:00:00Z");
+    ring.task("t", &spec);
+    let plan = ring.pass(0);
+    assert_eq!(plan.wake, Wake::After(SignedDuration::from_hours(1)));
+    let running = &plan.status.conditions[0];
+    assert_eq!(
+        (running.status.as_str(), running.reason.as_str()),
+        ("False", "Scheduled")
+    );
+    ring.after(3600);
+    ring.pass(0);
+    assert_eq!(ring.conditions(0), [("Running", "")]);
+}
+
+/// Section 7.3: first come, first served; a stream of tasks that may run together starves nobody.
+#[test]
+fn a_task_that_runs_alone_is_overtaken_by_none() {
+    let mut ring = Ring::new(&[1]);
+    let mut together = job("flush", json!({}));
+    together["concurrencyPolicy"] = json!("Allow");
+    let first = ring.task("first", &together);
+    ring.pass(first);
+    let alone = ring.task("alone", &job("cleanup", json!({})));
+    let late = ring.task("late", &together);
+    ring.after(60);
+    for (task, ahead) in [(alone, "first"), (late, "alone")] {
+        let plan = ring.pass(task);
+        let running = &plan.status.conditions[0];
+        assert_eq!(
+            (running.reason.as_str(), running.message.clone()),
+            ("WaitingForTask", format!("waits for CassandraTask {ahead}"))
+        );
+    }
+    ring.drive(first);
+    ring.pass(late);
+    assert!(ring.tasks[late].status.as_ref().unwrap().start_time.is_none());
+    ring.drive(alone);
+    ring.drive(late);
+}
+
+#[test]
+fn tasks_that_may_run_together_do() {
+    let mut ring = Ring::new(&[2]);
+    let mut together = job("flush", json!({}));
+    together["concurrencyPolicy"] = json!("Allow");
+    for name in ["a", "b"] {
+        let task = ring.task(name, &together);
+        ring.pass(task);
+    }
+    assert_eq!(ring.in_state(0, PodState::Running), [POD]);
+    assert_eq!(
+        ring.in_state(1, PodState::Running),
+        ["demo-dc1-rack1-1"],
+        "one request at a time on a pod"
+    );
+}
+
+#[test]
+fn what_is_invalid_or_not_due_holds_up_nobody() {
+    let mut ring = Ring::new(&[1]);
+    ring.task("invalid", &job("cleanup", json!({ "rack": "rack9" })));
+    let mut later = job("cleanup", json!({}));
+    later["scheduledTime"] = json!("2027-01-01T00:00:00Z");
+    ring.task("later", &later);
+    let task = ring.task("now", &job("cleanup", json!({})));
+    ring.pass(0);
+    ring.pass(1);
+    ring.drive(task);
+}
+
+/// Section 7.12: what waits is not begun, what runs is told to end, and nothing of other tasks is touched.
+#[test]
+fn deleting_a_task_in_the_middle_stops_new_work_and_leaves_no_orphan() {
+    let mut ring = Ring::new(&[3]);
+    let mut spec = job("cleanup", json!({}));
+    spec["maxConcurrentPods"] = json!(2);
+    spec["concurrencyPolicy"] = json!("Allow");
+    ring.task("gone", &spec);
+    ring.pass(0);
+    let mut other = job("flush", json!({}));
+    other["concurrencyPolicy"] = json!("Allow");
+    let other = ring.task("stays", &other);
+    ring.pass(other);
+    assert!(withdraw(&ring.members, &ring.tasks).is_empty());
+    let left = &ring.tasks[other..].to_vec();
+    let withdrawn = withdraw(&ring.members, left);
+    ring.write(&withdrawn);
+    assert_eq!(ring.aborted, ["demo-dc1-rack1-0", "demo-dc1-rack1-1"]);
+    // A finalizer of somebody else may keep the object for a while.
+    ring.tasks[0].metadata.deletion_timestamp = Some(Time(ring.now));
+    assert!(ring.plan(0).writes.is_empty());
+    assert_eq!(withdraw(&ring.members, &ring.tasks), withdrawn);
+}
+
+/// A task made anew under the name of one that was deleted.
+#[test]
+fn a_task_of_the_same_name_is_another() {
+    let mut ring = Ring::new(&[1]);
+    ring.task("t", &job("cleanup", json!({})));
+    ring.drive(0);
+    ring.tasks.clear();
+    ring.task("t", &job("cleanup", json!({})));
+    ring.tasks[0].metadata.uid = Some("another".to_owned());
+    assert_eq!(
+        ring.pass(0).writes.len(),
+        1,
+        "the end of the first is not taken for its own"
+    );
+}
+
+/// Thread 2: the evidence of a failure is kept longer.
+#[test]
+fn a_task_that_ended_is_kept_for_its_time() {
+    for (ttl, failed, hours) in [
+        (None, false, Some(24)),
+        (None, true, Some(7 * 24)),
+        (Some(3600), false, Some(1)),
+        (Some(3600), true, Some(1)),
+        (Some(0), true, None),
+    ] {
+        let mut ring = Ring::new(&[1]);
+        let mut spec = job("cleanup", json!({}));
+        spec["retries"] = json!(0);
+        spec["ttlSecondsAfterFinished"] = json!(ttl);
+        ring.task("t", &spec);
+        ring.pass(0);
+        ring.ends(
+            POD,
+            if failed {
+                RecordState::Error
+            } else {
+                RecordState::Done
+            },
+            "",
+        );
+        ring.pass(0);
+        let plan = ring.pass(0);
+        let Some(hours) = hours else {
+            assert_eq!((plan.fate, plan.wake), (Fate::Stays, Wake::OnEvent));
+            continue;
+        };
+        assert_eq!(plan.wake, Wake::After(SignedDuration::from_hours(hours)));
+        ring.after(hours * 3600);
+        assert_eq!(ring.plan(0).fate, Fate::IsDeleted);
+    }
+}
+
+/// T5: the label follows from the status, so that a crash between the two is repaired.
+#[test]
+fn the_label_of_a_task_is_made_good_after_a_crash() {
+    let mut ring = Ring::new(&[1]);
+    ring.task("t", &job("cleanup", json!({})));
+    ring.pass_cut_short(0);
+    assert_eq!(ring.pass(0).labels[STATUS], "active");
+}
