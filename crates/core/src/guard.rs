@@ -28,7 +28,17 @@ pub use replacement::{ReplacementPlan, ReplacementRefusal, ReplacementRequest, r
 pub use restart::{RackSelection, RestartPlan, restart, selected_racks};
 pub use tools::{Named, ToolRefusal, better_verb, cqlsh, nodetool};
 
+use casskop_types::CassandraCluster;
+
 use crate::view::ClusterView;
+
+/// Whether a cluster has these datacenters.
+pub fn datacenters(cluster: &CassandraCluster, wanted: &[String]) -> Result<(), Refusal> {
+    let view = ClusterView::of(cluster, &[]);
+    wanted
+        .iter()
+        .try_for_each(|dc| restart::check_datacenter(&view, dc))
+}
 
 /// The cluster a request is about: the one it names, or the only one there is.
 pub fn cluster<'a>(clusters: &'a [ClusterView], name: Option<&str>) -> Result<&'a ClusterView, Refusal> {

@@ -79,20 +79,24 @@ pub fn racks<'a>(cluster: &'a ValidatedCluster, kube: &'a KubeState) -> Vec<Rack
                 .statefulsets
                 .iter()
                 .find(|set| set.metadata.name.as_deref() == Some(name.as_str()));
-            let mut pods: Vec<_> = kube
-                .pods
-                .iter()
-                .filter_map(|pod| PodView::of_statefulset(pod, &name))
-                .collect();
-            pods.sort_by_key(|pod| pod.ordinal);
             Rack {
                 desired,
                 statefulset,
-                pods,
+                pods: pods_of(&name, &kube.pods),
                 not_created: kube.failed_creations.get(&name).map(String::as_str),
             }
         })
         .collect()
+}
+
+/// The pods of a StatefulSet, by ordinal.
+pub(crate) fn pods_of<'a>(statefulset: &str, pods: &'a [Pod]) -> Vec<PodView<'a>> {
+    let own = pods
+        .iter()
+        .filter_map(|pod| PodView::of_statefulset(pod, statefulset));
+    let mut own: Vec<_> = own.collect();
+    own.sort_by_key(|pod| pod.ordinal);
+    own
 }
 
 /// Whether the controller of a StatefulSet has tried to create its pods and could not create all.

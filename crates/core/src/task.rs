@@ -18,5 +18,7 @@ pub use fan_out::{FanOutPlan, FanOutScene, Hold, step as fan_out};
 pub use members::{Members, NotReady, Pod, Rack};
 pub use place::datacenter;
 pub use run::{PATIENCE, PodWrite};
+pub use schedule::check as check_schedule;
 pub use scheduled::{SchedulePlan, ScheduleScene, step as run_schedule};
-pub use step::{Fate, Place, TaskPlan, TaskScene, step, withdraw};
+pub use step::{Fate, Misplaced, Place, TaskPlan, TaskScene, are_asking, step, withdraw};
+pub use work::refusal;

@@ -7,6 +7,7 @@ mod rack_ref;
 mod racks;
 pub mod ring;
 pub mod seeds;
+pub mod tasks;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod tree;

@@ -33,6 +33,11 @@ pub enum Loss {
         /// Nodes of each rack then.
         left: usize,
     },
+    /// A task is deleted before it has ended.
+    TaskEnds {
+        /// The task.
+        task: String,
+    },
 }
 
 impl Loss {
@@ -45,6 +50,7 @@ impl Loss {
             Self::Decommissioned { pods, .. } => {
                 format!("have the nodes of pods {} leave the ring", pods.join(", "))
             }
+            Self::TaskEnds { task } => format!("delete {task}"),
         }
     }
 }
@@ -83,6 +89,11 @@ impl fmt::Display for Loss {
                 }
                 Ok(())
             }
+            Self::TaskEnds { task } => write!(
+                f,
+                "{task} has not ended: nothing more is begun for it, what runs is stopped where Cassandra can, and what it has come to is \
+                 not on record any more; `kubectl casskop task abort` keeps it"
+            ),
         }
     }
 }

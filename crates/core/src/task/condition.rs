@@ -4,6 +4,8 @@ use casskop_types::task::labels::TaskCondition;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
+use crate::effect::{Notice, NoticeKind};
+
 /// The words of `status` of a condition.
 const TRUE: &str = "True";
 const FALSE: &str = "False";
@@ -28,6 +30,19 @@ pub(super) fn holds_not(
 pub(super) fn no_longer(conditions: &mut Vec<Condition>, kind: TaskCondition, now: Timestamp) {
     if is_true(conditions, kind) {
         set(conditions, kind, FALSE, kind.as_str(), "", now);
+    }
+}
+
+/// Says that an object cannot work as it is, and tells it when that is news.
+pub(super) fn refuse(conditions: &mut Vec<Condition>, notices: &mut Vec<Notice>, why: &str, now: Timestamp) {
+    let is_news = message(conditions, TaskCondition::Invalid) != Some(why);
+    holds(conditions, TaskCondition::Invalid, why, now);
+    if is_news {
+        notices.push(Notice {
+            kind: NoticeKind::Warning,
+            reason: "InvalidSpec",
+            note: why.to_owned(),
+        });
     }
 }
 

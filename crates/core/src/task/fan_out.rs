@@ -280,16 +280,7 @@ impl FanOutPlan {
     }
 
     fn refuse(&mut self, why: &str, now: Timestamp) {
-        let conditions = &mut self.status.overall.conditions;
-        let is_news = condition::message(conditions, TaskCondition::Invalid) != Some(why);
-        condition::holds(conditions, TaskCondition::Invalid, why, now);
-        if is_news {
-            self.notices.push(Notice {
-                kind: NoticeKind::Warning,
-                reason: "InvalidSpec",
-                note: why.to_owned(),
-            });
-        }
+        condition::refuse(&mut self.status.overall.conditions, &mut self.notices, why, now);
     }
 }
 

@@ -1,12 +1,12 @@
 //! A cluster as its tasks see it: datacenters, racks and pods, with the requests and records of operations.
 
 use casskop_types::names::{DcName, RackId};
-use casskop_types::operation::{OperationRecord, OperationRequest};
+use casskop_types::operation::{OperationRecord, OperationRequest, abort_asked};
+use casskop_types::status::CassandraClusterStatus;
 use jiff::Timestamp;
 
-use crate::observed::KubeState;
 use crate::operations::request_of;
-use crate::rack::{PodView, racks};
+use crate::rack::{PodView, pods_of};
 use crate::validate::ValidatedCluster;
 
 /// A cluster as its tasks see it.
@@ -38,6 +38,8 @@ pub struct Pod {
     pub ready: Result<(), NotReady>,
     /// What its labels ask for.
     pub request: Option<OperationRequest>,
+    /// Whether that is to end.
+    pub is_ending: bool,
     /// Operations recorded of pods of its name.
     pub records: Vec<OperationRecord>,
 }
@@ -52,23 +54,27 @@ pub struct NotReady {
 }
 
 impl Members {
-    /// Reads a cluster and its pods.
-    pub fn of(cluster: &ValidatedCluster, kube: &KubeState) -> Self {
-        let status = kube.cluster.status.clone().unwrap_or_default();
-        let racks = racks(cluster, kube)
+    /// Reads a cluster, its status, and its pods among those given.
+    pub fn of(
+        cluster: &ValidatedCluster,
+        status: Option<&CassandraClusterStatus>,
+        pods: &[k8s_openapi::api::core::v1::Pod],
+    ) -> Self {
+        let racks = cluster
+            .racks
             .iter()
             .map(|rack| {
-                let records = status
-                    .rack(&rack.desired.id)
-                    .map_or(&[][..], |rack| &rack.operations);
-                let mut pods: Vec<Pod> = rack.pods.iter().map(|pod| present(pod, records)).collect();
-                let missing = (0..rack.desired.nodes)
-                    .filter(|ordinal| !rack.pods.iter().any(|pod| pod.ordinal == *ordinal))
-                    .map(|ordinal| cluster.pod_name(&rack.desired.id, ordinal).to_string());
+                let records = status.and_then(|status| status.rack(&rack.id));
+                let records = records.map_or(&[][..], |rack| &rack.operations);
+                let views = pods_of(&cluster.name.stateful_set(&rack.id), pods);
+                let mut pods: Vec<Pod> = views.iter().map(|pod| present(pod, records)).collect();
+                let missing = (0..rack.nodes)
+                    .filter(|ordinal| !views.iter().any(|pod| pod.ordinal == *ordinal))
+                    .map(|ordinal| cluster.pod_name(&rack.id, ordinal).to_string());
                 pods.extend(missing.map(|name| absent(name, records)));
                 pods.sort_by_key(|pod| ordinal(&pod.name));
                 Rack {
-                    id: rack.desired.id.clone(),
+                    id: rack.id.clone(),
                     pods,
                 }
             })
@@ -87,6 +93,7 @@ impl Members {
 
 fn present(pod: &PodView<'_>, records: &[OperationRecord]) -> Pod {
     let name = pod.name.to_string();
+    let request = request_of(pod).ok().flatten();
     let ready = if pod.is_ready() {
         Ok(())
     } else {
@@ -98,7 +105,12 @@ fn present(pod: &PodView<'_>, records: &[OperationRecord]) -> Pod {
     Pod {
         uid: Some(pod.uid.to_owned()),
         ready,
-        request: request_of(pod).ok().flatten(),
+        is_ending: abort_asked(pod.object.metadata.annotations.as_ref()).is_some_and(|ending| {
+            request
+                .as_ref()
+                .is_some_and(|request| request.name.as_str() == ending)
+        }),
+        request,
         records: of_pod(&name, records),
         name,
     }
@@ -112,6 +124,7 @@ fn absent(name: String, records: &[OperationRecord]) -> Pod {
             since: None,
         }),
         request: None,
+        is_ending: false,
         records: of_pod(&name, records),
         name,
     }
@@ -128,7 +141,9 @@ fn of_pod(name: &str, records: &[OperationRecord]) -> Vec<OperationRecord> {
 /// Since its condition says so; a pod that has none yet, since it was made.
 fn not_ready_since(pod: &PodView<'_>) -> Option<Timestamp> {
     let status = pod.object.status.as_ref();
-    let mut conditions = status.into_iter().flat_map(|status| status.conditions.iter().flatten());
+    let mut conditions = status
+        .into_iter()
+        .flat_map(|status| status.conditions.iter().flatten());
     let ready = conditions.find(|condition| condition.type_ == "Ready" && condition.status != "True");
     let since = ready.and_then(|ready| ready.last_transition_time.as_ref());
     since

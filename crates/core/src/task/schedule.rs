@@ -13,6 +13,14 @@ pub(super) struct Schedule {
     zone: TimeZone,
 }
 
+/// Whether a schedule can be read, in a time zone.
+///
+/// # Errors
+/// What is wrong with it, and how it may be written.
+pub fn check(text: &str, zone: Option<&str>) -> Result<(), String> {
+    Schedule::parse(text, zone).map(drop)
+}
+
 #[derive(Debug)]
 enum When {
     Cron(Box<Crontab>),

@@ -193,7 +193,7 @@ impl SchedulePlan {
             due.as_second()
         );
         let mut run = CassandraTask::new(&name, task.spec.task_details.task.clone());
-        run.metadata.namespace = task.metadata.namespace.clone();
+        run.metadata.namespace.clone_from(&task.metadata.namespace);
         run.metadata.labels = label_of(task).map(|label| BTreeMap::from([(SCHEDULE_NAME.to_owned(), label)]));
         self.create = Some(run);
         let note = format!("Created CassandraTask {name}");
@@ -205,17 +205,8 @@ impl SchedulePlan {
     }
 
     fn refuse(&mut self, why: &str, now: Timestamp) {
-        let conditions = &mut self.status.conditions;
-        let is_news = condition::message(conditions, TaskCondition::Invalid) != Some(why);
-        condition::holds(conditions, TaskCondition::Invalid, why, now);
+        condition::refuse(&mut self.status.conditions, &mut self.notices, why, now);
         self.status.next_schedule = None;
-        if is_news {
-            self.notices.push(Notice {
-                kind: NoticeKind::Warning,
-                reason: "InvalidSpec",
-                note: why.to_owned(),
-            });
-        }
     }
 
     fn wait(&mut self, reason: &str, message: &str, now: Timestamp) {

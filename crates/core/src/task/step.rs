@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
 use casskop_types::names::DcName;
-use casskop_types::operation::{OperationStatus, Parallelism, abort_patch};
-use casskop_types::task::labels::{CLUSTER, DATACENTER, STATUS, TaskCondition, TaskLabel};
+use casskop_types::operation::{OperationRequest, OperationStatus, Parallelism, abort_patch};
+use casskop_types::task::labels::{ABORT, CLUSTER, DATACENTER, STATUS, TaskCondition, TaskLabel};
 use casskop_types::task::{CassandraTask, PodState, TaskStatus};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -27,8 +27,8 @@ const KEPT_FAILED: SignedDuration = SignedDuration::from_hours(7 * 24);
 pub struct TaskScene<'a> {
     /// The task.
     pub task: &'a CassandraTask,
-    /// The cluster whose datacenter it names, or why there is none, or none that can be read.
-    pub place: Result<Place<'a>, &'a str>,
+    /// Where it works, or why it cannot.
+    pub place: Result<Place<'a>, Misplaced<'a>>,
     /// The tasks of its datacenter, itself or not.
     pub tasks: &'a [CassandraTask],
     /// The time of the pass.
@@ -42,6 +42,15 @@ pub struct Place<'a> {
     pub members: &'a Members,
     /// The datacenter.
     pub dc: &'a DcName,
+}
+
+/// Why a task has no place to work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Misplaced<'a> {
+    /// There is no such datacenter.
+    Unknown(&'a str),
+    /// The spec of its cluster cannot work, so that nobody knows what belongs to it.
+    BrokenCluster(&'a str),
 }
 
 /// What a pass wants done, in this order.
@@ -90,8 +99,7 @@ pub fn withdraw(members: &Members, tasks: &[CassandraTask]) -> Vec<PodWrite> {
         let (Some(uid), Some(request)) = (&pod.uid, &pod.request) else {
             continue;
         };
-        let is_open = matches!(request.status, OperationStatus::ToDo | OperationStatus::Ongoing);
-        let Some(asking) = request.requested_by.as_deref().and_then(asking_task) else {
+        let Some(asking) = asking_task_of(request) else {
             continue;
         };
         let is_there = tasks.iter().any(|task| {
@@ -103,7 +111,7 @@ pub fn withdraw(members: &Members, tasks: &[CassandraTask]) -> Vec<PodWrite> {
                 && task.metadata.deletion_timestamp.is_none()
                 && !has_ended
         });
-        if is_open && !is_there {
+        if is_open(request) && !pod.is_ending && !is_there {
             writes.push(PodWrite {
                 pod: pod.name.clone(),
                 uid: uid.clone(),
@@ -114,14 +122,47 @@ pub fn withdraw(members: &Members, tasks: &[CassandraTask]) -> Vec<PodWrite> {
     writes
 }
 
+/// Whether tasks have asked something of these pods that has not ended.
+pub fn are_asking(pods: &[k8s_openapi::api::core::v1::Pod]) -> bool {
+    pods.iter().any(|pod| {
+        let (labels, annotations) = (pod.metadata.labels.as_ref(), pod.metadata.annotations.as_ref());
+        let request = OperationRequest::from_pod_metadata(labels, annotations)
+            .ok()
+            .flatten();
+        request.is_some_and(|request| is_open(&request) && asking_task_of(&request).is_some())
+    })
+}
+
+fn is_open(request: &OperationRequest) -> bool {
+    matches!(request.status, OperationStatus::ToDo | OperationStatus::Ongoing)
+}
+
+fn asking_task_of(request: &OperationRequest) -> Option<&str> {
+    asking_task(request.requested_by.as_deref()?)
+}
+
 fn go_on(scene: TaskScene<'_>, plan: &mut TaskPlan) {
     let now = scene.now;
+    let annotations = scene.task.metadata.annotations.as_ref();
+    if annotations
+        .and_then(|annotations| annotations.get(ABORT))
+        .is_some_and(|word| word == "true")
+    {
+        for pod in plan.status.pod_statuses.values_mut() {
+            if pod.status == Some(PodState::Running) {
+                pod.status = Some(PodState::Error);
+                pod.error = Some("aborted".to_owned());
+                pod.completion_time = Some(Time(now));
+            }
+        }
+        plan.count();
+        return plan.end("aborted", now);
+    }
     let (place, work) = match checked(scene) {
         Ok(checked) => checked,
-        Err(why) if plan.status.start_time.is_some() => {
-            return plan.end(&format!("terminal error: {why}"), now);
-        }
-        Err(why) => return plan.refuse(&why, now),
+        // It goes on once somebody has mended the spec, and so does what runs on its nodes.
+        Err(why) if plan.status.start_time.is_none() || is_broken(scene) => return plan.refuse(&why, now),
+        Err(why) => return plan.end(&format!("terminal error: {why}"), now),
     };
     condition::no_longer(&mut plan.status.conditions, TaskCondition::Invalid, now);
     if plan.status.start_time.is_none() {
@@ -149,10 +190,16 @@ fn go_on(scene: TaskScene<'_>, plan: &mut TaskPlan) {
     work_on(scene, place, &work, plan);
 }
 
+fn is_broken(scene: TaskScene<'_>) -> bool {
+    matches!(scene.place, Err(Misplaced::BrokenCluster(_)))
+}
+
 /// What can be told before anything is begun. All of it is looked at again in each pass.
-fn checked<'a>(scene: TaskScene<'a>) -> Result<(Place<'a>, Work), String> {
+fn checked(scene: TaskScene<'_>) -> Result<(Place<'_>, Work), String> {
     let work = work(&scene.task.spec.template)?;
-    let place = scene.place?;
+    let place = scene.place.map_err(|misplaced| match misplaced {
+        Misplaced::Unknown(why) | Misplaced::BrokenCluster(why) => why.to_owned(),
+    })?;
     let racks: Vec<&Rack> = place.members.racks_of(place.dc).collect();
     if let Some(wanted) = &work.rack
         && !racks.iter().any(|rack| rack.id.rack.to_string() == *wanted)
@@ -288,12 +335,7 @@ impl TaskPlan {
     }
 
     fn refuse(&mut self, why: &str, now: Timestamp) {
-        let conditions = &mut self.status.conditions;
-        let is_news = condition::message(conditions, TaskCondition::Invalid) != Some(why);
-        condition::holds(conditions, TaskCondition::Invalid, why, now);
-        if is_news {
-            self.warn("InvalidSpec", why.to_owned());
-        }
+        condition::refuse(&mut self.status.conditions, &mut self.notices, why, now);
     }
 
     fn wait(&mut self, reason: &str, message: &str, now: Timestamp) {

@@ -34,6 +34,7 @@ impl Ring {
                 uid: Some(format!("uid-{id}-{ordinal}")),
                 ready: Ok(()),
                 request: None,
+                is_ending: false,
                 records: Vec::new(),
             });
             Rack {
@@ -239,6 +240,6 @@ fn record(pod: &Pod, request: &OperationRequest, now: Timestamp) -> OperationRec
 }
 
 /// The spec of a task with one job.
-pub(super) fn job(command: &str, arguments: Value) -> Value {
+pub(super) fn job(command: &str, arguments: &Value) -> Value {
     json!({ "jobs": [{ "name": "job", "command": command, "args": arguments }] })
 }

@@ -33,6 +33,11 @@ pub(super) fn work(template: &TaskTemplate) -> Result<Work, String> {
     })
 }
 
+/// Why the operator does not do what a task says, if it does not.
+pub fn refusal(template: &TaskTemplate) -> Option<String> {
+    work(template).err()
+}
+
 fn operation(command: TaskCommand, arguments: &JobArguments) -> Result<OperationCommand, String> {
     let name = match command {
         TaskCommand::Cleanup => OperationName::Cleanup,
@@ -128,7 +133,10 @@ fn refuse_what_is_ignored(
         ),
         // All pods of a rack at once, and with racks down besides: that is what this operator never does.
         ("fast", command == TaskCommand::Restart && is_set(arguments.fast)),
-        ("force", command == TaskCommand::Restart && is_set(arguments.force)),
+        (
+            "force",
+            command == TaskCommand::Restart && is_set(arguments.force),
+        ),
     ];
     match refused.into_iter().find(|(_, is_refused)| *is_refused) {
         Some((argument, _)) => Err(format!(
@@ -147,7 +155,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn of(command: &str, arguments: Value) -> Result<Work, String> {
+    fn of(command: &str, arguments: &Value) -> Result<Work, String> {
         let template = json!({ "jobs": [{ "name": "job", "command": command, "args": arguments }] });
         work(&serde_json::from_value(template).unwrap())
     }
@@ -156,13 +164,13 @@ mod tests {
     fn every_command_is_an_operation_or_refused_with_a_word() {
         for command in TaskCommand::ALL {
             let arguments = json!({ "source_datacenter": "dc2", "pod_name": "demo-dc1-rack1-0" });
-            let work = of(command.as_str(), arguments);
+            let work = of(command.as_str(), &arguments);
             match command {
                 TaskCommand::Move | TaskCommand::Refresh | TaskCommand::TsReload => {
                     assert!(work.unwrap_err().starts_with(command.as_str()));
                 }
                 TaskCommand::ReplaceNode => {
-                    assert_eq!(work.unwrap().operation.name(), OperationName::Replace)
+                    assert_eq!(work.unwrap().operation.name(), OperationName::Replace);
                 }
                 _ => assert_eq!(work.unwrap().operation.name().as_str(), command.as_str()),
             }
@@ -181,16 +189,16 @@ mod tests {
                 "jobs holds 2 jobs",
             ),
             (
-                of("DROP TABLE t", json!({})),
+                of("DROP TABLE t", &json!({})),
                 "command: `DROP TABLE t` is not one of cleanup",
             ),
-            (of("rebuild", json!({})), "rebuild needs args.source_datacenter"),
+            (of("rebuild", &json!({})), "rebuild needs args.source_datacenter"),
             (
-                of("replacenode", json!({ "pod_name": "" })),
+                of("replacenode", &json!({ "pod_name": "" })),
                 "replacenode needs args.pod_name or args.rack",
             ),
             (
-                of("flush", json!({ "keyspace_name": "no such" })),
+                of("flush", &json!({ "keyspace_name": "no such" })),
                 "`no such` is not a keyspace",
             ),
         ] {
@@ -212,7 +220,7 @@ mod tests {
             ("compact", json!({ "split_output": true })),
             ("restart", json!({ "fast": true })),
         ] {
-            let why = of(command, arguments.clone()).unwrap_err();
+            let why = of(command, &arguments).unwrap_err();
             let argument = arguments.as_object().unwrap().keys().next().unwrap().clone();
             assert_eq!(
                 why,
@@ -220,8 +228,8 @@ mod tests {
             );
         }
         let unset = json!({ "keyspace_name": "", "tables": [], "jobs": 0, "no_snapshot": false });
-        assert!(of("cleanup", unset).is_ok());
-        let shop = of("compact", json!({ "keyspace_name": "shop", "rack": "rack1" })).unwrap();
+        assert!(of("cleanup", &unset).is_ok());
+        let shop = of("compact", &json!({ "keyspace_name": "shop", "rack": "rack1" })).unwrap();
         assert_eq!(
             (shop.operation.argument().as_deref(), shop.rack.as_deref()),
             (Some("shop"), Some("rack1"))

@@ -14,6 +14,8 @@ pub const TASK_NAME: &str = "k8ssandra.io/task-name";
 pub const TASK_NAMESPACE: &str = "k8ssandra.io/task-namespace";
 /// Label of a `CassandraTask` of a `ScheduledTask`: that one's name.
 pub const SCHEDULE_NAME: &str = "control.k8ssandra.io/scheduled-task";
+/// Annotation of a `CassandraTask`, `true`: it is to end before it is done, and stays.
+pub const ABORT: &str = "cassandraclusters.db.orange.com/abort";
 /// Finalizer of a `K8ssandraTask`, whose tasks go with it.
 pub const FINALIZER: &str = "control.k8ssandra.io/finalizer";
 

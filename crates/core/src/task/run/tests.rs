@@ -14,7 +14,7 @@ fn progress(ring: &Ring, pod: &str) -> casskop_types::task::PodProgress {
 #[test]
 fn pods_of_one_rack_run_at_once_and_rack_comes_after_rack() {
     let mut ring = Ring::new(&[3, 12]);
-    let mut spec = job("cleanup", json!({}));
+    let mut spec = job("cleanup", &json!({}));
     spec["maxConcurrentPods"] = json!(2);
     ring.task("t", &spec);
     ring.pass(0);
@@ -46,7 +46,7 @@ fn pods_of_one_rack_run_at_once_and_rack_comes_after_rack() {
 fn fewer_than_one_pod_at_once_is_one() {
     for count in [0, -3] {
         let mut ring = Ring::new(&[2]);
-        let mut spec = job("flush", json!({}));
+        let mut spec = job("flush", &json!({}));
         spec["maxConcurrentPods"] = json!(count);
         ring.task("t", &spec);
         assert_eq!(ring.drive(0), 1);
@@ -58,7 +58,7 @@ fn fewer_than_one_pod_at_once_is_one() {
 fn nodes_are_replaced_one_at_a_time_and_need_not_live() {
     let mut ring = Ring::new(&[3]);
     ring.goes_down(POD);
-    let mut spec = job("replacenode", json!({ "rack": "rack1" }));
+    let mut spec = job("replacenode", &json!({ "rack": "rack1" }));
     spec["maxConcurrentPods"] = json!(3);
     ring.task("t", &spec);
     ring.pass(0);
@@ -74,7 +74,7 @@ fn nodes_are_replaced_one_at_a_time_and_need_not_live() {
 #[test]
 fn a_replacement_is_complete_when_its_record_is_and_not_when_the_pod_went() {
     let mut ring = Ring::new(&[1]);
-    ring.task("t", &job("replacenode", json!({ "pod_name": POD })));
+    ring.task("t", &job("replacenode", &json!({ "pod_name": POD })));
     ring.pass(0);
     ring.pod(POD).uid = Some("uid-of-the-new-pod".to_owned());
     ring.pod(POD).request = None;
@@ -91,7 +91,7 @@ fn a_replacement_is_complete_when_its_record_is_and_not_when_the_pod_went() {
 #[test]
 fn a_replacement_of_which_nothing_is_recorded_is_not_begun_again() {
     let mut ring = Ring::new(&[1]);
-    let mut spec = job("replacenode", json!({ "pod_name": POD }));
+    let mut spec = job("replacenode", &json!({ "pod_name": POD }));
     spec["retries"] = json!(5);
     ring.task("t", &spec);
     ring.pass(0);
@@ -109,7 +109,7 @@ fn a_replacement_of_which_nothing_is_recorded_is_not_begun_again() {
 #[test]
 fn a_failed_pod_is_retried_with_back_off_and_then_counted() {
     let mut ring = Ring::new(&[2]);
-    let mut spec = job("cleanup", json!({}));
+    let mut spec = job("cleanup", &json!({}));
     spec["retries"] = json!(2);
     ring.task("t", &spec);
     ring.pass(0);
@@ -153,7 +153,7 @@ fn a_failed_pod_is_retried_with_back_off_and_then_counted() {
 #[test]
 fn any_other_restart_policy_retries_nothing() {
     let mut ring = Ring::new(&[1]);
-    let mut spec = job("cleanup", json!({}));
+    let mut spec = job("cleanup", &json!({}));
     spec["restartPolicy"] = json!("Never");
     spec["retries"] = json!(4);
     ring.task("t", &spec);
@@ -167,7 +167,7 @@ fn any_other_restart_policy_retries_nothing() {
 #[test]
 fn a_lost_job_is_retried() {
     let mut ring = Ring::new(&[1]);
-    ring.task("t", &job("cleanup", json!({})));
+    ring.task("t", &job("cleanup", &json!({})));
     ring.pass(0);
     let pod = ring.pod(POD);
     (pod.uid, pod.request) = (Some("uid-of-the-next".to_owned()), None);
@@ -183,7 +183,7 @@ fn a_lost_job_is_retried() {
 fn an_unreachable_pod_never_blocks_the_others() {
     let mut ring = Ring::new(&[2, 2]);
     ring.goes_down(POD);
-    ring.task("t", &job("cleanup", json!({})));
+    ring.task("t", &job("cleanup", &json!({})));
     for pod in ["demo-dc1-rack1-1", "demo-dc1-rack2-0", "demo-dc1-rack2-1"] {
         ring.pass(0);
         assert_eq!(ring.in_state(0, PodState::Running), [pod]);
@@ -215,7 +215,7 @@ fn an_unreachable_pod_never_blocks_the_others() {
 #[test]
 fn a_pod_that_goes_down_in_the_middle_is_given_up_in_time() {
     let mut ring = Ring::new(&[2]);
-    ring.task("t", &job("cleanup", json!({})));
+    ring.task("t", &job("cleanup", &json!({})));
     ring.pass(0);
     ring.pod(POD).records[0].state = RecordState::ToDo;
     ring.after(60);
@@ -235,7 +235,7 @@ fn a_pod_that_goes_down_in_the_middle_is_given_up_in_time() {
 #[test]
 fn what_somebody_aborts_is_not_begun_again() {
     let mut ring = Ring::new(&[1]);
-    ring.task("t", &job("cleanup", json!({})));
+    ring.task("t", &job("cleanup", &json!({})));
     ring.pass(0);
     ring.pod(POD).records[0].abort_time =
         Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(ring.now));
@@ -248,7 +248,7 @@ fn what_somebody_aborts_is_not_begun_again() {
 fn a_pod_on_which_something_else_is_done_is_waited_for() {
     let mut ring = Ring::new(&[2]);
     ring.ask(POD, &OperationCommand::UpgradeSstables);
-    ring.task("t", &job("cleanup", json!({})));
+    ring.task("t", &job("cleanup", &json!({})));
     ring.pass(0);
     assert_eq!(ring.in_state(0, PodState::Running), ["demo-dc1-rack1-1"]);
     assert_eq!(
@@ -270,7 +270,7 @@ fn a_pod_on_which_something_else_is_done_is_waited_for() {
 #[test]
 fn an_operator_that_dies_between_status_and_request_asks_once() {
     let mut ring = Ring::new(&[1]);
-    ring.task("t", &job("cleanup", json!({})));
+    ring.task("t", &job("cleanup", &json!({})));
     let planned = ring.pass_cut_short(0);
     assert_eq!(ring.in_state(0, PodState::Running), [POD]);
     assert!(ring.pod(POD).request.is_none());
@@ -284,7 +284,7 @@ fn an_operator_that_dies_between_status_and_request_asks_once() {
 #[test]
 fn a_pod_that_left_with_its_node_is_no_longer_waited_for() {
     let mut ring = Ring::new(&[2]);
-    ring.task("t", &job("cleanup", json!({})));
+    ring.task("t", &job("cleanup", &json!({})));
     ring.pass(0);
     ring.ends(POD, RecordState::Done, "");
     ring.pass(0);
@@ -298,7 +298,7 @@ fn a_pod_that_left_with_its_node_is_no_longer_waited_for() {
 #[test]
 fn thirty_pods_end_in_order() {
     let mut ring = Ring::new(&[10, 10, 10]);
-    let mut spec = job("flush", json!({}));
+    let mut spec = job("flush", &json!({}));
     spec["maxConcurrentPods"] = json!(5);
     ring.task("t", &spec);
     assert_eq!(ring.drive(0), 5);

@@ -16,7 +16,7 @@ fn notes(plan: &TaskPlan) -> Vec<&str> {
 #[test]
 fn a_task_ends_with_the_conditions_clients_expect() {
     let mut ring = Ring::new(&[2]);
-    ring.task("t", &job("cleanup", json!({})));
+    ring.task("t", &job("cleanup", &json!({})));
     let first = ring.pass(0);
     assert_eq!(notes(&first), ["TaskStarted"]);
     assert_eq!(first.labels[STATUS], "active");
@@ -52,7 +52,7 @@ fn a_task_ends_with_the_conditions_clients_expect() {
 #[test]
 fn the_third_condition_of_a_failed_task_is_failed() {
     let mut ring = Ring::new(&[1]);
-    let mut spec = job("cleanup", json!({}));
+    let mut spec = job("cleanup", &json!({}));
     spec["retries"] = json!(0);
     ring.task("t", &spec);
     ring.pass(0);
@@ -67,7 +67,7 @@ fn the_third_condition_of_a_failed_task_is_failed() {
 #[test]
 fn a_task_that_cannot_work_is_invalid_until_it_can() {
     let mut ring = Ring::new(&[1]);
-    ring.task("t", &job("cleanup", json!({ "rack": "rack2" })));
+    ring.task("t", &job("cleanup", &json!({ "rack": "rack2" })));
     let plan = ring.pass(0);
     let why = "rack2 is not a valid rack name; datacenter dc1 has: rack1";
     assert_eq!(ring.conditions(0), [("Invalid", why)]);
@@ -89,7 +89,7 @@ fn a_task_that_cannot_work_is_invalid_until_it_can() {
 #[test]
 fn a_pod_that_is_not_there_is_no_success() {
     let mut ring = Ring::new(&[1]);
-    ring.task("t", &job("flush", json!({ "pod_name": "demo-dc1-rack1-7" })));
+    ring.task("t", &job("flush", &json!({ "pod_name": "demo-dc1-rack1-7" })));
     ring.pass(0);
     assert_eq!(
         ring.conditions(0),
@@ -100,9 +100,9 @@ fn a_pod_that_is_not_there_is_no_success() {
 #[test]
 fn a_task_that_is_edited_into_one_that_cannot_work_ends() {
     let mut ring = Ring::new(&[1]);
-    ring.task("t", &job("cleanup", json!({})));
+    ring.task("t", &job("cleanup", &json!({})));
     ring.pass(0);
-    ring.tasks[0].spec = serde_json::from_value(job("move", json!({}))).unwrap();
+    ring.tasks[0].spec = serde_json::from_value(job("move", &json!({}))).unwrap();
     ring.pass(0);
     let conditions = ring.conditions(0);
     assert_eq!(conditions[0].0, "Complete");
@@ -118,7 +118,7 @@ fn a_task_that_is_edited_into_one_that_cannot_work_ends() {
 #[test]
 fn a_task_starts_no_earlier_than_scheduled_and_says_so() {
     let mut ring = Ring::new(&[1]);
-    let mut spec = job("cleanup", json!({}));
+    let mut spec = job("cleanup", &json!({}));
     spec["scheduledTime"] = json!("2026-11-22T04:00:00Z");
     ring.task("t", &spec);
     let plan = ring.pass(0);
@@ -137,11 +137,11 @@ fn a_task_starts_no_earlier_than_scheduled_and_says_so() {
 #[test]
 fn a_task_that_runs_alone_is_overtaken_by_none() {
     let mut ring = Ring::new(&[1]);
-    let mut together = job("flush", json!({}));
+    let mut together = job("flush", &json!({}));
     together["concurrencyPolicy"] = json!("Allow");
     let first = ring.task("first", &together);
     ring.pass(first);
-    let alone = ring.task("alone", &job("cleanup", json!({})));
+    let alone = ring.task("alone", &job("cleanup", &json!({})));
     let late = ring.task("late", &together);
     ring.after(60);
     for (task, ahead) in [(alone, "first"), (late, "alone")] {
@@ -162,7 +162,7 @@ fn a_task_that_runs_alone_is_overtaken_by_none() {
 #[test]
 fn tasks_that_may_run_together_do() {
     let mut ring = Ring::new(&[2]);
-    let mut together = job("flush", json!({}));
+    let mut together = job("flush", &json!({}));
     together["concurrencyPolicy"] = json!("Allow");
     for name in ["a", "b"] {
         let task = ring.task(name, &together);
@@ -179,11 +179,11 @@ fn tasks_that_may_run_together_do() {
 #[test]
 fn what_is_invalid_or_not_due_holds_up_nobody() {
     let mut ring = Ring::new(&[1]);
-    ring.task("invalid", &job("cleanup", json!({ "rack": "rack9" })));
-    let mut later = job("cleanup", json!({}));
+    ring.task("invalid", &job("cleanup", &json!({ "rack": "rack9" })));
+    let mut later = job("cleanup", &json!({}));
     later["scheduledTime"] = json!("2027-01-01T00:00:00Z");
     ring.task("later", &later);
-    let task = ring.task("now", &job("cleanup", json!({})));
+    let task = ring.task("now", &job("cleanup", &json!({})));
     ring.pass(0);
     ring.pass(1);
     ring.drive(task);
@@ -193,12 +193,12 @@ fn what_is_invalid_or_not_due_holds_up_nobody() {
 #[test]
 fn deleting_a_task_in_the_middle_stops_new_work_and_leaves_no_orphan() {
     let mut ring = Ring::new(&[3]);
-    let mut spec = job("cleanup", json!({}));
+    let mut spec = job("cleanup", &json!({}));
     spec["maxConcurrentPods"] = json!(2);
     spec["concurrencyPolicy"] = json!("Allow");
     ring.task("gone", &spec);
     ring.pass(0);
-    let mut other = job("flush", json!({}));
+    let mut other = job("flush", &json!({}));
     other["concurrencyPolicy"] = json!("Allow");
     let other = ring.task("stays", &other);
     ring.pass(other);
@@ -217,10 +217,10 @@ fn deleting_a_task_in_the_middle_stops_new_work_and_leaves_no_orphan() {
 #[test]
 fn a_task_of_the_same_name_is_another() {
     let mut ring = Ring::new(&[1]);
-    ring.task("t", &job("cleanup", json!({})));
+    ring.task("t", &job("cleanup", &json!({})));
     ring.drive(0);
     ring.tasks.clear();
-    ring.task("t", &job("cleanup", json!({})));
+    ring.task("t", &job("cleanup", &json!({})));
     ring.tasks[0].metadata.uid = Some("another".to_owned());
     assert_eq!(
         ring.pass(0).writes.len(),
@@ -240,7 +240,7 @@ fn a_task_that_ended_is_kept_for_its_time() {
         (Some(0), true, None),
     ] {
         let mut ring = Ring::new(&[1]);
-        let mut spec = job("cleanup", json!({}));
+        let mut spec = job("cleanup", &json!({}));
         spec["retries"] = json!(0);
         spec["ttlSecondsAfterFinished"] = json!(ttl);
         ring.task("t", &spec);
@@ -270,7 +270,50 @@ fn a_task_that_ended_is_kept_for_its_time() {
 #[test]
 fn the_label_of_a_task_is_made_good_after_a_crash() {
     let mut ring = Ring::new(&[1]);
-    ring.task("t", &job("cleanup", json!({})));
+    ring.task("t", &job("cleanup", &json!({})));
     ring.pass_cut_short(0);
     assert_eq!(ring.pass(0).labels[STATUS], "active");
+}
+
+#[test]
+fn a_task_that_is_aborted_ends_and_what_it_asked_for_is_taken_back() {
+    let mut ring = Ring::new(&[2]);
+    ring.task("t", &job("cleanup", &json!({})));
+    ring.pass(0);
+    let annotations = std::collections::BTreeMap::from([(ABORT.to_owned(), "true".to_owned())]);
+    ring.tasks[0].metadata.annotations = Some(annotations);
+    let plan = ring.pass(0);
+    assert!(plan.writes.is_empty());
+    assert_eq!(ring.conditions(0), [("Complete", ""), ("Failed", "aborted")]);
+    assert_eq!(plan.status.pod_statuses[POD].status, Some(PodState::Error));
+    assert_eq!((plan.status.active, plan.status.failed), (0, 1));
+    let taken_back = withdraw(&ring.members, &ring.tasks);
+    assert_eq!(taken_back.len(), 1);
+    assert_eq!(taken_back[0].pod, POD);
+    ring.pod(POD).is_ending = true;
+    assert!(withdraw(&ring.members, &ring.tasks).is_empty(), "once is enough");
+}
+
+#[test]
+fn a_spec_that_somebody_broke_ends_no_task_that_runs() {
+    let mut ring = Ring::new(&[2]);
+    ring.task("t", &job("cleanup", &json!({})));
+    ring.pass(0);
+    let scene = |place| TaskScene {
+        task: &ring.tasks[0],
+        place,
+        tasks: &ring.tasks,
+        now: ring.now,
+    };
+    let waits = step(scene(Err(Misplaced::BrokenCluster("nodesPerRacks is -1"))));
+    assert!(waits.status.completion_time.is_none());
+    assert_eq!(
+        condition::message(&waits.status.conditions, TaskCondition::Invalid),
+        Some("nodesPerRacks is -1")
+    );
+    let ends = step(scene(Err(Misplaced::Unknown("unknown datacenter prod.dc1"))));
+    assert_eq!(
+        condition::message(&ends.status.conditions, TaskCondition::Failed),
+        Some("terminal error: unknown datacenter prod.dc1")
+    );
 }
