@@ -26,6 +26,7 @@ pub mod observe;
 pub mod readiness;
 pub mod reconcile;
 pub mod run;
+pub mod tasks;
 pub mod telemetry;
 #[cfg(test)]
 mod test_agent;

@@ -8,6 +8,7 @@ use casskop_core::effect::{Notice, NoticeKind, Wake};
 use casskop_core::observed::Observed;
 use casskop_core::plan::{self, Plan};
 use casskop_core::questions::{growth_trials, questions};
+use casskop_core::task::are_asking;
 use casskop_core::validate::{ValidatedCluster, validate};
 use casskop_types::cluster::CassandraCluster;
 use casskop_types::conditions::{ConditionReason, ConditionStatus, ConditionType};
@@ -16,6 +17,7 @@ use kube::api::DynamicObject;
 use kube::runtime::controller::Action;
 use kube::{Client, Resource as _};
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tracing::Instrument as _;
 
@@ -32,6 +34,7 @@ use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
 use crate::observe::{self, ClusterRead, ServicesRead};
+use crate::tasks;
 
 /// Observations in a row that were outdated before the plan was carried out, after which the cluster is left alone for a
 /// moment.
@@ -61,6 +64,8 @@ pub struct Operator {
     pub term: Term,
     /// Name of the operator's pod.
     pub name: String,
+    /// Told of each pass that has ended: tasks may go on.
+    pub tasks: mpsc::UnboundedSender<tasks::News>,
 }
 
 /// Makes a pass and says when to make the next one without an event.
@@ -189,7 +194,13 @@ async fn pass(operator: &Operator, id: &ClusterId) -> Result<Wake, Failure> {
         plan = plan::plan(&validated, &observed, Timestamp::now());
         executed = execute(operator, id, &cluster, &plan, &mut executor).await;
     }
-    executed.map(|()| plan.wake)
+    executed?;
+    // Nobody hears it once the operator stops.
+    let _ = operator.tasks.send(tasks::News {
+        namespace: id.namespace.clone(),
+        are_asking: are_asking(&observed.kube.pods),
+    });
+    Ok(plan.wake)
 }
 
 async fn observe(

@@ -33,6 +33,7 @@ use crate::metrics::Metrics;
 use crate::nodes::Nodes;
 use crate::readiness::Readiness;
 use crate::reconcile::{self, Operator};
+use crate::tasks;
 use crate::telemetry::VERSION;
 use crate::watch::{self, Sighting};
 
@@ -100,6 +101,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<Ending> {
     metrics.leads();
 
     let (wake, woken) = mpsc::unbounded_channel();
+    let (tasks, task_news) = mpsc::unbounded_channel();
     let operator = Arc::new(Operator {
         nodes: nodes(&args, &client, &metrics),
         calls: Calls::new(wake, &metrics),
@@ -112,7 +114,15 @@ pub async fn run(args: RunArgs) -> anyhow::Result<Ending> {
         metrics,
         name,
         client,
+        tasks,
     });
+    // Dropped with the lead: nothing is written after it.
+    let tasks = tokio::spawn(tasks::run(
+        Arc::clone(&operator),
+        args.watch_namespace.clone(),
+        task_news,
+    ));
+    let _tasks = AbortOnDropHandle::new(tasks);
     lead(&args, operator, &readiness, woken, leadership, legacy_lock, stop).await
 }
 

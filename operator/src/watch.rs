@@ -112,7 +112,7 @@ where
     )
 }
 
-fn api<K>(client: &Client, scope: &Scope) -> Api<K>
+pub(crate) fn api<K>(client: &Client, scope: &Scope) -> Api<K>
 where
     K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
 {
@@ -172,7 +172,7 @@ where
 }
 
 /// The events of a watch without which the operator works as well: what goes wrong with it is tried for ever, and told once.
-fn dispensable<K>(
+pub(crate) fn dispensable<K>(
     events: impl Stream<Item = watcher::Result<Event<K>>> + Send + 'static,
     plural: &'static str,
 ) -> impl Stream<Item = Event<K>> + Send + 'static

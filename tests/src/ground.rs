@@ -11,6 +11,7 @@ use casskop_lab::wait::{Answer, until};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
+use kube::api::ListParams;
 use kube::api::PostParams;
 use serde_json::json;
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
@@ -144,25 +145,31 @@ async fn prepare(lab: Lab) -> Result<Lab> {
     Ok(lab)
 }
 
-/// Waits until the API server serves the `CassandraCluster`.
+/// Waits until the API server serves all that it has definitions of.
 pub async fn await_established(client: &kube::Client) -> Result<()> {
     let definitions = Api::<CustomResourceDefinition>::all(client.clone());
     until("the CRDs are established", ESTABLISHED, async || {
-        let definition = definitions.get("cassandraclusters.db.orange.com").await?;
-        let conditions = definition
-            .status
-            .and_then(|status| status.conditions)
-            .unwrap_or_default();
-        let holds = |name: &str| {
-            conditions
-                .iter()
-                .any(|condition| condition.type_ == name && condition.status == "True")
-        };
-        Ok(if holds("Established") && holds("NamesAccepted") {
+        let listed = definitions.list(&ListParams::default()).await?;
+        let lacking: Vec<String> = listed
+            .iter()
+            .filter(|definition| !is_served(definition))
+            .map(kube::ResourceExt::name_any)
+            .collect();
+        Ok(if lacking.is_empty() {
             Answer::Yes(())
         } else {
-            Answer::not_yet(json!(conditions))
+            Answer::not_yet(json!(lacking))
         })
     })
     .await
+}
+
+fn is_served(definition: &CustomResourceDefinition) -> bool {
+    let status = definition.status.as_ref();
+    let conditions = status.and_then(|status| status.conditions.as_deref());
+    let holds = |name: &str| {
+        let mut conditions = conditions.unwrap_or_default().iter();
+        conditions.any(|condition| condition.type_ == name && condition.status == "True")
+    };
+    holds("Established") && holds("NamesAccepted")
 }

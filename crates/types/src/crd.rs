@@ -14,7 +14,7 @@ pub const FILE_HEADER: &str = "# Generated from crates/types by `cargo xtask crd
 /// One file of `crds/`: [`FILE_HEADER`] and the definition as YAML.
 #[derive(Clone, Debug)]
 pub struct Manifest {
-    /// Where the file is in `crds/`.
+    /// Its name in `crds/`.
     pub file_name: &'static str,
     /// What is in it.
     pub definition: Value,

@@ -11,9 +11,6 @@ pub(crate) fn run(printer: &Printer) -> Result<()> {
     for manifest in manifests() {
         let text = format!("{FILE_HEADER}{}", serde_yaml::to_string(&manifest.definition)?);
         let path = directory.join(manifest.file_name);
-        if let Some(directory) = path.parent() {
-            std::fs::create_dir_all(directory)?;
-        }
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         printer.result(&format!("crds/{}", manifest.file_name));
     }

@@ -2,28 +2,6 @@
 
 use casskop_lab::state::Nodes;
 use casskop_tests::ground::{Ground, repository};
-use tokio::sync::OnceCell;
-
-static DEFINED: OnceCell<()> = OnceCell::const_new();
-
-/// A place in the lab, with the tasks' CRDs, which are not among those every lab has.
-async fn ground() -> Ground {
-    let ground = Ground::new(Nodes::None).await.unwrap();
-    let define = async || {
-        let definitions = repository().join("crds/tasks");
-        for arguments in [
-            ["apply", "--server-side", "-f"].as_slice(),
-            ["wait", "--for=condition=Established", "--timeout=30s", "-f"].as_slice(),
-        ] {
-            let kubectl = ground.kubectl().unwrap().arguments(arguments);
-            let done = kubectl.argument(&definitions).run().unwrap();
-            assert!(done.success, "{}", done.stderr);
-        }
-    };
-    DEFINED.get_or_init(define).await;
-    ground
-}
-
 fn applied(ground: &Ground, objects: &str) -> casskop_tests::kubectl::Outcome {
     ground
         .kubectl()
@@ -36,7 +14,7 @@ fn applied(ground: &Ground, objects: &str) -> casskop_tests::kubectl::Outcome {
 
 #[tokio::test]
 async fn tasks_of_k8ssandras_users_apply_unchanged() {
-    let ground = ground().await;
+    let ground = Ground::new(Nodes::None).await.unwrap();
     let tasks = std::fs::read_to_string(repository().join("crates/types/tests/fixtures/tasks.yaml")).unwrap();
     let written = tasks.matches("\nkind: ").count();
     let first = applied(&ground, &tasks);
@@ -52,7 +30,7 @@ async fn tasks_of_k8ssandras_users_apply_unchanged() {
 
 #[tokio::test]
 async fn kubectl_shows_the_columns_of_tasks() {
-    let ground = ground().await;
+    let ground = Ground::new(Nodes::None).await.unwrap();
     let tasks = std::fs::read_to_string(repository().join("crates/types/tests/fixtures/tasks.yaml")).unwrap();
     let done = applied(&ground, &tasks);
     assert!(done.success, "{}", done.stderr);
@@ -102,7 +80,7 @@ fn task(kind: &str, name: &str, spec: &str) -> String {
 
 #[tokio::test]
 async fn tasks_that_can_never_work_are_refused_with_a_reason() {
-    let ground = ground().await;
+    let ground = Ground::new(Nodes::None).await.unwrap();
     let long = "n".repeat(64);
     let longer = "n".repeat(243);
     let cassandra = |job: &str| {
@@ -219,17 +197,4 @@ async fn tasks_that_can_never_work_are_refused_with_a_reason() {
         let done = applied(&ground, &object);
         assert!(done.success, "{object}: {}", done.stderr);
     }
-}
-
-/// Whoever installs the operator gets no definitions that nothing carries out.
-#[test]
-fn what_installs_the_operator_installs_no_tasks() {
-    let beside_the_cluster = std::fs::read_dir(repository().join("crds")).unwrap();
-    let mut files: Vec<String> = beside_the_cluster
-        .map(|entry| entry.unwrap())
-        .filter(|entry| entry.file_type().unwrap().is_file())
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
-    files.sort();
-    assert_eq!(files, ["cassandraclusters.db.orange.com.yaml"]);
 }

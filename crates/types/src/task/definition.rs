@@ -18,15 +18,15 @@ const SCHEDULE_NAME_MAX: usize = 253 - "-1234567890".len();
 pub(crate) fn manifests() -> Vec<Manifest> {
     vec![
         Manifest {
-            file_name: "tasks/cassandratasks.control.k8ssandra.io.yaml",
+            file_name: "cassandratasks.control.k8ssandra.io.yaml",
             definition: cassandra_task(),
         },
         Manifest {
-            file_name: "tasks/k8ssandratasks.control.k8ssandra.io.yaml",
+            file_name: "k8ssandratasks.control.k8ssandra.io.yaml",
             definition: k8ssandra_task(),
         },
         Manifest {
-            file_name: "tasks/scheduledtasks.control.k8ssandra.io.yaml",
+            file_name: "scheduledtasks.control.k8ssandra.io.yaml",
             definition: scheduled_task(),
         },
     ]

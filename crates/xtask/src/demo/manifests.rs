@@ -64,7 +64,7 @@ pub(super) fn ring(kind: Kind, images: &Images) -> Value {
     json!({ "apiVersion": "db.orange.com/v2", "kind": "CassandraCluster", "metadata": { "name": "demo" }, "spec": spec })
 }
 
-/// The definitions of `crds/` that `kubectl apply -f crds/` takes, as text.
+/// The definitions of `crds/`, as text.
 pub(super) fn definitions() -> Result<Vec<String>> {
     let mut files = std::fs::read_dir(cargo::repository().join("crds"))?
         .map(|entry| Ok(entry?.path()))
@@ -72,7 +72,6 @@ pub(super) fn definitions() -> Result<Vec<String>> {
     files.sort();
     files
         .into_iter()
-        .filter(|path| path.is_file())
         .map(|file| std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display())))
         .collect()
 }

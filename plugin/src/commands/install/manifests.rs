@@ -3,7 +3,12 @@
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
-const DEFINITION: &str = include_str!("../../../../crds/cassandraclusters.db.orange.com.yaml");
+const DEFINITIONS: [&str; 4] = [
+    include_str!("../../../../crds/cassandraclusters.db.orange.com.yaml"),
+    include_str!("../../../../crds/cassandratasks.control.k8ssandra.io.yaml"),
+    include_str!("../../../../crds/k8ssandratasks.control.k8ssandra.io.yaml"),
+    include_str!("../../../../crds/scheduledtasks.control.k8ssandra.io.yaml"),
+];
 const NAMESPACED: &str = include_str!("../../../../operator/deploy/namespaced.yaml");
 const CLUSTER_WIDE: &str = include_str!("../../../../operator/deploy/cluster-wide.yaml");
 const PODS: &str = include_str!("../../../../operator/deploy/cassandra-pods.yaml");
@@ -41,7 +46,10 @@ pub(super) fn manifests(wanted: &Wanted) -> Result<Vec<Value>, serde_yaml::Error
         Reach::Namespace => NAMESPACED,
         Reach::Everywhere => CLUSTER_WIDE,
     };
-    let mut objects = documents(DEFINITION)?;
+    let mut objects = Vec::new();
+    for definition in DEFINITIONS {
+        objects.extend(documents(definition)?);
+    }
     for mut object in documents(operator)? {
         place(&mut object, wanted);
         objects.push(object);
