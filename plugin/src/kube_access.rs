@@ -224,7 +224,7 @@ impl Access {
             },
             kube::Error::Api(status) if status.code == 404 => match call.resource {
                 // A missing object is named in the details; a missing resource is a path the server does not know.
-                Kind::Clusters
+                Kind::Clusters | Kind::TasksOfClusters | Kind::TasksOfDatacenters | Kind::Schedules
                     if status
                         .details
                         .as_ref()
@@ -233,6 +233,7 @@ impl Access {
                     CallError::NoSuchResource {
                         server: place.server,
                         context: place.context,
+                        resource: call.resource.name(),
                     }
                 }
                 _ => CallError::NotFound {

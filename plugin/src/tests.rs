@@ -126,6 +126,10 @@ fn help_shows_what_was_typed_and_what_can_be() {
           pause           Hold back an operation that has not begun
           unpause         Let go an operation that is held back
 
+        Tasks of whole clusters:
+          task            Declare work on whole datacenters, and look after it
+          schedule        Have a task run again and again, and look after that
+
         Fewer nodes:
           decommission    Have one node of each rack of a datacenter leave the ring
 
@@ -317,6 +321,9 @@ fn an_installation_is_shown_without_a_server() {
         exit 0
         --- stdout
         customresourcedefinition.apiextensions.k8s.io/cassandraclusters.db.orange.com serverside-applied (dry run)
+        customresourcedefinition.apiextensions.k8s.io/cassandratasks.control.k8ssandra.io serverside-applied (dry run)
+        customresourcedefinition.apiextensions.k8s.io/k8ssandratasks.control.k8ssandra.io serverside-applied (dry run)
+        customresourcedefinition.apiextensions.k8s.io/scheduledtasks.control.k8ssandra.io serverside-applied (dry run)
         namespace/casskop-operator serverside-applied (dry run)
         serviceaccount/casskop-operator serverside-applied (dry run)
         role.rbac.authorization.k8s.io/casskop-operator serverside-applied (dry run)

@@ -24,6 +24,7 @@ pub(super) const GROUPS: &[(&str, &[&str])] = &[
             "unpause",
         ],
     ),
+    ("Tasks of whole clusters", &["task", "schedule"]),
     ("Fewer nodes", &["decommission"]),
     ("Lost nodes", &["replace", "removenode", "remove"]),
     ("Clusters", &["plan", "reconcile"]),

@@ -25,7 +25,7 @@ pub(crate) use targets::{PodTargets, Step};
 use crate::commands::maintenance::Maintenance;
 use crate::commands::{
     check, completion, cqlsh, decommission, install, logs, nodetool, pause, plan, rebuild, reconcile,
-    removenode, replace, report, restart, seeds, status, tree, version,
+    removenode, replace, report, restart, schedule, seeds, status, task, tree, version,
 };
 use crate::invocation::Invocation;
 
@@ -63,6 +63,8 @@ pub(crate) enum Verb {
     Unpause(pause::UnpauseArgs),
     Plan(plan::Args),
     Reconcile(reconcile::Args),
+    Task(task::Args),
+    Schedule(schedule::Args),
     Tree(tree::Args),
     Seeds(seeds::Args),
     Logs(logs::Args),
@@ -108,6 +110,8 @@ impl Verb {
             Self::Remove(args) => args.incomplete().map(|text| ("remove", text)),
             Self::Pause(args) => args.change.incomplete().map(|text| ("pause", text)),
             Self::Unpause(args) => args.change.incomplete().map(|text| ("unpause", text)),
+            Self::Task(args) => args.incomplete().map(|text| ("task", text)),
+            Self::Schedule(args) => args.incomplete().map(|text| ("schedule", text)),
             Self::Restart(args) => args.incomplete().map(|text| ("restart", text)),
             Self::Status(_)
             | Self::Plan(_)

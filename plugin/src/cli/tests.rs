@@ -112,6 +112,23 @@ fn command_lines_that_are_read() {
 }
 
 #[test]
+fn command_lines_of_tasks_that_are_read() {
+    for line in [
+        "kubectl-casskop task create upgradesstables --crd demo --dc dc2 dc1 --at-once 2 --wait --timeout 5m",
+        "kubectl-casskop task create compact --keyspace shop --together --at 2026-12-01T03:00:00Z --keep 0",
+        "kubectl-casskop task list -o json",
+        "kubectl-casskop task wait nightly --timeout 5m",
+        "kubectl-casskop task delete nightly -y",
+        "kubectl-casskop schedule create cleanup --dc dc1 --cron @weekly --time-zone Europe/Paris",
+        "kubectl-casskop schedule suspend cleanup-dc1 --dry-run=server",
+    ] {
+        if let Err(error) = read(line) {
+            panic!("{line}: {error}");
+        }
+    }
+}
+
+#[test]
 fn command_lines_that_are_refused() {
     use ErrorKind as Kind;
     for (line, kind) in [
@@ -133,6 +150,28 @@ fn command_lines_that_are_refused() {
             Kind::ArgumentConflict,
         ),
         ("kubectl-casskop restart", Kind::MissingRequiredArgument),
+        ("kubectl-casskop task", Kind::MissingRequiredArgument),
+        (
+            "kubectl-casskop task create --crd demo",
+            Kind::MissingRequiredArgument,
+        ),
+        ("kubectl-casskop task wait", Kind::MissingRequiredArgument),
+        (
+            "kubectl-casskop task list --crd demo",
+            Kind::MissingRequiredArgument,
+        ),
+        (
+            "kubectl-casskop task create flush --timeout 5m",
+            Kind::MissingRequiredArgument,
+        ),
+        (
+            "kubectl-casskop schedule create flush --dc dc1",
+            Kind::MissingRequiredArgument,
+        ),
+        (
+            "kubectl-casskop schedule list --cron @daily",
+            Kind::MissingRequiredArgument,
+        ),
         ("kubectl-casskop restart start", Kind::MissingRequiredArgument),
         (
             "kubectl-casskop restart --full --pod a --crd demo",

@@ -19,8 +19,10 @@ pub(crate) mod removenode;
 pub(crate) mod replace;
 pub(crate) mod report;
 pub(crate) mod restart;
+pub(crate) mod schedule;
 pub(crate) mod seeds;
 pub(crate) mod status;
+pub(crate) mod task;
 pub(crate) mod tree;
 pub(crate) mod version;
 
@@ -64,6 +66,8 @@ pub(crate) fn run(cli: &Cli, printer: &mut Printer<'_>) -> Result<ExitStatus, Fa
             Verb::Unpause(args) => pause::unpause(args, &access, printer).await,
             Verb::Plan(args) => plan::run(args, &access, printer).await,
             Verb::Reconcile(args) => reconcile::run(args, &access, printer).await,
+            Verb::Task(args) => task::run(args, &access, printer).await,
+            Verb::Schedule(args) => schedule::run(args, &access, printer).await,
             Verb::Tree(args) => tree::run(args, &access, printer).await,
             Verb::Seeds(args) => seeds::run(args, &access, printer).await,
             Verb::Logs(args) => logs::run(args, &access, printer).await,

@@ -37,9 +37,18 @@ pub(crate) enum Kind {
     ClusterRoles,
     ClusterRoleBindings,
     ServerVersion,
+    TasksOfClusters,
+    TasksOfDatacenters,
+    Schedules,
 }
 
 impl Kind {
+    /// Its name without its group.
+    pub(super) fn name(self) -> &'static str {
+        let resource = self.resource();
+        resource.split_once('.').map_or(resource, |(name, _)| name)
+    }
+
     /// As `kubectl auth can-i` takes it.
     pub(super) const fn resource(self) -> &'static str {
         match self {
@@ -66,6 +75,9 @@ impl Kind {
             Self::ClusterRoles => "clusterroles.rbac.authorization.k8s.io",
             Self::ClusterRoleBindings => "clusterrolebindings.rbac.authorization.k8s.io",
             Self::ServerVersion => "version",
+            Self::TasksOfClusters => "k8ssandratasks.control.k8ssandra.io",
+            Self::TasksOfDatacenters => "cassandratasks.control.k8ssandra.io",
+            Self::Schedules => "scheduledtasks.control.k8ssandra.io",
         }
     }
 }

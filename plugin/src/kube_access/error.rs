@@ -108,10 +108,14 @@ pub(crate) enum CallError {
     ForbiddenExec { user: String, namespace: String },
     /// The CRD is not installed.
     #[error(
-        "API server {server} of context `{context}` does not know cassandraclusters: their CustomResourceDefinition is not installed; \
+        "API server {server} of context `{context}` does not know {resource}: their CustomResourceDefinition is not installed; \
          install it with `kubectl apply --server-side -f crds/`"
     )]
-    NoSuchResource { server: String, context: String },
+    NoSuchResource {
+        server: String,
+        context: String,
+        resource: &'static str,
+    },
     /// The object is gone.
     #[error("{object} not found in namespace `{namespace}`")]
     NotFound { object: String, namespace: String },

@@ -9,6 +9,7 @@ mod progress;
 mod ring;
 mod status;
 mod table;
+mod tasks;
 mod tools;
 
 use casskop_core::view::{ClusterView, NodeView};
@@ -26,6 +27,7 @@ pub(crate) use ring::ring;
 pub(crate) use status::fixtures;
 pub(crate) use status::status;
 use table::{Cell, Table};
+pub(crate) use tasks::{schedules, task, task_name, tasks};
 pub(crate) use tools::{preview, rows, seeds, tree};
 
 /// kubectl's word for nothing in a cell.

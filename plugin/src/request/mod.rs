@@ -7,6 +7,7 @@ mod operation;
 mod read;
 mod restart;
 mod ring;
+mod task;
 
 pub(crate) use cluster::{Written, merge_cluster};
 pub(crate) use decommission::lower_nodes;
@@ -15,6 +16,9 @@ pub(crate) use operation::change_pods;
 pub(crate) use read::{Namespace, cluster, clusters_and_pods, pods_of, selected, selector, the_cluster};
 pub(crate) use restart::{ask_restart, writes_default};
 pub(crate) use ring::ring;
+pub(crate) use task::{
+    Found, Task, create_task, delete_task, merge_task, task, task_of, tasks_of_clusters, tasks_of_datacenters,
+};
 
 use kube::api::PatchParams;
 
