@@ -92,6 +92,15 @@ impl Site {
         .await
     }
 
+    /// The data files of a keyspace on a node.
+    pub fn data_files(&self, pod: &str, keyspace: &str) -> Result<Vec<String>> {
+        let directory = format!("/var/lib/cassandra/data/{keyspace}");
+        let found = self.inside(pod, &["find", &directory, "-maxdepth", "2", "-name", "*-Data.db"])?;
+        let mut files: Vec<_> = found.lines().map(str::to_owned).collect();
+        files.sort();
+        Ok(files)
+    }
+
     /// `kubectl` as the administrator, in the namespace.
     pub fn kubectl(&self) -> Result<Kubectl> {
         Kubectl::new(&self.lab.kubeconfig(), NAMESPACE)

@@ -9,6 +9,7 @@ mod restart;
 mod ring;
 mod shown;
 mod tables;
+mod tasks;
 mod tools;
 
 use casskop_lab::state::Nodes;

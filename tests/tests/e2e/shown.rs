@@ -122,9 +122,9 @@ async fn a_whole_cluster_is_told_to_be_whole_and_by_its_versions() -> Result<()>
 
 fn branches<'a>(branch: &'a Value, into: &mut Vec<&'a Value>) {
     into.push(branch);
-    list(&branch["children"])
-        .iter()
-        .for_each(|child| branches(child, into));
+    for child in list(&branch["children"]) {
+        branches(child, into);
+    }
 }
 
 #[tokio::test]

@@ -25,14 +25,14 @@ async fn tables_are_flushed_compacted_collected_and_scrubbed_on_one_node_alone()
     let ring = Ring::shared(NODES).await?;
     let [node, other, _] = &ring.pods();
     ring.write_rows(KEYSPACE, ROWS)?;
-    let before = files(&ring, other, KEYSPACE)?;
+    let before = ring.data_files(other, KEYSPACE)?;
     ensure!(
-        files(&ring, node, KEYSPACE)?.is_empty(),
+        ring.data_files(node, KEYSPACE)?.is_empty(),
         "something was flushed already"
     );
 
     work(&ring, node, "flush", KEYSPACE)?;
-    ensure!(files(&ring, node, KEYSPACE)?.len() == 1, "nothing was flushed");
+    ensure!(ring.data_files(node, KEYSPACE)?.len() == 1, "nothing was flushed");
 
     // The deletion in a file of its own.
     ring.cql(
@@ -41,7 +41,7 @@ async fn tables_are_flushed_compacted_collected_and_scrubbed_on_one_node_alone()
     )?;
     work(&ring, node, "flush", KEYSPACE)?;
     ensure!(
-        files(&ring, node, KEYSPACE)?.len() == 2,
+        ring.data_files(node, KEYSPACE)?.len() == 2,
         "the deletion was not flushed"
     );
     let times_deleted = || -> Result<usize> {
@@ -53,20 +53,20 @@ async fn tables_are_flushed_compacted_collected_and_scrubbed_on_one_node_alone()
     work(&ring, node, "garbagecollect", KEYSPACE)?;
     assert_eq!(times_deleted()?, 1, "the deleted row is there still");
     ensure!(
-        files(&ring, node, KEYSPACE)?.len() == 2,
+        ring.data_files(node, KEYSPACE)?.len() == 2,
         "garbage collection merges nothing"
     );
 
     work(&ring, node, "compact", KEYSPACE)?;
     ensure!(
-        files(&ring, node, KEYSPACE)?.len() == 1,
+        ring.data_files(node, KEYSPACE)?.len() == 1,
         "the files were not merged"
     );
 
-    let (compacted, taken) = (files(&ring, node, KEYSPACE)?, snapshots(&ring, node)?);
+    let (compacted, taken) = (ring.data_files(node, KEYSPACE)?, snapshots(&ring, node)?);
     work(&ring, node, "scrub", KEYSPACE)?;
     ensure!(
-        files(&ring, node, KEYSPACE)? != compacted,
+        ring.data_files(node, KEYSPACE)? != compacted,
         "no file was rewritten"
     );
     ensure!(
@@ -75,14 +75,14 @@ async fn tables_are_flushed_compacted_collected_and_scrubbed_on_one_node_alone()
     );
 
     // What is of this release already is not rewritten.
-    let scrubbed = files(&ring, node, KEYSPACE)?;
+    let scrubbed = ring.data_files(node, KEYSPACE)?;
     ring.typed(&format!(
         "kubectl casskop upgradesstables start --pod {node} --wait --timeout 5m"
     ))?;
-    assert_eq!(files(&ring, node, KEYSPACE)?, scrubbed);
+    assert_eq!(ring.data_files(node, KEYSPACE)?, scrubbed);
 
     // Nothing of it happened elsewhere, and nothing is lost.
-    assert_eq!(files(&ring, other, KEYSPACE)?, before);
+    assert_eq!(ring.data_files(other, KEYSPACE)?, before);
     assert_eq!(ring.count_rows(other, KEYSPACE, "ALL")?, ROWS - 1);
     ring.inside(node, &["nodetool", "clearsnapshot", "--all"])?;
     ring.cql(node, &format!("DROP KEYSPACE {KEYSPACE};")).map(drop)
@@ -109,16 +109,16 @@ async fn what_is_held_back_begins_when_it_is_let_go() -> Result<()> {
     ))?;
     ring.typed(&format!("kubectl casskop pause flush --pod {held}"))?;
     ensure!(
-        files(&ring, free, HELD)?.is_empty(),
+        ring.data_files(free, HELD)?.is_empty(),
         "a cluster that was paused was worked on"
     );
 
     ring.typed(&format!("kubectl casskop reconcile resume --crd {NAME}"))?;
     // Asked for before: nothing is written, and the end is waited for.
     work(&ring, free, "flush", HELD)?;
-    ensure!(files(&ring, free, HELD)?.len() == 1, "nothing was flushed");
+    ensure!(ring.data_files(free, HELD)?.len() == 1, "nothing was flushed");
     ensure!(
-        files(&ring, held, HELD)?.is_empty(),
+        ring.data_files(held, HELD)?.is_empty(),
         "what was held back was carried out"
     );
     let labels = ring.pod(held).await?.metadata.labels.unwrap_or_default();
@@ -128,7 +128,7 @@ async fn what_is_held_back_begins_when_it_is_let_go() -> Result<()> {
     ring.typed(&format!(
         "kubectl casskop unpause flush --pod {held} --wait --timeout 5m"
     ))?;
-    ensure!(files(&ring, held, HELD)?.len() == 1, "nothing was flushed");
+    ensure!(ring.data_files(held, HELD)?.len() == 1, "nothing was flushed");
     ring.cql(held, &format!("DROP KEYSPACE {HELD};")).map(drop)
 }
 
@@ -204,15 +204,6 @@ async fn scrub_of(ring: &Ring, pod: &str, keyspace: &str) -> Result<Option<Opera
             && record.argument.as_deref() == Some(keyspace)
     });
     Ok(of_it.max_by_key(|record| record.start_time.0))
-}
-
-/// The data files of a keyspace's table, by name.
-fn files(ring: &Ring, pod: &str, keyspace: &str) -> Result<Vec<String>> {
-    let directory = format!("/var/lib/cassandra/data/{keyspace}");
-    let found = ring.inside(pod, &["find", &directory, "-maxdepth", "2", "-name", "*-Data.db"])?;
-    let mut files: Vec<_> = found.lines().map(str::to_owned).collect();
-    files.sort();
-    Ok(files)
 }
 
 /// How many snapshots a scrub has made of the table.

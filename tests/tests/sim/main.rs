@@ -15,6 +15,7 @@ mod removal;
 mod restarts;
 mod sizes;
 mod table_work;
+mod tasks;
 mod volumes;
 
 use casskop_lab::state::Nodes;

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
 use casskop_lab::audit::Request;
+use casskop_lab::wait::{Answer, until};
 use casskop_simulator::ring::{Keyspace, Replication};
 use casskop_simulator::{CallOutcome, CallQuery};
-use casskop_tests::cluster::{Cluster, spec};
+use casskop_tests::cluster::{Cluster, PATIENCE, spec};
 use casskop_tests::ground::{Ground, repository};
 use casskop_tests::loss::LostNode;
 use casskop_tests::operator::Operator;
@@ -127,27 +128,8 @@ async fn live_through_everything(ground: &Ground, name: &str) -> Result<()> {
     cluster.casskop(["cleanup", "start", "--crd", name, wait, timeout, long])?;
     cluster.casskop(["rebuild", "--dc", "dc2", "dc1", wait, timeout, long])?;
     cluster.casskop(["upgradesstables", "start", "--crd", name, wait, timeout, long])?;
-    let lost = LostNode::of(&cluster, &ground.namespace, &cluster.pod("dc1-rack2", 0)).await?;
-    lost.replace(ground, &cluster).await?;
-    cluster.settled(3).await?;
-    lost.repair_machine().await?;
-    let lost = LostNode::of(&cluster, &ground.namespace, &cluster.pod("dc1-rack2", 0)).await?;
-    let address = lost.address.to_string();
-    cluster.casskop([
-        "removenode",
-        "--yes",
-        "--pod",
-        &lost.pod,
-        "--previous-ip",
-        &address,
-        "--crd",
-        name,
-        wait,
-        timeout,
-        long,
-    ])?;
-    cluster.settled(3).await?;
-    lost.repair_machine().await?;
+    run_tasks(ground, name).await?;
+    lose_nodes(ground, &cluster).await?;
     empty_and_remove_dc2(&cluster).await?;
     let asked = simulator
         .calls(&CallQuery {
@@ -176,6 +158,57 @@ async fn live_through_everything(ground: &Ground, name: &str) -> Result<()> {
             "--timeout=2m",
         ],
     )
+}
+
+/// A lost node is replaced, and another one removed.
+async fn lose_nodes(ground: &Ground, cluster: &Cluster<'_>) -> Result<()> {
+    let [wait, timeout, long] = WAIT;
+    let lost = LostNode::of(cluster, &ground.namespace, &cluster.pod("dc1-rack2", 0)).await?;
+    lost.replace(ground, cluster).await?;
+    cluster.settled(3).await?;
+    lost.repair_machine().await?;
+    let lost = LostNode::of(cluster, &ground.namespace, &cluster.pod("dc1-rack2", 0)).await?;
+    let address = lost.address.to_string();
+    cluster.casskop([
+        "removenode",
+        "--yes",
+        "--pod",
+        &lost.pod,
+        "--previous-ip",
+        &address,
+        "--crd",
+        &cluster.name,
+        wait,
+        timeout,
+        long,
+    ])?;
+    cluster.settled(3).await?;
+    lost.repair_machine().await?;
+    Ok(())
+}
+
+/// A task, which is deleted once its time is over, and a schedule.
+async fn run_tasks(ground: &Ground, cluster: &str) -> Result<()> {
+    ground.typed(&format!(
+        "kubectl casskop task create flush --crd {cluster} --name once --keep 1 --wait --timeout 2m"
+    ))?;
+    ground.typed(&format!(
+        "kubectl casskop schedule create flush --crd {cluster} --dc dc1 --cron '@every 1s' --name often"
+    ))?;
+    let shown = |kind: &str| ground.typed(&format!("kubectl get {kind} --ignore-not-found -o name"));
+    until("the task is over, and the schedule has run", PATIENCE, async || {
+        let once = shown("k8ssandratask once")?.stdout;
+        let runs = shown("cassandratasks -l control.k8ssandra.io/scheduled-task=often,control.k8ssandra.io/status=completed")?;
+        Ok(if once.is_empty() && !runs.stdout.is_empty() {
+            Answer::Yes(())
+        } else {
+            Answer::not_yet(format!("{once} {}", runs.stdout))
+        })
+    })
+    .await?;
+    ground.typed("kubectl casskop schedule delete often")?;
+    ground.typed("kubectl delete cassandratasks --all")?;
+    Ok(())
 }
 
 async fn empty_and_remove_dc2(cluster: &Cluster<'_>) -> Result<()> {

@@ -1,0 +1,128 @@
+//! Tasks on real Cassandra: in both datacenters, one after the other and together, with the operator killed in the middle.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use casskop_lab::wait::{Answer, until};
+use casskop_tests::ring::{NAME, OTHER_DC, Ring};
+use casskop_tests::site::NAMESPACE;
+use casskop_types::task::{K8ssandraTask, K8ssandraTaskStatus};
+use kube::Api;
+
+use crate::NODES;
+
+const ROWS: usize = 50;
+const KEYSPACE: &str = "tasks";
+
+/// Until a task of a few minutes ends.
+const PATIENCE: Duration = Duration::from_mins(8);
+
+#[tokio::test]
+async fn both_datacenters_are_flushed_in_turn_and_compacted_together() -> Result<()> {
+    let ring = Ring::shared(NODES).await?;
+    let [first, ..] = &ring.pods();
+    ring.write_rows(KEYSPACE, ROWS)?;
+    ring.typed(&format!(
+        "kubectl casskop task create flush --crd {NAME} --dc dc2 dc1 --keyspace {KEYSPACE} --name flushed"
+    ))?;
+    kill_the_operator(&ring)?;
+    let status = ended(&ring, "flushed").await?;
+    assert_eq!(
+        (status.overall.succeeded, status.overall.failed),
+        (4, 0),
+        "{status:?}"
+    );
+    let times = |dc: &str| {
+        let status = &status.datacenters[dc];
+        (
+            status.start_time.as_ref().map(|time| time.0),
+            status.completion_time.as_ref().map(|time| time.0),
+        )
+    };
+    ensure!(
+        times("dc2").1 <= times("dc1").0,
+        "in the order of the list: {status:?}"
+    );
+    for pod in &ring.pods() {
+        ensure!(
+            !ring.data_files(pod, KEYSPACE)?.is_empty(),
+            "{pod} wrote nothing down"
+        );
+    }
+
+    ring.cql(
+        first,
+        &format!("CONSISTENCY ALL; INSERT INTO {KEYSPACE}.rows (id, value) VALUES (1, 7);"),
+    )?;
+    ring.typed(&format!(
+        "kubectl casskop task create flush --crd {NAME} --keyspace {KEYSPACE} --together --name again"
+    ))?;
+    ended(&ring, "again").await?;
+    for pod in &ring.pods() {
+        ensure!(
+            ring.data_files(pod, KEYSPACE)?.len() > 1,
+            "{pod} has one file alone"
+        );
+    }
+    ring.typed(&format!(
+        "kubectl casskop task create compact --crd {NAME} --keyspace {KEYSPACE} --together --name one-file"
+    ))?;
+    kill_the_operator(&ring)?;
+    let status = ended(&ring, "one-file").await?;
+    assert_eq!(
+        (status.overall.succeeded, status.overall.failed),
+        (4, 0),
+        "{status:?}"
+    );
+    for pod in &ring.pods() {
+        let files = ring.data_files(pod, KEYSPACE)?;
+        ensure!(files.len() == 1, "{pod} was not compacted: {files:?}");
+    }
+    assert_eq!(ring.count_rows(first, KEYSPACE, "ALL")?, ROWS);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_datacenter_is_restarted_and_the_other_is_left_alone() -> Result<()> {
+    let ring = Ring::shared(NODES).await?;
+    let [witness, ..] = ring.pods();
+    let before = ring.uids().await?;
+    let members = ring.members(&witness)?;
+    ring.typed(&format!(
+        "kubectl casskop task create restart --crd {NAME} --dc dc2 --name restarted"
+    ))?;
+    kill_the_operator(&ring)?;
+    let status = ended(&ring, "restarted").await?;
+    assert_eq!(
+        (status.overall.succeeded, status.overall.failed),
+        (1, 0),
+        "{status:?}"
+    );
+    for (pod, uid) in &ring.uids().await? {
+        assert_eq!(before.get(pod) != Some(uid), *pod == OTHER_DC, "{pod}");
+    }
+    assert_eq!(ring.members(&witness)?, members, "it is up again, as who it was");
+    Ok(())
+}
+
+/// Its Deployment makes another one at once.
+fn kill_the_operator(ring: &Ring) -> Result<()> {
+    ring.typed(
+        "kubectl --namespace casskop-operator delete pods --selector app.kubernetes.io/name=casskop-operator --grace-period 0 --force",
+    )
+    .map(drop)
+}
+
+async fn ended(ring: &Ring, name: &str) -> Result<K8ssandraTaskStatus> {
+    let tasks = Api::<K8ssandraTask>::namespaced(ring.client.clone(), NAMESPACE);
+    until(&format!("task {name} ends"), PATIENCE, async || {
+        let task = tasks.get(name).await.context("the task is gone")?;
+        let status = task.status.unwrap_or_default();
+        Ok(if status.overall.completion_time.is_some() {
+            Answer::Yes(status)
+        } else {
+            Answer::not_yet(serde_json::to_value(&status)?)
+        })
+    })
+    .await
+}

@@ -1,0 +1,199 @@
+//! Pods that fail, pods that cannot be reached, and a task that is deleted, on three datacenters of thirty nodes.
+
+use anyhow::Result;
+use casskop_lab::wait::{Answer, until};
+use casskop_simulator::ring::{Keyspace, Replication};
+use casskop_simulator::{
+    CallOutcome, CallPattern, CallQuery, CallRule, Client, ClusterId, Ending, PodBehaviour, PodId,
+    ProcessFate, Scope, Span,
+};
+use casskop_tests::cluster::{Cluster, PATIENCE, spec};
+use casskop_tests::ground::Ground;
+use casskop_tests::operator::Operator;
+use casskop_types::labels::OPERATION_STATUS;
+use casskop_types::task::{CassandraTask, PodState, TaskStatus};
+
+use super::{apply, calls_become, conditions, events, lines, slow_down, task, task_ends, task_is, tasks};
+use crate::NODES;
+
+const DATACENTERS: [&str; 3] = ["dc1", "dc2", "dc3"];
+const NODES_EACH: usize = 30;
+
+fn in_state(status: &TaskStatus, state: PodState) -> usize {
+    let pods = status.pod_statuses.values();
+    pods.filter(|pod| pod.status == Some(state)).count()
+}
+
+#[tokio::test]
+async fn no_pod_holds_up_the_others_of_three_datacenters_of_thirty() -> Result<()> {
+    let ground = Ground::new(NODES).await?;
+    let _operator = Operator::start(&ground)?;
+    let racks = DATACENTERS.map(|dc| (dc, ["rack1"]));
+    let racks: Vec<(&str, &[&str])> = racks.iter().map(|(dc, racks)| (*dc, &racks[..])).collect();
+    let cluster = Cluster::create(&ground, "demo", spec(&racks, 30)).await?;
+    cluster.settled(DATACENTERS.len() * NODES_EACH).await?;
+    let (simulator, id) = cluster.simulator()?;
+    let shop = Keyspace::full(Replication::by_dc(DATACENTERS.map(|dc| (dc, 3))));
+    simulator.put_keyspace(&id, "shop", shop).await?;
+
+    one_that_fails_is_tried_again_and_counted(&ground, &simulator, &id).await?;
+    one_that_is_down_is_waited_for_alone(&ground, &simulator).await?;
+    nothing_is_begun_for_a_task_that_is_gone(&ground, &cluster, &simulator, &id).await
+}
+
+/// Section 6, threads 2, 4 and 10.
+async fn one_that_fails_is_tried_again_and_counted(
+    ground: &Ground,
+    simulator: &Client,
+    id: &ClusterId,
+) -> Result<()> {
+    let broken = "demo-dc2-rack1-7";
+    simulator
+        .add_call_rule(CallRule {
+            scope: Scope::Pod(PodId::new(&ground.namespace, broken)),
+            calls: CallPattern::named("forceKeyspaceFlush"),
+            ends: Ending::Refused {
+                class: "java.lang.RuntimeException".to_owned(),
+                message: "No space left on device".to_owned(),
+            },
+            ..CallRule::default()
+        })
+        .await?;
+    apply(
+        ground,
+        &task(
+            "flush",
+            "dc2",
+            "flush",
+            ", maxConcurrentPods: 5, retries: 1, restartPolicy: OnFailure",
+        ),
+    )?;
+    let paused = task_is(ground, "flush", "waits before it tries again", |status| {
+        status
+            .pod_statuses
+            .get(broken)
+            .is_some_and(|pod| pod.retries == Some(1))
+    })
+    .await?;
+    let ended = task_ends(ground, "flush").await?;
+    assert_eq!((ended.succeeded, ended.failed, ended.active), (29, 1, 0));
+    let pod = &ended.pod_statuses[broken];
+    assert_eq!(pod.status, Some(PodState::Error));
+    let why = pod.error.clone().unwrap_or_default();
+    assert!(why.contains("No space left on device"), "{why}");
+    let failed = paused.pod_statuses[broken]
+        .completion_time
+        .as_ref()
+        .map(|time| time.0);
+    let again = pod.start_time.as_ref().map(|time| time.0);
+    let pause = again
+        .zip(failed)
+        .map(|(again, failed)| again.duration_since(failed).as_secs());
+    assert!(pause >= Some(10), "tried again after {pause:?} s");
+    assert_eq!(
+        conditions(&ended),
+        [
+            ("Running=False".to_owned(), String::new()),
+            ("Complete=True".to_owned(), String::new()),
+            (
+                "Failed=True".to_owned(),
+                "1 pods failed during processing".to_owned()
+            )
+        ]
+    );
+    let told = events(ground, "CassandraTask", "flush").await?;
+    let reasons: Vec<&str> = told.iter().map(|(reason, _)| reason.as_str()).collect();
+    assert_eq!(reasons, ["TaskStarted", "PodFailed", "TaskFailed"], "{told:?}");
+    let calls = simulator
+        .calls(&CallQuery::of(id.clone(), "forceKeyspaceFlush"))
+        .await?;
+    let refused = |outcome: &CallOutcome| matches!(outcome, CallOutcome::Failed(_));
+    let failed = calls.records().iter().filter(|call| refused(&call.outcome));
+    assert_eq!(failed.count(), 2, "once, and once again");
+    assert!(calls.repeats_of_done().is_empty());
+    assert!(
+        (2..=5).contains(&calls.max_concurrent()),
+        "{}",
+        calls.max_concurrent()
+    );
+    let shown = lines(ground, "cassandratask")?;
+    assert_eq!(shown[1][..3], ["flush", "dc2", "flush"]);
+    Ok(())
+}
+
+/// Trap T12.
+async fn one_that_is_down_is_waited_for_alone(ground: &Ground, simulator: &Client) -> Result<()> {
+    let down = PodId::new(&ground.namespace, "demo-dc1-rack1-3");
+    let process = |fate| PodBehaviour {
+        process: Some(fate),
+        ..PodBehaviour::default()
+    };
+    simulator
+        .set_pod_behaviour(Scope::Pod(down.clone()), process(ProcessFate::Crashes))
+        .await?;
+    simulator.crash(&down).await?;
+    apply(
+        ground,
+        &task("gc", "dc1", "garbagecollect", ", maxConcurrentPods: 10"),
+    )?;
+    let waits = task_is(ground, "gc", "is done everywhere else", |status| {
+        in_state(status, PodState::Completed) == NODES_EACH - 1
+    })
+    .await?;
+    assert!(waits.completion_time.is_none());
+    let why = waits.pod_statuses[&down.name].error.clone().unwrap_or_default();
+    assert!(why.contains(&down.name), "{why}");
+    simulator
+        .set_pod_behaviour(Scope::Pod(down), process(ProcessFate::Runs))
+        .await?;
+    let ended = task_ends(ground, "gc").await?;
+    assert_eq!((ended.succeeded, ended.failed), (30, 0));
+    Ok(())
+}
+
+/// Section 7.12.
+async fn nothing_is_begun_for_a_task_that_is_gone(
+    ground: &Ground,
+    cluster: &Cluster<'_>,
+    simulator: &Client,
+    id: &ClusterId,
+) -> Result<()> {
+    slow_down(simulator, id, "forceKeyspaceCleanup", Span::UntilReleased).await?;
+    apply(
+        ground,
+        &task("cleanup", "dc3", "cleanup", ", maxConcurrentPods: 4"),
+    )?;
+    let cleanups = CallQuery::of(id.clone(), "forceKeyspaceCleanup");
+    calls_become(simulator, &cleanups, 4).await?;
+    tasks::<CassandraTask>(ground)
+        .delete("cleanup", &kube::api::DeleteParams::default())
+        .await?;
+    until("nothing is asked for any more", PATIENCE, async || {
+        let pods = cluster.pods().await?;
+        let open: Vec<String> = pods
+            .into_iter()
+            .filter(|(_, pod)| {
+                let status = pod
+                    .metadata
+                    .labels
+                    .as_ref()
+                    .and_then(|labels| labels.get(OPERATION_STATUS));
+                status.is_some_and(|status| ["ToDo", "Ongoing"].contains(&status.as_str()))
+            })
+            .map(|(name, _)| name)
+            .collect();
+        Ok(if open.is_empty() {
+            Answer::Yes(())
+        } else {
+            Answer::not_yet(open.join(", "))
+        })
+    })
+    .await?;
+    let calls = simulator.calls(&cleanups).await?;
+    assert_eq!(calls.len(), 4, "none began after it: {calls:?}");
+    assert!(
+        calls.records().iter().all(|call| call.ended.is_some()),
+        "each was stopped in its node"
+    );
+    Ok(())
+}
