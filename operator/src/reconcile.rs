@@ -76,6 +76,11 @@ pub async fn reconcile(operator: &Operator, id: &ClusterId) -> Result<Action, Fa
         .instrument(span.clone())
         .await;
     operator.metrics.pass_ended(began.elapsed());
+    // Also where it came to nothing: tasks may wait for that. Nobody hears it once the operator stops.
+    let _ = operator.tasks.send(tasks::News {
+        namespace: id.namespace.clone(),
+        are_asking: false,
+    });
     let failure = match ended {
         Ok(Ok(wake)) => {
             operator.memory.succeeded(id);

@@ -116,21 +116,26 @@ pub async fn run(args: RunArgs) -> anyhow::Result<Ending> {
         client,
         tasks,
     });
-    // Dropped with the lead: nothing is written after it.
-    let tasks = tokio::spawn(tasks::run(
-        Arc::clone(&operator),
-        args.watch_namespace.clone(),
-        task_news,
-    ));
-    let _tasks = AbortOnDropHandle::new(tasks);
-    lead(&args, operator, &readiness, woken, leadership, legacy_lock, stop).await
+    lead(
+        &args,
+        operator,
+        &readiness,
+        (woken, task_news),
+        leadership,
+        legacy_lock,
+        stop,
+    )
+    .await
 }
 
 async fn lead(
     args: &RunArgs,
     operator: Arc<Operator>,
     readiness: &Arc<Readiness>,
-    woken: mpsc::UnboundedReceiver<ClusterId>,
+    (woken, task_news): (
+        mpsc::UnboundedReceiver<ClusterId>,
+        mpsc::UnboundedReceiver<tasks::News>,
+    ),
     mut leadership: Option<Leadership>,
     legacy_lock: LegacyLock,
     stop: BoxFuture<'static, ()>,
@@ -138,6 +143,8 @@ async fn lead(
     readiness.leads(watch::WATCHES);
     let (store, sightings) = watch::start(&operator.client, &args.watch_namespace, readiness);
     let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
+    let scope = args.watch_namespace.clone();
+    let mut tasks = AbortOnDropHandle::new(tokio::spawn(tasks::run(Arc::clone(&operator), scope, task_news)));
     let passes = tokio::spawn(passes(args.clone(), operator, store, sightings, woken, stopped));
     let passes = AbortOnDropHandle::new(passes);
     let lost = async {
@@ -156,8 +163,14 @@ async fn lead(
             tracing::error!("stopping: {held}");
             return Ok(Ending::MustRestart);
         }
+        ended = &mut tasks => {
+            tracing::error!("tasks are not looked after any more: {ended:?}");
+            return Ok(Ending::MustRestart);
+        }
         () = stop => {}
     }
+    // Written in the wrong order or half, a task's status and requests are found again by the next operator.
+    drop(tasks);
     tracing::info!("stopping: passes under way may end, calls go on in their nodes");
     drop(stopping);
     if timeout(PASSES_MAY_END, passes).await.is_err() {

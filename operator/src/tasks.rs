@@ -16,8 +16,8 @@ use casskop_core::task::{
 };
 use casskop_types::names::DcName;
 use casskop_types::task::CassandraTask;
-use futures::StreamExt as _;
-use jiff::{SignedDuration, Timestamp};
+use futures::{FutureExt as _, StreamExt as _};
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -28,6 +28,8 @@ use crate::reconcile::Operator;
 use observe::Seen;
 use write::Writer;
 
+/// Passes that may lose against other writers in a row before it is a failure.
+const LOOKS: u32 = 4;
 /// End of a pass's patience with the API server.
 const LONGEST_PASS: Duration = Duration::from_mins(1);
 
@@ -67,6 +69,19 @@ pub async fn run(operator: Arc<Operator>, scope: Scope, mut news: mpsc::Unbounde
             }
             () = timer => {}
         }
+        // What happened meanwhile is seen by the same pass.
+        while let Some(Some(sighting)) = sightings.next().now_or_never() {
+            due.extend(
+                tasks
+                    .digest(sighting)
+                    .map(|namespace| (namespace, Instant::now())),
+            );
+        }
+        while let Ok(more) = news.try_recv() {
+            if more.are_asking || tasks.are_in(&more.namespace) {
+                due.insert(more.namespace, Instant::now());
+            }
+        }
         let now = Instant::now();
         let ready: Vec<String> = due
             .iter()
@@ -86,15 +101,32 @@ pub async fn run(operator: Arc<Operator>, scope: Scope, mut news: mpsc::Unbounde
                     wait(wake)
                 }
                 Err(failure) => {
-                    tracing::warn!(namespace, "tasks: pass failed: {failure}");
                     let in_a_row = failures.entry(namespace.clone()).or_default();
                     *in_a_row = in_a_row.saturating_add(1);
-                    Some(backoff::delay(*in_a_row))
+                    Some(after_failure(&namespace, &failure, *in_a_row))
                 }
             };
             if let Some(wait) = wait {
                 due.insert(namespace, Instant::now() + wait);
             }
+        }
+    }
+}
+
+/// Losing against another writer is no failure, unless it happens again and again.
+fn after_failure(namespace: &str, failure: &Failure, in_a_row: u32) -> Duration {
+    match failure {
+        Failure::Conflict(what) if in_a_row < LOOKS => {
+            tracing::debug!(namespace, "tasks: looking again: {what}");
+            Duration::ZERO
+        }
+        failure => {
+            tracing::warn!(
+                namespace,
+                category = failure.category(),
+                "tasks: pass failed: {failure}"
+            );
+            backoff::delay(in_a_row)
         }
     }
 }
@@ -123,7 +155,9 @@ async fn pass(operator: &Operator, namespace: &str) -> Result<Wake, Failure> {
         });
         pass.then(plan.wake, writer.schedule(task, plan).await);
     }
-    for task in &seen.fan_outs {
+    // A part that cannot be read is not gone.
+    let fan_outs = seen.fan_outs.iter().filter(|_| !seen.has_unreadable_tasks);
+    for task in fan_outs {
         let named = task
             .spec
             .cluster
@@ -154,6 +188,10 @@ async fn run_tasks(writer: &Writer<'_>, seen: &mut Seen, now: Timestamp, pass: &
         .iter()
         .map(|task| datacenter(task, &seen.clusters))
         .collect();
+    let unreadable = seen
+        .unreadable_clusters
+        .first()
+        .map(|name| format!("CassandraCluster {name} cannot be read, see the operator's log"));
     // Also of clusters without a task: one may have been deleted in the middle.
     let members: Vec<Result<Members, String>> = seen
         .clusters
@@ -167,6 +205,10 @@ async fn run_tasks(writer: &Writer<'_>, seen: &mut Seen, now: Timestamp, pass: &
                 Ok(members) => Ok(Place { members, dc }),
                 Err(why) => Err(Misplaced::BrokenCluster(why)),
             },
+            // It may be that one's.
+            Some(Err(_)) if unreadable.is_some() => Err(Misplaced::BrokenCluster(
+                unreadable.as_deref().unwrap_or_default(),
+            )),
             Some(Err(why)) => Err(Misplaced::Unknown(why)),
             None => continue,
         };
@@ -196,6 +238,10 @@ async fn run_tasks(writer: &Writer<'_>, seen: &mut Seen, now: Timestamp, pass: &
             seen.tasks[index].status = Some(status);
         }
     }
+    if seen.has_unreadable_tasks {
+        // They may have asked for what is on pods.
+        return;
+    }
     for members in members.iter().flatten() {
         for write in withdraw(members, &seen.tasks) {
             pass.then(Wake::OnEvent, writer.pod(&write).await);
@@ -215,14 +261,13 @@ impl Pass {
             (Wake::OnEvent, other) | (other, Wake::OnEvent) => other,
             (Wake::After(one), Wake::After(other)) => Wake::After(one.min(other)),
         };
-        match written {
-            Ok(()) => {}
-            // What was decided on is outdated: look again.
-            Err(Failure::Conflict(what)) => {
-                tracing::debug!("tasks: looking again: {what}");
-                self.wake = Wake::After(SignedDuration::ZERO);
-            }
-            Err(failure) => self.failure = self.failure.take().or(Some(failure)),
+        if let Err(failure) = written {
+            // One that is more than outdated counts.
+            let outdated = |known: &Failure| matches!(known, Failure::Conflict(_));
+            self.failure = match self.failure.take() {
+                Some(known) if !outdated(&known) => Some(known),
+                _ => Some(failure),
+            };
         }
     }
 }

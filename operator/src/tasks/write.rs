@@ -38,7 +38,17 @@ impl Writer<'_> {
                 .delete::<CassandraTask>(&task.name_any(), task.metadata.uid.as_deref())
                 .await;
         }
-        self.status(task, task.status.as_ref(), &plan.status).await?;
+        let written = self.status(task, task.status.as_ref(), &plan.status).await?;
+        let kept = written.is_none_or(|task| {
+            let status = task.status.unwrap_or_default();
+            status.pod_statuses.len() == plan.status.pod_statuses.len()
+        });
+        if !kept {
+            // Nothing would be known of what is begun, and it would be begun again.
+            return Err(Failure::Invalid(
+                "the definition of cassandratasks has no status.podStatuses: apply crds/ again".to_owned(),
+            ));
+        }
         self.tell(task, &plan.notices);
         for write in &plan.writes {
             self.pod(write).await?;
@@ -127,25 +137,26 @@ impl Writer<'_> {
     pub(super) async fn pod(&self, write: &PodWrite) -> Result<(), Failure> {
         let mut patch = write.patch.to_merge_patch();
         patch["metadata"]["uid"] = json!(write.uid);
+        patch["metadata"]["resourceVersion"] = json!(write.version);
         match self.patch::<Pod>(&write.pod, patch).await {
-            Err(Failure::NotFound(what) | Failure::Invalid(what)) => Err(Failure::Conflict(what)),
+            Err(Failure::NotFound(what)) => Err(Failure::Conflict(what)),
             written => written,
         }
     }
 
-    async fn status<K, S>(&self, object: &K, stored: Option<&S>, wanted: &S) -> Result<(), Failure>
+    /// What it became, unless it is as wanted already.
+    async fn status<K, S>(&self, object: &K, stored: Option<&S>, wanted: &S) -> Result<Option<K>, Failure>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
         S: Serialize + Default + PartialEq,
     {
-        let nothing = S::default();
-        let stored = stored.unwrap_or(&nothing);
-        if stored == wanted {
-            return Ok(());
+        if stored.map_or(*wanted == S::default(), |stored| stored == wanted) {
+            return Ok(None);
         }
+        let stored = stored.map_or(Ok(json!({})), value)?;
         let patch = json!({
             "metadata": { "resourceVersion": object.meta().resource_version },
-            "status": merge_patch(&value(stored)?, &value(wanted)?),
+            "status": merge_patch(&stored, &value(wanted)?),
         });
         self.term_holds()?;
         let written = self
@@ -153,7 +164,7 @@ impl Writer<'_> {
             .patch_status(&object.name_any(), &owned(), &Patch::Merge(patch))
             .await;
         written
-            .map(drop)
+            .map(Some)
             .map_err(|error| self.failure(&format!("status of {}", object.name_any()), error))
     }
 

@@ -201,14 +201,12 @@ async fn abort(
         .iter()
         .filter(|task| !TaskView::of_datacenter(task).has_ended())
         .collect();
-    if open.is_empty() {
-        return Err(Failure::Wrong(format!(
-            "{} has not begun in any datacenter; delete it with `kubectl casskop task delete {name}`",
-            TaskRef::of(&found)
-        )));
-    }
     let dry_run = args.write.dry_run();
     let fields = json!({ "metadata": { "annotations": { ABORT: "true" } } });
+    // Before its parts: no other one is begun meanwhile.
+    if let Found::OfCluster(task) = &found {
+        request::merge_task::<K8ssandraTask>(access, &task.name_any(), &fields, dry_run).await?;
+    }
     for task in open {
         request::merge_task::<CassandraTask>(access, &task.name_any(), &fields, dry_run).await?;
     }

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use casskop_types::CassandraCluster;
-use casskop_types::task::labels::{CLUSTER, DATACENTER, FINALIZER, TASK_NAME, TASK_NAMESPACE, TaskCondition};
+use casskop_types::task::labels::{
+    ABORT, CLUSTER, DATACENTER, FINALIZER, TASK_NAME, TASK_NAMESPACE, TASK_UID, TaskCondition,
+};
 use casskop_types::task::{CassandraTask, CassandraTaskSpec, K8ssandraTask, K8ssandraTaskStatus, TaskStatus};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 
 use super::step::{Fate, kept_until};
 use super::{condition, place, work};
@@ -110,7 +112,7 @@ fn selected(scene: FanOutScene<'_>) -> Result<Vec<String>, String> {
     place::own_namespace(spec.cluster.as_ref(), namespace, "cluster")?;
     let unknown = || format!("unknown CassandraCluster {namespace}.{}", cluster_of(scene.task));
     let cluster = scene.cluster.ok_or_else(unknown)?;
-    work::work(spec.template.as_ref().ok_or("say in template which job to run")?)?;
+    let work = work::work(spec.template.as_ref().ok_or("say in template which job to run")?)?;
     let known = place::names(cluster);
     let mut selected: Vec<String> = Vec::new();
     match spec.datacenters.as_deref().unwrap_or_default() {
@@ -133,6 +135,15 @@ fn selected(scene: FanOutScene<'_>) -> Result<Vec<String>, String> {
         .collect();
     if !unknown.is_empty() {
         return Err(format!("unknown datacenters: {}", unknown.join(", ")));
+    }
+    // Where there is no such rack, or pod, there is nothing to do.
+    selected
+        .retain(|dc| is_begun(dc) || place::may_hold(cluster, dc, work.rack.as_deref(), work.pod.as_deref()));
+    if selected.is_empty() {
+        let rack = work.rack.map(|rack| format!("rack {rack}"));
+        let pod = work.pod.map(|pod| format!("place for pod {pod}"));
+        let lacks = rack.or(pod).unwrap_or_default();
+        return Err(format!("no datacenter that is asked for has a {lacks}"));
     }
     for dc in &selected {
         let name = name_in(scene.task, dc);
@@ -159,6 +170,7 @@ fn go_on(scene: FanOutScene<'_>, datacenters: &[String], plan: &mut FanOutPlan) 
         plan.hold = Hold::IsTaken;
     }
     let in_turn = scene.task.spec.dc_concurrency_policy.as_deref() != Some("Allow");
+    let is_aborted = is_aborted(&scene.task.metadata);
     let before = std::mem::take(&mut plan.status.datacenters);
     let mut ended = 0;
     for dc in datacenters {
@@ -171,7 +183,11 @@ fn go_on(scene: FanOutScene<'_>, datacenters: &[String], plan: &mut FanOutPlan) 
             (Some(child), _) => child.status.clone().unwrap_or_default(),
             // A recorded end is an end, whoever deleted the task since.
             (None, Some(recorded)) if recorded.completion_time.is_some() => recorded.clone(),
-            (None, Some(recorded)) if recorded.start_time.is_some() => lost(recorded, &name, scene.now),
+            (None, Some(recorded)) if *recorded != TaskStatus::default() => lost(recorded, &name, scene.now),
+            (None, _) if is_aborted => {
+                ended = datacenters.len();
+                break;
+            }
             // Also where it was to be made, and that did not come to pass.
             (None, _) => {
                 plan.create(scene.task, dc);
@@ -192,8 +208,18 @@ fn go_on(scene: FanOutScene<'_>, datacenters: &[String], plan: &mut FanOutPlan) 
         }
     }
     aggregate(&mut plan.status, scene.now);
-    if ended == datacenters.len() {
+    // With `Allow` some may run still.
+    let all_ended = plan
+        .status
+        .datacenters
+        .values()
+        .all(|status| status.completion_time.is_some());
+    if ended >= datacenters.len() && all_ended {
         complete(&mut plan.status, scene.now);
+        if is_aborted {
+            let conditions = &mut plan.status.overall.conditions;
+            condition::holds(conditions, TaskCondition::Failed, "aborted", scene.now);
+        }
     }
 }
 
@@ -236,6 +262,20 @@ fn aggregate(status: &mut K8ssandraTaskStatus, now: Timestamp) {
             None => condition::holds_not(&mut overall.conditions, kind, kind.as_str(), "", now),
         }
     }
+    let invalid = of_all
+        .iter()
+        .find_map(|status| condition::message(&status.conditions, TaskCondition::Invalid));
+    if let Some(why) = invalid {
+        condition::holds(&mut overall.conditions, TaskCondition::Invalid, why, now);
+    }
+}
+
+/// Whether somebody wants an object to end before it is done.
+pub(super) fn is_aborted(metadata: &ObjectMeta) -> bool {
+    let annotations = metadata.annotations.as_ref();
+    annotations
+        .and_then(|annotations| annotations.get(ABORT))
+        .is_some_and(|word| word == "true")
 }
 
 fn complete(status: &mut K8ssandraTaskStatus, now: Timestamp) {
@@ -300,6 +340,7 @@ fn made_by(task: &K8ssandraTask) -> BTreeMap<String, String> {
     BTreeMap::from([
         (TASK_NAME.to_owned(), text(&task.metadata.name)),
         (TASK_NAMESPACE.to_owned(), text(&task.metadata.namespace)),
+        (TASK_UID.to_owned(), text(&task.metadata.uid)),
     ])
 }
 

@@ -34,6 +34,8 @@ pub struct Pod {
     pub name: String,
     /// Its uid, if it is there.
     pub uid: Option<String>,
+    /// Its resourceVersion, if it is there.
+    pub version: String,
     /// Whether it is ready, or why not and since when, if that is known.
     pub ready: Result<(), NotReady>,
     /// What its labels ask for.
@@ -104,6 +106,7 @@ fn present(pod: &PodView<'_>, records: &[OperationRecord]) -> Pod {
     };
     Pod {
         uid: Some(pod.uid.to_owned()),
+        version: pod.object.metadata.resource_version.clone().unwrap_or_default(),
         ready,
         is_ending: abort_asked(pod.object.metadata.annotations.as_ref()).is_some_and(|ending| {
             request
@@ -119,6 +122,7 @@ fn present(pod: &PodView<'_>, records: &[OperationRecord]) -> Pod {
 fn absent(name: String, records: &[OperationRecord]) -> Pod {
     Pod {
         uid: None,
+        version: String::new(),
         ready: Err(NotReady {
             why: format!("pod {name} is not there"),
             since: None,

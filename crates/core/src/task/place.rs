@@ -1,7 +1,7 @@
 //! Which cluster and datacenter a task means. A datacenter is no object here, so its name is looked for in the clusters.
 
 use casskop_types::CassandraCluster;
-use casskop_types::names::DcName;
+use casskop_types::names::{DcName, PodName};
 use casskop_types::task::CassandraTask;
 use casskop_types::task::labels::CLUSTER;
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -73,6 +73,25 @@ pub(super) fn own_namespace(
         )),
         _ => Ok(()),
     }
+}
+
+/// Whether a datacenter has a rack of this name, and may have a pod of this one.
+pub(super) fn may_hold(cluster: &CassandraCluster, dc: &str, rack: Option<&str>, pod: Option<&str>) -> bool {
+    let topology = cluster.spec.topology.as_ref();
+    let datacenters = topology
+        .and_then(|topology| topology.dc.as_deref())
+        .unwrap_or_default();
+    let found = datacenters.iter().find(|known| known.name == dc);
+    let racks = found.and_then(|dc| dc.rack.as_deref()).unwrap_or_default();
+    let has_rack = |wanted: &str| match racks {
+        [] => wanted == defaults::RACK,
+        racks => racks.iter().any(|rack| rack.name == wanted),
+    };
+    let is_of = |pod: &str| {
+        let pod = pod.parse::<PodName>();
+        pod.is_ok_and(|pod| pod.rack.dc.as_str() == dc && has_rack(pod.rack.rack.as_str()))
+    };
+    rack.is_none_or(has_rack) && pod.is_none_or(is_of)
 }
 
 /// Names of a cluster's datacenters, in the order of its topology.

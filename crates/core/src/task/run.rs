@@ -50,6 +50,8 @@ pub struct PodWrite {
     pub pod: String,
     /// Its uid.
     pub uid: String,
+    /// Its resourceVersion: what somebody else has asked of it since is not overwritten.
+    pub version: String,
     /// What to write.
     pub patch: MetadataPatch,
 }
@@ -191,6 +193,7 @@ fn follow(run: &Run<'_>, pod: &Pod, progress: &mut PodProgress, advance: &mut Ad
                 advance.writes.push(PodWrite {
                     pod: pod.name.clone(),
                     uid: uid.clone(),
+                    version: pod.version.clone(),
                     patch: abort_patch(operation),
                 });
             }
@@ -267,10 +270,10 @@ fn requester(task: &str, job: &str) -> String {
     format!("{REQUESTER}{task} ({job})")
 }
 
-/// The uid of the task that asked for an operation, if a task did.
-pub(super) fn asking_task(requester: &str) -> Option<&str> {
-    let (_, job) = requester.strip_prefix(REQUESTER)?.rsplit_once(" (")?;
-    job.split('/').next()
+/// The run that an operation was asked for by, if a task did.
+pub(super) fn run_of(requester: &str) -> Option<&str> {
+    let (_, run) = requester.strip_prefix(REQUESTER)?.rsplit_once(" (")?;
+    run.strip_suffix(')')
 }
 
 impl Advance {

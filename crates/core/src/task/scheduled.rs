@@ -99,7 +99,7 @@ fn go_on(scene: ScheduleScene<'_>, schedule: &Schedule, plan: &mut SchedulePlan)
     }
 }
 
-/// A task that does the same in the datacenter and has not ended, where no other may run beside it.
+/// A run of the schedule that has not ended; where no other may run beside it, also another task that does the same there.
 fn overlaps<'a>(scene: ScheduleScene<'a>) -> Option<&'a str> {
     let details = &scene.task.spec.task_details.task;
     let command = |task: &'a CassandraTask| {
@@ -126,17 +126,19 @@ fn overlaps<'a>(scene: ScheduleScene<'a>) -> Option<&'a str> {
             .is_none_or(|status| status.completion_time.is_none())
             && task.metadata.deletion_timestamp.is_none()
     };
+    let forbids = queue::forbids(&details.template);
     let in_the_way = |task: &&'a CassandraTask| {
         let there = task
             .spec
             .datacenter
             .as_ref()
             .and_then(|datacenter| datacenter.name.as_deref());
-        is_open(task) && (is_run_of(scene.task, task) || there == datacenter && command(task) == ours)
+        // Also where others may run beside it: never two of its own.
+        let is_same = forbids && there == datacenter && command(task) == ours;
+        is_open(task) && (is_run_of(scene.task, task) || is_same)
     };
-    queue::forbids(&details.template)
-        .then(|| scene.tasks.iter().find(in_the_way))?
-        .and_then(|task| task.metadata.name.as_deref())
+    let found = scene.tasks.iter().find(in_the_way);
+    found.and_then(|task| task.metadata.name.as_deref())
 }
 
 /// Tasks of earlier runs beyond what is to be kept, the oldest first.

@@ -5,16 +5,18 @@ use std::num::NonZeroU16;
 
 use casskop_types::names::DcName;
 use casskop_types::operation::{OperationRequest, OperationStatus, Parallelism, abort_patch};
-use casskop_types::task::labels::{ABORT, CLUSTER, DATACENTER, STATUS, TaskCondition, TaskLabel};
+use casskop_types::task::labels::{CLUSTER, DATACENTER, STATUS, TaskCondition, TaskLabel};
 use casskop_types::task::{CassandraTask, PodState, TaskStatus};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::condition;
+use super::fan_out::is_aborted;
 use super::members::{Members, Rack};
 use super::queue;
-use super::run::{Advance, PodWrite, Run, advance, asking_task, has_ended, is_target};
+use super::run::{Advance, PodWrite, Run, advance, has_ended, is_target, run_of};
 use super::work::{Work, work};
+use crate::call::can_be_stopped;
 use crate::effect::{Notice, NoticeKind, Wake};
 
 /// How long a task that ended is kept where it does not say so itself.
@@ -91,7 +93,7 @@ pub fn step(scene: TaskScene<'_>) -> TaskPlan {
     plan
 }
 
-/// Ends what tasks that ended, or are no longer there, have asked for: what waits is not begun, what runs is stopped where it
+/// Ends what tasks have asked for and wait for no more, or are no longer there to wait for: what waits is not begun, what runs is stopped where it
 /// can be. A task needs no finalizer for this, and one that was deleted while no operator ran is seen too.
 pub fn withdraw(members: &Members, tasks: &[CassandraTask]) -> Vec<PodWrite> {
     let mut writes = Vec::new();
@@ -99,27 +101,34 @@ pub fn withdraw(members: &Members, tasks: &[CassandraTask]) -> Vec<PodWrite> {
         let (Some(uid), Some(request)) = (&pod.uid, &pod.request) else {
             continue;
         };
-        let Some(asking) = asking_task_of(request) else {
+        let Some(run) = request.requested_by.as_deref().and_then(run_of) else {
             continue;
         };
-        let is_there = tasks.iter().any(|task| {
-            let has_ended = task
-                .status
-                .as_ref()
-                .is_some_and(|status| status.completion_time.is_some());
-            task.metadata.uid.as_deref() == Some(asking)
-                && task.metadata.deletion_timestamp.is_none()
-                && !has_ended
-        });
-        if is_open(request) && !pod.is_ending && !is_there {
+        // What runs and cannot be stopped is left to its end: the engine would answer that, again and again.
+        let can_end = request.status != OperationStatus::Ongoing || can_be_stopped(request.name);
+        let is_wanted = tasks.iter().any(|task| wants(task, &pod.name, run));
+        if is_open(request) && can_end && !pod.is_ending && !is_wanted {
             writes.push(PodWrite {
                 pod: pod.name.clone(),
                 uid: uid.clone(),
+                version: pod.version.clone(),
                 patch: abort_patch(request.name),
             });
         }
     }
     writes
+}
+
+/// Whether a task waits for this very run on a pod.
+fn wants(task: &CassandraTask, pod: &str, run: &str) -> bool {
+    let Some(status) = &task.status else {
+        return false;
+    };
+    let waits = status
+        .pod_statuses
+        .get(pod)
+        .is_some_and(|pod| pod.status == Some(PodState::Running) && pod.job_id.as_deref() == Some(run));
+    waits && status.completion_time.is_none() && task.metadata.deletion_timestamp.is_none()
 }
 
 /// Whether tasks have asked something of these pods that has not ended.
@@ -129,7 +138,9 @@ pub fn are_asking(pods: &[k8s_openapi::api::core::v1::Pod]) -> bool {
         let request = OperationRequest::from_pod_metadata(labels, annotations)
             .ok()
             .flatten();
-        request.is_some_and(|request| is_open(&request) && asking_task_of(&request).is_some())
+        request.is_some_and(|request| {
+            is_open(&request) && request.requested_by.as_deref().and_then(run_of).is_some()
+        })
     })
 }
 
@@ -137,17 +148,9 @@ fn is_open(request: &OperationRequest) -> bool {
     matches!(request.status, OperationStatus::ToDo | OperationStatus::Ongoing)
 }
 
-fn asking_task_of(request: &OperationRequest) -> Option<&str> {
-    asking_task(request.requested_by.as_deref()?)
-}
-
 fn go_on(scene: TaskScene<'_>, plan: &mut TaskPlan) {
     let now = scene.now;
-    let annotations = scene.task.metadata.annotations.as_ref();
-    if annotations
-        .and_then(|annotations| annotations.get(ABORT))
-        .is_some_and(|word| word == "true")
-    {
+    if is_aborted(&scene.task.metadata) {
         for pod in plan.status.pod_statuses.values_mut() {
             if pod.status == Some(PodState::Running) {
                 pod.status = Some(PodState::Error);
@@ -361,19 +364,16 @@ impl TaskPlan {
     }
 
     fn mirror(&mut self, scene: TaskScene<'_>) {
-        let (Some(_), Ok(place)) = (&self.status.start_time, scene.place) else {
-            return;
+        let label = match (&self.status.start_time, &self.status.completion_time) {
+            (_, Some(_)) => TaskLabel::Completed,
+            (Some(_), None) => TaskLabel::Active,
+            (None, None) => return,
         };
-        let label = if self.status.completion_time.is_some() {
-            TaskLabel::Completed
-        } else {
-            TaskLabel::Active
-        };
-        self.labels = BTreeMap::from([
-            (STATUS, label.to_string()),
-            (CLUSTER, place.members.cluster.clone()),
-            (DATACENTER, place.dc.to_string()),
-        ]);
+        self.labels.insert(STATUS, label.to_string());
+        if let Ok(place) = scene.place {
+            self.labels.insert(CLUSTER, place.members.cluster.clone());
+            self.labels.insert(DATACENTER, place.dc.to_string());
+        }
     }
 
     fn look_again(&mut self, at: Timestamp, now: Timestamp) {

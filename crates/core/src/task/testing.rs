@@ -33,6 +33,7 @@ impl Ring {
                 name: format!("demo-{id}-{ordinal}"),
                 uid: Some(format!("uid-{id}-{ordinal}")),
                 ready: Ok(()),
+                version: "1".to_owned(),
                 request: None,
                 is_ending: false,
                 records: Vec::new(),

@@ -13,8 +13,7 @@ const TASK_NAME_MAX: usize = 63;
 /// A run's name is that of the schedule's object, a dash and seconds since 1970.
 const SCHEDULE_NAME_MAX: usize = 253 - "-1234567890".len();
 
-/// They are not beside the cluster's definition, because the operator does not carry tasks out yet: whoever applies `crds/`
-/// gets no tasks that nobody runs.
+/// The definitions of tasks.
 pub(crate) fn manifests() -> Vec<Manifest> {
     vec![
         Manifest {

@@ -12,9 +12,11 @@ pub const DATACENTER: &str = "cassandra.datastax.com/datacenter";
 pub const TASK_NAME: &str = "k8ssandra.io/task-name";
 /// Label of a `CassandraTask` of a `K8ssandraTask`: that one's namespace.
 pub const TASK_NAMESPACE: &str = "k8ssandra.io/task-namespace";
+/// Label of a `CassandraTask` of a `K8ssandraTask`: that one's uid. A later one of its name is another.
+pub const TASK_UID: &str = "cassandraclusters.db.orange.com/task-uid";
 /// Label of a `CassandraTask` of a `ScheduledTask`: that one's name.
 pub const SCHEDULE_NAME: &str = "control.k8ssandra.io/scheduled-task";
-/// Annotation of a `CassandraTask`, `true`: it is to end before it is done, and stays.
+/// Annotation of a `CassandraTask`, or of a `K8ssandraTask`, `true`: it is to end before it is done, and stays.
 pub const ABORT: &str = "cassandraclusters.db.orange.com/abort";
 /// Finalizer of a `K8ssandraTask`, whose tasks go with it.
 pub const FINALIZER: &str = "control.k8ssandra.io/finalizer";

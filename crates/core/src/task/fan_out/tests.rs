@@ -346,3 +346,112 @@ fn its_own_time_to_live_counts() {
     world.now += jiff::SignedDuration::from_secs(90);
     assert_eq!(world.plan().fate, Fate::IsDeleted);
 }
+
+#[test]
+fn datacenters_without_the_rack_or_the_pod_are_left_out() {
+    for (arguments, made) in [
+        (json!({ "pod_name": "demo-dc2-rack1-0" }), vec!["task1-dc2"]),
+        (
+            json!({ "rack": "rack1" }),
+            vec!["task1-dc1", "task1-dc2", "task1-dc3"],
+        ),
+        (json!({ "rack": "rack9" }), vec![]),
+        (json!({ "pod_name": "demo-dc4-rack1-0" }), vec![]),
+    ] {
+        let job = json!({ "name": "j", "command": "flush", "args": arguments });
+        let mut world = World::new(&json!({ "dcConcurrencyPolicy": "Allow", "template": { "jobs": [job] } }));
+        world.pass();
+        assert_eq!(world.names(), made, "{arguments}");
+        if made.is_empty() {
+            let (kind, status, why) = world.conditions()[0];
+            assert_eq!((kind, status), ("Invalid", "True"));
+            assert!(why.starts_with("no datacenter that is asked for has a "), "{why}");
+        }
+    }
+}
+
+/// What is wrong in a datacenter is told of the whole.
+#[test]
+fn a_part_that_cannot_work_makes_the_whole_invalid() {
+    let mut world = World::new(&json!({}));
+    world.pass();
+    world.becomes(
+        "task1-dc1",
+        json!({ "conditions": [condition("Invalid", "unknown datacenter prod.dc1")] }),
+    );
+    world.pass();
+    let invalid = ("Invalid", "True", "unknown datacenter prod.dc1");
+    assert!(world.conditions().contains(&invalid), "{:?}", world.conditions());
+    world.becomes("task1-dc1", runs());
+    world.pass();
+    assert!(
+        world.conditions().contains(&("Invalid", "False", "")),
+        "{:?}",
+        world.conditions()
+    );
+}
+
+#[test]
+fn an_aborted_task_begins_in_no_other_datacenter() {
+    let mut world = World::new(&json!({}));
+    world.pass();
+    world.becomes("task1-dc1", runs());
+    world.pass();
+    let annotations = BTreeMap::from([(ABORT.to_owned(), "true".to_owned())]);
+    world.task.metadata.annotations = Some(annotations);
+    world.pass();
+    assert!(
+        world
+            .task
+            .status
+            .as_ref()
+            .unwrap()
+            .overall
+            .completion_time
+            .is_none(),
+        "dc1 runs still"
+    );
+    world.becomes("task1-dc1", done(NOW));
+    world.pass();
+    assert_eq!(world.names(), ["task1-dc1"]);
+    assert!(
+        world.conditions().contains(&("Failed", "True", "aborted")),
+        "{:?}",
+        world.conditions()
+    );
+    assert!(
+        world
+            .task
+            .status
+            .as_ref()
+            .unwrap()
+            .overall
+            .completion_time
+            .is_some()
+    );
+}
+
+#[test]
+fn a_part_that_waited_and_was_deleted_is_not_made_again() {
+    let mut world = World::new(&json!({}));
+    world.pass();
+    let waits = json!({ "type": "Running", "status": "False", "reason": "WaitingForTask", "message": "", "lastTransitionTime": NOW });
+    world.becomes("task1-dc1", json!({ "conditions": [waits] }));
+    world.pass();
+    world.tasks.clear();
+    world.pass();
+    assert!(world.names().is_empty());
+}
+
+/// The finalizer was taken off by hand, and what it kept stayed.
+#[test]
+fn what_an_earlier_task_of_the_name_made_is_not_taken_for_its_own() {
+    let mut world = World::new(&json!({}));
+    world.pass();
+    world.becomes("task1-dc1", done(NOW));
+    world.task.metadata.uid = Some("uid-of-a-later-one".to_owned());
+    world.task.status = None;
+    world.pass();
+    let (kind, status, why) = world.conditions()[0];
+    assert_eq!((kind, status), ("Invalid", "True"), "{why}");
+}

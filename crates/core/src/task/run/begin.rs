@@ -71,6 +71,14 @@ pub(super) fn start(
     }
     if running == 0 && !comes_later {
         lose_patience(run, targets, pods, advance);
+    } else {
+        // Patience begins anew: something else is being done meanwhile.
+        for waiting in pods
+            .values_mut()
+            .filter(|pod| pod.status == Some(PodState::Waiting))
+        {
+            waiting.start_time = None;
+        }
     }
 }
 
@@ -128,6 +136,7 @@ pub(super) fn request(run: &Run<'_>, pod: &Pod, uid: &str, job: &str) -> PodWrit
     PodWrite {
         pod: pod.name.clone(),
         uid: uid.to_owned(),
+        version: pod.version.clone(),
         patch: request.to_patch(),
     }
 }

@@ -122,7 +122,7 @@ fn missed_runs_are_made_up_for_by_one() {
 }
 
 #[test]
-fn runs_do_not_overlap_unless_they_may() {
+fn runs_never_overlap_and_others_only_where_they_may() {
     let mut world = World::new(&json!({}));
     world.at("2026-11-22T03:00:00Z");
     let plan = world.at("2026-11-23T03:00:00Z");
@@ -139,7 +139,22 @@ fn runs_do_not_overlap_unless_they_may() {
 
     let mut world = World::new(&json!({ "taskDetails": { "concurrencyPolicy": "Allow" } }));
     world.at("2026-11-22T03:00:00Z");
-    assert!(world.at("2026-11-23T03:00:00Z").create.is_some());
+    assert!(
+        world.at("2026-11-23T03:00:00Z").create.is_none(),
+        "its own run goes on"
+    );
+
+    for (policy, runs) in [("Allow", true), ("Forbid", false)] {
+        let mut world = World::new(&json!({ "taskDetails": { "concurrencyPolicy": policy } }));
+        let mut other = CassandraTask::new("by-hand", world.task.spec.task_details.task.clone());
+        other.metadata.namespace = Some("prod".to_owned());
+        world.tasks.push(other);
+        assert_eq!(
+            world.at("2026-11-22T03:00:00Z").create.is_some(),
+            runs,
+            "{policy}"
+        );
+    }
 }
 
 #[test]

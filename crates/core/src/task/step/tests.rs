@@ -3,6 +3,8 @@ use casskop_types::task::PodState;
 use jiff::SignedDuration;
 use serde_json::json;
 
+use casskop_types::task::labels::ABORT;
+
 use super::super::testing::{Ring, START, job};
 use super::*;
 
@@ -316,4 +318,54 @@ fn a_spec_that_somebody_broke_ends_no_task_that_runs() {
         condition::message(&ends.status.conditions, TaskCondition::Failed),
         Some("terminal error: unknown datacenter prod.dc1")
     );
+}
+
+/// The engine answers what it cannot do, and takes the word back: said again and again it would never rest.
+#[test]
+fn what_runs_and_cannot_be_stopped_is_left_to_its_end() {
+    for (command, arguments, stops) in [
+        ("cleanup", json!({}), true),
+        ("rebuild", json!({ "source_datacenter": "dc2" }), false),
+        ("restart", json!({}), false),
+    ] {
+        let mut ring = Ring::new(&[2]);
+        ring.task("t", &job(command, &arguments));
+        ring.pass(0);
+        ring.tasks.clear();
+        assert_eq!(
+            withdraw(&ring.members, &ring.tasks).len(),
+            1,
+            "{command} has not begun"
+        );
+        let request = ring.pod(POD).request.as_mut().unwrap();
+        request.status = OperationStatus::Ongoing;
+        let taken_back = withdraw(&ring.members, &ring.tasks).len();
+        assert_eq!(taken_back, usize::from(stops), "{command}");
+    }
+}
+
+/// A kill between the two writes leaves the request on the pod.
+#[test]
+fn a_run_that_was_given_up_is_taken_back_though_its_task_goes_on() {
+    let mut ring = Ring::new(&[2]);
+    ring.task("t", &job("cleanup", &json!({})));
+    ring.pass(0);
+    assert!(withdraw(&ring.members, &ring.tasks).is_empty());
+    let status = ring.tasks[0].status.as_mut().unwrap();
+    status.pod_statuses.get_mut(POD).unwrap().status = Some(PodState::Error);
+    assert_eq!(withdraw(&ring.members, &ring.tasks).len(), 1);
+}
+
+#[test]
+fn a_task_that_ends_without_a_place_is_labelled_as_ended() {
+    let mut ring = Ring::new(&[1]);
+    ring.task("t", &job("cleanup", &json!({})));
+    ring.pass(0);
+    let plan = step(TaskScene {
+        task: &ring.tasks[0],
+        place: Err(Misplaced::Unknown("unknown datacenter prod.dc1")),
+        tasks: &ring.tasks,
+        now: ring.now,
+    });
+    assert_eq!(plan.labels[STATUS], "completed");
 }
