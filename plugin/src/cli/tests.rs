@@ -150,28 +150,6 @@ fn command_lines_that_are_refused() {
             Kind::ArgumentConflict,
         ),
         ("kubectl-casskop restart", Kind::MissingRequiredArgument),
-        ("kubectl-casskop task", Kind::MissingRequiredArgument),
-        (
-            "kubectl-casskop task create --crd demo",
-            Kind::MissingRequiredArgument,
-        ),
-        ("kubectl-casskop task wait", Kind::MissingRequiredArgument),
-        (
-            "kubectl-casskop task list --crd demo",
-            Kind::MissingRequiredArgument,
-        ),
-        (
-            "kubectl-casskop task create flush --timeout 5m",
-            Kind::MissingRequiredArgument,
-        ),
-        (
-            "kubectl-casskop schedule create flush --dc dc1",
-            Kind::MissingRequiredArgument,
-        ),
-        (
-            "kubectl-casskop schedule list --cron @daily",
-            Kind::MissingRequiredArgument,
-        ),
         ("kubectl-casskop restart start", Kind::MissingRequiredArgument),
         (
             "kubectl-casskop restart --full --pod a --crd demo",
@@ -361,5 +339,24 @@ fn only_what_casskop_took_too_is_its_spelling() {
         "--host-id 5d3f8b3e-0a52-4b0b-9a39-6ac0f3c3c9d1 --crd demo",
     ] {
         assert_eq!(spelling(flags), Spelling::Ours, "{flags}");
+    }
+}
+
+#[test]
+fn command_lines_of_tasks_that_are_refused() {
+    for line in [
+        "kubectl-casskop task",
+        "kubectl-casskop task create --crd demo",
+        "kubectl-casskop task wait",
+        "kubectl-casskop task list --crd demo",
+        "kubectl-casskop task create flush --timeout 5m",
+        "kubectl-casskop schedule create flush --dc dc1",
+        "kubectl-casskop schedule list --cron @daily",
+    ] {
+        assert_eq!(
+            read(line).unwrap_err().kind(),
+            ErrorKind::MissingRequiredArgument,
+            "{line}"
+        );
     }
 }
