@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Duration;
 
+use casskop_core::view::tasks::TaskState;
 use casskop_types::status::{CassandraClusterStatus, ClusterAction, Phase};
+use casskop_types::task::TaskCommand;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -33,6 +35,7 @@ pub struct Metrics {
     leader: IntGauge,
     running_calls: IntGauge,
     events_dropped: IntCounter,
+    tasks_ended: Family<OfTask, IntCounter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -44,6 +47,12 @@ struct OfCluster {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfCategory {
     category: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfTask {
+    command: &'static str,
+    result: &'static str,
 }
 
 impl Default for Metrics {
@@ -61,6 +70,7 @@ impl Default for Metrics {
             leader: Gauge::default(),
             running_calls: Gauge::default(),
             events_dropped: Counter::default(),
+            tasks_ended: Family::default(),
         };
         metrics.register();
         metrics
@@ -111,6 +121,8 @@ impl Metrics {
         ours.register("running_calls", running, self.running_calls.clone());
         let dropped = "Kubernetes events not published, because too many were waiting";
         ours.register("events_dropped", dropped, self.events_dropped.clone());
+        let tasks = "Tasks of datacenters that ended, by command and result";
+        ours.register("tasks_ended", tasks, self.tasks_ended.clone());
     }
 
     /// All metrics in the `OpenMetrics` text format.
@@ -132,6 +144,17 @@ impl Metrics {
         self.reconcile_failures
             .get_or_create(&OfCategory { category })
             .inc();
+    }
+
+    /// A task of a datacenter ended. A command nobody knows is none of the labels.
+    pub fn task_ended(&self, command: Option<TaskCommand>, result: TaskState) {
+        let command = command.map_or("unknown", TaskCommand::as_str);
+        let result = if result == TaskState::Complete {
+            "complete"
+        } else {
+            "failed"
+        };
+        self.tasks_ended.get_or_create(&OfTask { command, result }).inc();
     }
 
     /// A request to a node ended, with the category of its failure.
@@ -248,12 +271,16 @@ mod tests {
         metrics.node_asked(Duration::from_millis(3), Some("timeout"));
         metrics.pass_failed("forbidden");
         metrics.leads();
+        metrics.task_ended(Some(TaskCommand::Cleanup), TaskState::Failed);
+        metrics.task_ended(None, TaskState::Complete);
         let text = metrics.exposition();
         for line in [
             "casskop_jolokia_requests_total 1",
             "casskop_jolokia_failures_total{category=\"timeout\"} 1",
             "casskop_reconcile_failures_total{category=\"forbidden\"} 1",
             "casskop_leader 1",
+            "casskop_tasks_ended_total{command=\"cleanup\",result=\"failed\"} 1",
+            "casskop_tasks_ended_total{command=\"unknown\",result=\"complete\"} 1",
         ] {
             assert!(
                 text.lines().any(|found| found == line),

@@ -14,8 +14,9 @@ use casskop_core::task::{
     FanOutScene, Members, Misplaced, Place, ScheduleScene, TaskScene, datacenter, fan_out, run_schedule,
     step, withdraw,
 };
+use casskop_core::view::tasks::state;
 use casskop_types::names::DcName;
-use casskop_types::task::CassandraTask;
+use casskop_types::task::{CassandraTask, TaskStatus};
 use futures::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -103,7 +104,7 @@ pub async fn run(operator: Arc<Operator>, scope: Scope, mut news: mpsc::Unbounde
                 Err(failure) => {
                     let in_a_row = failures.entry(namespace.clone()).or_default();
                     *in_a_row = in_a_row.saturating_add(1);
-                    Some(after_failure(&namespace, &failure, *in_a_row))
+                    Some(after_failure(&operator, &namespace, &failure, *in_a_row))
                 }
             };
             if let Some(wait) = wait {
@@ -114,13 +115,14 @@ pub async fn run(operator: Arc<Operator>, scope: Scope, mut news: mpsc::Unbounde
 }
 
 /// Losing against another writer is no failure, unless it happens again and again.
-fn after_failure(namespace: &str, failure: &Failure, in_a_row: u32) -> Duration {
+fn after_failure(operator: &Operator, namespace: &str, failure: &Failure, in_a_row: u32) -> Duration {
     match failure {
         Failure::Conflict(what) if in_a_row < LOOKS => {
             tracing::debug!(namespace, "tasks: looking again: {what}");
             Duration::ZERO
         }
         failure => {
+            operator.metrics.pass_failed(failure.category());
             tracing::warn!(
                 namespace,
                 category = failure.category(),
@@ -212,12 +214,12 @@ async fn run_tasks(writer: &Writer<'_>, seen: &mut Seen, now: Timestamp, pass: &
             Some(Err(why)) => Err(Misplaced::Unknown(why)),
             None => continue,
         };
-        let neighbours: Vec<CassandraTask> = seen
+        let neighbours: Vec<&CassandraTask> = seen
             .tasks
             .iter()
             .zip(&places)
             .filter(|(_, other)| place.is_ok() && other.as_ref().ok() == found.and_then(Result::ok))
-            .map(|(task, _)| task.clone())
+            .map(|(task, _)| task)
             .collect();
         let task = &seen.tasks[index];
         let plan = step(TaskScene {
@@ -234,6 +236,7 @@ async fn run_tasks(writer: &Writer<'_>, seen: &mut Seen, now: Timestamp, pass: &
         let is_written = written.is_ok();
         pass.then(plan.wake, written);
         if is_written {
+            count(writer.operator, task, &status);
             // Whoever comes later in the queue sees what this one has become.
             seen.tasks[index].status = Some(status);
         }
@@ -247,6 +250,20 @@ async fn run_tasks(writer: &Writer<'_>, seen: &mut Seen, now: Timestamp, pass: &
             pass.then(Wake::OnEvent, writer.pod(&write).await);
         }
     }
+}
+
+/// Counts a task that has just ended.
+fn count(operator: &Operator, before: &CassandraTask, now: &TaskStatus) {
+    let had_ended = before
+        .status
+        .as_ref()
+        .is_some_and(|status| status.completion_time.is_some());
+    if had_ended || now.completion_time.is_none() {
+        return;
+    }
+    let jobs = before.spec.template.jobs.as_deref();
+    let command = jobs.and_then(|jobs| jobs.first()?.command().ok());
+    operator.metrics.task_ended(command, state(now));
 }
 
 /// What a pass came to so far.

@@ -30,14 +30,15 @@ pub use tools::{Named, ToolRefusal, better_verb, cqlsh, nodetool};
 
 use casskop_types::CassandraCluster;
 
-use crate::view::ClusterView;
+use crate::view::{ClusterView, RackRef};
 
-/// Whether a cluster has these datacenters.
-pub fn datacenters(cluster: &CassandraCluster, wanted: &[String]) -> Result<(), Refusal> {
+/// Whether a cluster has these datacenters and racks.
+pub fn places(cluster: &CassandraCluster, datacenters: &[String], racks: &[RackRef]) -> Result<(), Refusal> {
     let view = ClusterView::of(cluster, &[]);
-    wanted
+    datacenters
         .iter()
-        .try_for_each(|dc| restart::check_datacenter(&view, dc))
+        .try_for_each(|dc| restart::check_datacenter(&view, dc))?;
+    restart::check_racks(&view, &RackSelection::Racks(racks.to_vec()))
 }
 
 /// The cluster a request is about: the one it names, or the only one there is.

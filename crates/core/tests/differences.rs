@@ -1,4 +1,4 @@
-//! The page about the differences from CassKop names tests: each is there, and no quirk is left out.
+//! The pages about differences name tests: each is there, and no quirk of CassKop is left out.
 
 #![expect(
     clippy::unwrap_used,
@@ -34,8 +34,8 @@ fn sources(directory: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
-fn page() -> String {
-    fs::read_to_string(root().join("docs/differences-from-casskop.md")).unwrap()
+fn page(of: &str) -> String {
+    fs::read_to_string(root().join(format!("docs/differences-from-{of}.md"))).unwrap()
 }
 
 /// Whether a text has a test of that name: a function below the attribute that makes it one.
@@ -64,8 +64,8 @@ fn has_test(text: &str, name: &str) -> bool {
 fn every_test_that_is_named_is_there() {
     let mut files = Vec::new();
     sources(&root(), &mut files);
-    let page = page();
-    let names = page.split('`').filter_map(|text| text.split_once(".rs::"));
+    let pages = page("casskop") + &page("k8ssandra");
+    let names = pages.split('`').filter_map(|text| text.split_once(".rs::"));
     let mut count = 0;
     for (file, test) in names {
         let path = format!("/{file}.rs");
@@ -80,7 +80,7 @@ fn every_test_that_is_named_is_there() {
 
 #[test]
 fn every_quirk_has_its_row() {
-    let page = page();
+    let page = page("casskop");
     for quirk in 1..=QUIRKS {
         let rows = page
             .lines()

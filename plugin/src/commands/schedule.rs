@@ -1,6 +1,6 @@
 //! `schedule`: tasks that come again.
 
-use casskop_types::task::{CassandraTaskSpec, ScheduledTask, ScheduledTaskSpec, TaskDetails};
+use casskop_types::task::{CassandraTaskSpec, ScheduledTask, ScheduledTaskSpec, TaskCommand, TaskDetails};
 use clap::ValueEnum;
 use clap::builder::NonEmptyStringValueParser;
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use serde_json::json;
 
 use super::task::JobFlags;
-use crate::cli::WriteFlags;
+use crate::cli::DryRunFlag;
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::kube_access::{Access, Kind};
@@ -54,7 +54,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     job: JobFlags,
     #[command(flatten)]
-    write: WriteFlags,
+    dry_run: DryRunFlag,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -116,6 +116,16 @@ async fn create(
     access: &Access,
     printer: &mut Printer<'_>,
 ) -> Result<(), Failure> {
+    if command == TaskCommand::ReplaceNode.as_str() {
+        return Err(Failure::Wrong(
+            "a lost node is replaced once it is lost, and not by a schedule; see `kubectl casskop replace --help`".to_owned(),
+        ));
+    }
+    if args.job.has_a_time() {
+        return Err(Failure::Wrong(
+            "--at goes with `task create`; a schedule says when with --cron".to_owned(),
+        ));
+    }
     let template = args.job.template(command)?;
     let (dc, schedule) = (
         args.dc.clone().unwrap_or_default(),
@@ -123,7 +133,17 @@ async fn create(
     );
     casskop_core::task::check_schedule(&schedule, args.time_zone.as_deref()).map_err(Failure::Wrong)?;
     let cluster = request::the_cluster(access, args.crd.as_deref()).await?;
-    casskop_core::guard::datacenters(&cluster, std::slice::from_ref(&dc))?;
+    let rack = args.job.rack();
+    casskop_core::guard::places(
+        &cluster,
+        std::slice::from_ref(&dc),
+        rack.map_or(&[], std::slice::from_ref),
+    )?;
+    if let Some(rack) = rack.filter(|rack| rack.dc != dc) {
+        return Err(Failure::Wrong(format!(
+            "rack {rack} is not in datacenter {dc}; change --rack or --dc"
+        )));
+    }
     let name = args.name.clone().unwrap_or_else(|| format!("{command}-{dc}"));
     let spec = ScheduledTaskSpec {
         schedule,
@@ -143,7 +163,7 @@ async fn create(
             },
         },
     };
-    let dry_run = args.write.dry_run();
+    let dry_run = args.dry_run.dry_run;
     let made = request::create_task(access, &ScheduledTask::new(&name, spec), dry_run).await?;
     printer.text(&format!("scheduledtask/{name} created{}", dry_run.mark()))?;
     printer.objects(&[made])
@@ -181,7 +201,7 @@ async fn suspend(
         ));
         return Ok(());
     }
-    let dry_run = args.write.dry_run();
+    let dry_run = args.dry_run.dry_run;
     let fields = json!({ "spec": { "suspend": suspended } });
     request::merge_task::<ScheduledTask>(access, name, &fields, dry_run).await?;
     printer.text(&format!("scheduledtask/{name} {done}{}", dry_run.mark()))
@@ -189,7 +209,7 @@ async fn suspend(
 
 async fn delete(args: &Args, name: &str, access: &Access, printer: &mut Printer<'_>) -> Result<(), Failure> {
     let schedule = schedule(access, name).await?;
-    let dry_run = args.write.dry_run();
+    let dry_run = args.dry_run.dry_run;
     request::delete_task(access, &schedule, dry_run).await?;
     printer.text(&format!("scheduledtask/{name} deleted{}", dry_run.mark()))
 }

@@ -3,10 +3,10 @@
 mod job;
 mod show;
 
-use casskop_core::guard::Loss;
-use casskop_core::view::tasks::{TaskView, maker};
+use casskop_core::guard::{self, Loss};
+use casskop_core::view::tasks::{TaskState, TaskView, maker};
 use casskop_types::task::labels::{ABORT, TASK_NAME};
-use casskop_types::task::{CassandraTask, K8ssandraTask, K8ssandraTaskSpec};
+use casskop_types::task::{CassandraTask, K8ssandraTask, K8ssandraTaskSpec, TaskCommand};
 use clap::ValueEnum;
 use clap::builder::NonEmptyStringValueParser;
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -139,7 +139,15 @@ async fn create(
 ) -> Result<ExitStatus, Failure> {
     let template = args.job.template(command)?;
     let cluster = request::the_cluster(access, args.crd.as_deref()).await?;
-    casskop_core::guard::datacenters(&cluster, &args.dc)?;
+    let datacenters = match args.job.rack() {
+        Some(rack) if args.dc.is_empty() => vec![rack.dc.clone()],
+        _ => args.dc.clone(),
+    };
+    guard::places(
+        &cluster,
+        &datacenters,
+        args.job.rack().map_or(&[], std::slice::from_ref),
+    )?;
     let name = match &args.name {
         Some(name) => name.clone(),
         None => format!("{command}-{}", printer.now().strftime("%Y%m%d-%H%M%S")),
@@ -149,11 +157,16 @@ async fn create(
             name: Some(cluster.name_any()),
             ..ObjectReference::default()
         }),
-        datacenters: (!args.dc.is_empty()).then(|| args.dc.clone()),
+        datacenters: (!datacenters.is_empty()).then_some(datacenters),
         dc_concurrency_policy: args.together.then(|| "Allow".to_owned()),
         template: Some(template),
     };
     let dry_run = args.write.dry_run();
+    if command == TaskCommand::ReplaceNode.as_str() {
+        let pods = args.job.pods();
+        let consent = args.write.consent(Spelling::Ours);
+        confirm(&Loss::ReplacedByTask { pods }, consent, dry_run, printer)?;
+    }
     let made = request::create_task(access, &K8ssandraTask::new(&name, spec), dry_run).await?;
     printer.text(&format!("k8ssandratask/{name} created{}", dry_run.mark()))?;
     printer.objects(std::slice::from_ref(&made))?;
@@ -210,7 +223,10 @@ async fn abort(
     for task in open {
         request::merge_task::<CassandraTask>(access, &task.name_any(), &fields, dry_run).await?;
     }
-    printer.text(&format!("{} ends{}", TaskRef::of(&found), dry_run.mark()))?;
+    printer.text(&format!("{} aborted{}", TaskRef::of(&found), dry_run.mark()))?;
+    if view.state == TaskState::Running {
+        printer.note("what runs and cannot be stopped in Cassandra goes on to its end");
+    }
     Ok(ExitStatus::Success)
 }
 

@@ -2,6 +2,7 @@
 
 use casskop_core::view::tasks::{TaskKind, TaskPart, TaskState, TaskView};
 use casskop_types::task::ScheduledTask;
+use casskop_types::task::labels::TaskCondition;
 use kube::ResourceExt;
 
 use super::layout::{Detail, Layout};
@@ -173,20 +174,32 @@ pub(crate) fn schedules(schedules: &[ScheduledTask], layout: &Layout) -> String 
             .as_ref()
             .and_then(|datacenter| datacenter.name.clone());
         let job = task.template.jobs.as_deref().and_then(|jobs| jobs.first());
-        let next = status
-            .next_schedule
-            .map(|time| format!("in {}", elapsed(layout.now, time.0)));
+        let next = status.next_schedule.as_ref().map(|time| time.0);
+        let next = next.map(|time| {
+            if time > layout.now {
+                format!("in {}", elapsed(layout.now, time))
+            } else {
+                "due".to_owned()
+            }
+        });
         let last = status
             .last_execution
             .map(|time| format!("{} ago", elapsed(time.0, layout.now)));
-        let invalid = status
-            .conditions
-            .iter()
-            .find(|condition| condition.type_ == "Invalid" && condition.status == "True");
-        let state = match invalid {
-            Some(condition) => Cell::toned(Tone::Bad, &format!("Invalid: {}", condition.message)),
-            None if spec.suspend == Some(true) => Cell::toned(Tone::Quiet, &"Suspended"),
-            None => Cell::toned(Tone::Good, &"Active"),
+        let says = |kind: TaskCondition, value: &str| {
+            let mut conditions = status.conditions.iter();
+            let found = conditions.find(|known| known.type_ == kind.as_str() && known.status == value);
+            found
+                .map(|known| known.message.as_str())
+                .filter(|message| !message.is_empty())
+        };
+        let state = match (
+            says(TaskCondition::Invalid, "True"),
+            says(TaskCondition::Running, "False"),
+        ) {
+            (Some(why), _) => Cell::toned(Tone::Bad, &format!("Invalid: {why}")),
+            _ if spec.suspend == Some(true) => Cell::toned(Tone::Quiet, &"Suspended"),
+            (None, Some(why)) => Cell::toned(Tone::Busy, &format!("Waiting: {why}")),
+            (None, None) => Cell::toned(Tone::Good, &"Active"),
         };
         table.row(vec![
             schedule.name_any().into(),

@@ -105,7 +105,7 @@ pub(crate) async fn create_task<K: Task>(access: &Access, task: &K, dry_run: Dry
     match access.api::<K>().create(&how, &task).await {
         Ok(made) => Ok(made),
         Err(kube::Error::Api(status)) if status.is_already_exists() => Err(Failure::Wrong(format!(
-            "{} `{name}` is there already; choose another name",
+            "{} `{name}` is there already; choose another --name",
             K::kind(&()).to_lowercase()
         ))),
         Err(error) => Err(access.explain(&call::<K>("create", &name), error).into()),

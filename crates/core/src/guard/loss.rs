@@ -33,6 +33,11 @@ pub enum Loss {
         /// Nodes of each rack then.
         left: usize,
     },
+    /// Fresh nodes take the places of lost ones, one after the other.
+    ReplacedByTask {
+        /// Of which pods.
+        pods: String,
+    },
     /// A task is deleted before it has ended.
     TaskEnds {
         /// The task.
@@ -50,6 +55,7 @@ impl Loss {
             Self::Decommissioned { pods, .. } => {
                 format!("have the nodes of pods {} leave the ring", pods.join(", "))
             }
+            Self::ReplacedByTask { pods } => format!("replace the lost nodes of {pods}"),
             Self::TaskEnds { task } => format!("delete {task}"),
         }
     }
@@ -89,6 +95,11 @@ impl fmt::Display for Loss {
                 }
                 Ok(())
             }
+            Self::ReplacedByTask { pods } => write!(
+                f,
+                "claim and data of each node of {pods} that is lost will be deleted, and a fresh node streams them from the other \
+                 replicas; there is no way back"
+            ),
             Self::TaskEnds { task } => write!(
                 f,
                 "{task} has not ended: nothing more is begun for it, what runs is stopped where Cassandra can, and what it has come to is \

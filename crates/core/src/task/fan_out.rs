@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use casskop_types::CassandraCluster;
+use casskop_types::operation::OperationCommand;
 use casskop_types::task::labels::{
     ABORT, CLUSTER, DATACENTER, FINALIZER, TASK_NAME, TASK_NAMESPACE, TASK_UID, TaskCondition,
 };
@@ -76,6 +77,10 @@ pub fn step(scene: FanOutScene<'_>) -> FanOutPlan {
     } else {
         match selected(scene) {
             Ok(datacenters) => go_on(scene, &datacenters, &mut plan),
+            // Nothing of it has begun, and nothing will.
+            Err(_) if is_aborted(&scene.task.metadata) && plan.status.datacenters.is_empty() => {
+                plan.end_aborted(scene.now);
+            }
             Err(why) => plan.refuse(&why, scene.now),
         }
     }
@@ -136,13 +141,25 @@ fn selected(scene: FanOutScene<'_>) -> Result<Vec<String>, String> {
     if !unknown.is_empty() {
         return Err(format!("unknown datacenters: {}", unknown.join(", ")));
     }
+    if let OperationCommand::Rebuild { from_dc } = &work.operation {
+        let is_listed = spec
+            .datacenters
+            .as_ref()
+            .is_some_and(|listed| listed.contains(from_dc));
+        if is_listed {
+            return Err(format!(
+                "datacenter {from_dc} is to be rebuilt from itself: take it off datacenters"
+            ));
+        }
+        selected.retain(|dc| dc != from_dc);
+    }
     // Where there is no such rack, or pod, there is nothing to do.
     selected
         .retain(|dc| is_begun(dc) || place::may_hold(cluster, dc, work.rack.as_deref(), work.pod.as_deref()));
     if selected.is_empty() {
         let rack = work.rack.map(|rack| format!("rack {rack}"));
         let pod = work.pod.map(|pod| format!("place for pod {pod}"));
-        let lacks = rack.or(pod).unwrap_or_default();
+        let lacks = rack.or(pod).unwrap_or_else(|| "node to work on".to_owned());
         return Err(format!("no datacenter that is asked for has a {lacks}"));
     }
     for dc in &selected {
@@ -161,11 +178,6 @@ fn selected(scene: FanOutScene<'_>) -> Result<Vec<String>, String> {
 }
 
 fn go_on(scene: FanOutScene<'_>, datacenters: &[String], plan: &mut FanOutPlan) {
-    condition::no_longer(
-        &mut plan.status.overall.conditions,
-        TaskCondition::Invalid,
-        scene.now,
-    );
     if !has_finalizer(scene.task) {
         plan.hold = Hold::IsTaken;
     }
@@ -215,10 +227,10 @@ fn go_on(scene: FanOutScene<'_>, datacenters: &[String], plan: &mut FanOutPlan) 
         .values()
         .all(|status| status.completion_time.is_some());
     if ended >= datacenters.len() && all_ended {
-        complete(&mut plan.status, scene.now);
         if is_aborted {
-            let conditions = &mut plan.status.overall.conditions;
-            condition::holds(conditions, TaskCondition::Failed, "aborted", scene.now);
+            plan.end_aborted(scene.now);
+        } else {
+            plan.end(scene.now);
         }
     }
 }
@@ -265,8 +277,10 @@ fn aggregate(status: &mut K8ssandraTaskStatus, now: Timestamp) {
     let invalid = of_all
         .iter()
         .find_map(|status| condition::message(&status.conditions, TaskCondition::Invalid));
-    if let Some(why) = invalid {
-        condition::holds(&mut overall.conditions, TaskCondition::Invalid, why, now);
+    // Once, lest the time of its transition moves with each pass.
+    match invalid {
+        Some(why) => condition::holds(&mut overall.conditions, TaskCondition::Invalid, why, now),
+        None => condition::no_longer(&mut overall.conditions, TaskCondition::Invalid, now),
     }
 }
 
@@ -288,6 +302,32 @@ fn complete(status: &mut K8ssandraTaskStatus, now: Timestamp) {
 }
 
 impl FanOutPlan {
+    /// Says that it has ended, and how.
+    fn end(&mut self, now: Timestamp) {
+        complete(&mut self.status, now);
+        let failed = condition::message(&self.status.overall.conditions, TaskCondition::Failed);
+        let notice = match failed {
+            None => Notice {
+                kind: NoticeKind::Normal,
+                reason: "TaskCompleted",
+                note: format!("done on {} pods", self.status.overall.succeeded),
+            },
+            Some(why) => Notice {
+                kind: NoticeKind::Warning,
+                reason: "TaskFailed",
+                note: why.to_owned(),
+            },
+        };
+        self.notices.push(notice);
+    }
+
+    fn end_aborted(&mut self, now: Timestamp) {
+        let conditions = &mut self.status.overall.conditions;
+        condition::no_longer(conditions, TaskCondition::Invalid, now);
+        condition::holds(conditions, TaskCondition::Failed, "aborted", now);
+        self.end(now);
+    }
+
     fn create(&mut self, task: &K8ssandraTask, dc: &str) {
         let (name, namespace) = (name_in(task, dc), task.metadata.namespace.clone());
         let mut template = task.spec.template.clone().unwrap_or_default();

@@ -12,11 +12,11 @@ use super::condition;
 /// tasks that may run together does not keep one waiting that may not.
 pub(super) fn turn<'a>(
     task: &CassandraTask,
-    tasks: &'a [CassandraTask],
+    tasks: &[&'a CassandraTask],
     now: Timestamp,
 ) -> Result<(), &'a str> {
     let alone = forbids(&task.spec.template);
-    let in_the_way = |other: &&CassandraTask| {
+    let in_the_way = |other: &&&CassandraTask| {
         other.metadata.uid != task.metadata.uid
             && (alone || forbids(&other.spec.template))
             && (is_active(other) || waits(other, now) && arrival(other) < arrival(task))
@@ -24,7 +24,8 @@ pub(super) fn turn<'a>(
     let first = tasks
         .iter()
         .filter(in_the_way)
-        .min_by_key(|other| (!is_active(other), arrival(other)));
+        .min_by_key(|other| (!is_active(other), arrival(other)))
+        .copied();
     match first {
         Some(other) => Err(other.metadata.name.as_deref().unwrap_or_default()),
         None => Ok(()),

@@ -32,7 +32,7 @@ pub struct TaskScene<'a> {
     /// Where it works, or why it cannot.
     pub place: Result<Place<'a>, Misplaced<'a>>,
     /// The tasks of its datacenter, itself or not.
-    pub tasks: &'a [CassandraTask],
+    pub tasks: &'a [&'a CassandraTask],
     /// The time of the pass.
     pub now: Timestamp,
 }

@@ -96,7 +96,7 @@ impl Ring {
                 members: &self.members,
                 dc: &dc,
             }),
-            tasks: &self.tasks,
+            tasks: &self.tasks.iter().collect::<Vec<_>>(),
             now: self.now,
         })
     }

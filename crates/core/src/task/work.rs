@@ -97,11 +97,11 @@ fn refuse_what_is_ignored(
     let refused = [
         (
             "keyspace_name",
-            works_on_tables && !takes_keyspace && narrows(arguments.keyspace_name.as_ref()),
+            !takes_keyspace && narrows(arguments.keyspace_name.as_ref()),
         ),
         (
             "tables",
-            works_on_tables && arguments.tables.as_ref().is_some_and(|tables| !tables.is_empty()),
+            arguments.tables.as_ref().is_some_and(|tables| !tables.is_empty()),
         ),
         (
             "jobs",
@@ -219,6 +219,7 @@ mod tests {
             ("compact", json!({ "start_token": "1" })),
             ("compact", json!({ "split_output": true })),
             ("restart", json!({ "fast": true })),
+            ("restart", json!({ "keyspace_name": "shop" })),
         ] {
             let why = of(command, &arguments).unwrap_err();
             let argument = arguments.as_object().unwrap().keys().next().unwrap().clone();

@@ -198,7 +198,8 @@ fn holds(status: &TaskStatus, kind: TaskCondition) -> bool {
     conditions.any(|condition| condition.type_ == kind.as_str() && condition.status == "True")
 }
 
-fn state(status: &TaskStatus) -> TaskState {
+/// How far a task is, by its status.
+pub fn state(status: &TaskStatus) -> TaskState {
     if status.completion_time.is_some() {
         return if holds(status, TaskCondition::Failed) {
             TaskState::Failed

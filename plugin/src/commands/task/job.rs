@@ -1,7 +1,8 @@
 //! What describes the work of a task.
 
 use casskop_core::task;
-use casskop_types::task::{JobArguments, TaskJob, TaskTemplate};
+use casskop_core::view::RackRef;
+use casskop_types::task::{JobArguments, TaskCommand, TaskJob, TaskTemplate};
 use clap::builder::NonEmptyStringValueParser;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -19,12 +20,12 @@ pub(crate) struct JobFlags {
     #[arg(long, value_name = "DC", value_parser = NonEmptyStringValueParser::new())]
     from_dc: Option<String>,
     /// Only this rack
-    #[arg(long, value_name = "RACK", value_parser = NonEmptyStringValueParser::new())]
-    rack: Option<String>,
+    #[arg(long, value_name = "DC.RACK")]
+    rack: Option<RackRef>,
     /// Only this pod
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pod: Option<String>,
-    /// Nodes of a rack to work on at once [default: 1]
+    /// Nodes of a rack to work on at once; what takes a node down does one at a time [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     at_once: Option<u16>,
     /// How often a node that fails is tried again [default: 1]
@@ -51,12 +52,32 @@ impl JobFlags {
             at,
             keep,
         } = self;
-        let texts = [keyspace, from_dc, rack, pod];
+        let texts = [keyspace, from_dc, pod];
         texts.into_iter().all(Option::is_none)
+            && rack.is_none()
             && at_once.is_none()
             && retries.is_none()
             && at.is_none()
             && keep.is_none()
+    }
+
+    /// The rack it is about.
+    pub(crate) fn rack(&self) -> Option<&RackRef> {
+        self.rack.as_ref()
+    }
+
+    /// The pods it is about, in words.
+    pub(crate) fn pods(&self) -> String {
+        match (&self.pod, &self.rack) {
+            (Some(pod), _) => format!("pod {pod}"),
+            (None, Some(rack)) => format!("rack {rack}"),
+            (None, None) => "all racks".to_owned(),
+        }
+    }
+
+    /// Whether it says when to begin.
+    pub(crate) fn has_a_time(&self) -> bool {
+        self.at.is_some()
     }
 
     /// The work, judged as the operator judges it.
@@ -64,10 +85,15 @@ impl JobFlags {
         let args = JobArguments {
             keyspace_name: self.keyspace.clone(),
             source_datacenter: self.from_dc.clone(),
-            rack: self.rack.clone(),
+            rack: self.rack.as_ref().map(|rack| rack.rack.clone()),
             pod_name: self.pod.clone(),
             ..JobArguments::default()
         };
+        if self.from_dc.is_some() && command != TaskCommand::Rebuild.as_str() {
+            return Err(Failure::Wrong(format!(
+                "--from-dc goes with rebuild, and not with {command}"
+            )));
+        }
         let template = TaskTemplate {
             scheduled_time: self.at.map(Time),
             jobs: Some(vec![TaskJob {

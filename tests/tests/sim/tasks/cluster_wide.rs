@@ -78,6 +78,7 @@ spec:
         shown[0],
         ["NAME", "DATACENTER", "JOB", "SCHEDULED", "STARTED", "COMPLETED"]
     );
+    assert_eq!(shown.len(), 3, "{shown:?}");
     for (line, dc) in shown[1..].iter().zip(["dc1", "dc2"]) {
         assert_eq!(
             line[..3],

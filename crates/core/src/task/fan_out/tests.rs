@@ -149,7 +149,7 @@ fn datacenters_come_one_after_the_other_and_their_statuses_are_summed_up() {
     assert_eq!(world.conditions(), ended);
 }
 
-/// Section 3.4, T2: upstream goes through the list from its end.
+/// K8ssandra's operator goes through the list from its end.
 #[test]
 fn listed_datacenters_come_in_the_order_of_the_list() {
     let mut world = World::new(&json!({ "datacenters": ["dc3", "dc1", "dc3"] }));
@@ -160,7 +160,7 @@ fn listed_datacenters_come_in_the_order_of_the_list() {
     assert_eq!(world.names(), ["task1-dc3", "task1-dc1"]);
 }
 
-/// Section 7.2: as documented, and as upstream does not.
+/// As K8ssandra documents it, and as its operator does not.
 #[test]
 fn nothing_is_begun_after_a_datacenter_that_failed() {
     let mut world = World::new(&json!({}));
@@ -243,7 +243,7 @@ fn a_spec_that_cannot_work_is_invalid_until_it_can() {
     assert_eq!(world.names(), ["task1-dc1"]);
 }
 
-/// Section 1.4: upstream takes it over in silence.
+/// K8ssandra's operator takes it over in silence.
 #[test]
 fn a_task_of_somebody_else_is_not_taken_over() {
     let mut world = World::new(&json!({}));
@@ -382,6 +382,13 @@ fn a_part_that_cannot_work_makes_the_whole_invalid() {
     world.pass();
     let invalid = ("Invalid", "True", "unknown datacenter prod.dc1");
     assert!(world.conditions().contains(&invalid), "{:?}", world.conditions());
+    let before = world.task.status.clone();
+    world.now += jiff::SignedDuration::from_mins(1);
+    world.pass();
+    assert_eq!(
+        world.task.status, before,
+        "nothing has happened, and nothing is written"
+    );
     world.becomes("task1-dc1", runs());
     world.pass();
     assert!(
@@ -454,4 +461,32 @@ fn what_an_earlier_task_of_the_name_made_is_not_taken_for_its_own() {
     world.pass();
     let (kind, status, why) = world.conditions()[0];
     assert_eq!((kind, status), ("Invalid", "True"), "{why}");
+}
+
+#[test]
+fn a_task_that_cannot_work_is_aborted_all_the_same() {
+    let mut world = World::new(&json!({ "datacenters": ["dc4"] }));
+    world.pass();
+    let annotations = BTreeMap::from([(ABORT.to_owned(), "true".to_owned())]);
+    world.task.metadata.annotations = Some(annotations);
+    let plan = world.pass();
+    assert!(plan.status.overall.completion_time.is_some());
+    assert!(world.conditions().contains(&("Failed", "True", "aborted")));
+    assert!(world.conditions().contains(&("Invalid", "False", "")));
+    assert_eq!(plan.notices[0].reason, "TaskFailed");
+}
+
+#[test]
+fn no_datacenter_is_rebuilt_from_itself() {
+    let rebuild = |datacenters: serde_json::Value| {
+        let job = json!({ "name": "j", "command": "rebuild", "args": { "source_datacenter": "dc1" } });
+        let spec = json!({ "dcConcurrencyPolicy": "Allow", "datacenters": datacenters, "template": { "jobs": [job] } });
+        let mut world = World::new(&spec);
+        world.pass();
+        world
+    };
+    assert_eq!(rebuild(json!(null)).names(), ["task1-dc2", "task1-dc3"]);
+    let listed = rebuild(json!(["dc1", "dc2"]));
+    assert!(listed.names().is_empty());
+    assert_eq!(listed.conditions()[0].0, "Invalid");
 }

@@ -10,7 +10,7 @@ fn progress(ring: &Ring, pod: &str) -> casskop_types::task::PodProgress {
     ring.tasks[0].status.as_ref().unwrap().pod_statuses[pod].clone()
 }
 
-/// Thread 3: one pod at a time is impossible for hundreds, and two racks at once are never safe.
+/// cass-operator #861: one pod at a time is impossible for hundreds, and two racks at once are never safe.
 #[test]
 fn pods_of_one_rack_run_at_once_and_rack_comes_after_rack() {
     let mut ring = Ring::new(&[3, 12]);
@@ -41,7 +41,7 @@ fn pods_of_one_rack_run_at_once_and_rack_comes_after_rack() {
     assert_eq!(ring.tasks[0].status.as_ref().unwrap().succeeded, 15);
 }
 
-/// Section 7.5: upstream's 0 never starts anything.
+/// cass-operator's 0 never starts anything.
 #[test]
 fn fewer_than_one_pod_at_once_is_one() {
     for count in [0, -3] {
@@ -53,7 +53,7 @@ fn fewer_than_one_pod_at_once_is_one() {
     }
 }
 
-/// Section 7.8 and thread 16: a node that goes down goes alone, whatever was asked for.
+/// cass-operator #841: a node that goes down goes alone, whatever was asked for.
 #[test]
 fn nodes_are_replaced_one_at_a_time_and_need_not_live() {
     let mut ring = Ring::new(&[3]);
@@ -65,12 +65,12 @@ fn nodes_are_replaced_one_at_a_time_and_need_not_live() {
     assert_eq!(
         ring.in_state(0, PodState::Running),
         [POD],
-        "thread 14: a dead node is what is replaced"
+        "cass-operator #628: a dead node is what is replaced"
     );
     assert_eq!(ring.drive(0), 1);
 }
 
-/// Thread 13: complete is what the engine says once the new node is in the ring, whichever pod it is in by then.
+/// cass-operator #748: complete is what the engine says once the new node is in the ring, whichever pod it is in by then.
 #[test]
 fn a_replacement_is_complete_when_its_record_is_and_not_when_the_pod_went() {
     let mut ring = Ring::new(&[1]);
@@ -87,7 +87,7 @@ fn a_replacement_is_complete_when_its_record_is_and_not_when_the_pod_went() {
     assert_eq!(ring.conditions(0), [("Complete", "")]);
 }
 
-/// Section 5: never repeated blindly.
+/// Never repeated blindly.
 #[test]
 fn a_replacement_of_which_nothing_is_recorded_is_not_begun_again() {
     let mut ring = Ring::new(&[1]);
@@ -105,7 +105,7 @@ fn a_replacement_of_which_nothing_is_recorded_is_not_begun_again() {
     assert_eq!(ring.conditions(0)[1].0, "Failed");
 }
 
-/// Threads 2 and 4: retried as often as asked, with a pause that grows; then counted, with the pod's own words.
+/// cass-operator #850, #885: retried as often as asked, with a pause that grows; then counted, with the pod's own words.
 #[test]
 fn a_failed_pod_is_retried_with_back_off_and_then_counted() {
     let mut ring = Ring::new(&[2]);
@@ -144,7 +144,7 @@ fn a_failed_pod_is_retried_with_back_off_and_then_counted() {
     );
     assert_eq!(
         plan.notices[0].note, "cleanup failed on pod demo-dc1-rack1-0: disk full",
-        "thread 10"
+        "cass-operator #612"
     );
     let status = ring.tasks[0].status.as_ref().unwrap();
     assert_eq!((status.active, status.succeeded, status.failed), (0, 1, 1));
@@ -163,7 +163,7 @@ fn any_other_restart_policy_retries_nothing() {
     assert_eq!(ring.in_state(0, PodState::Error), [POD]);
 }
 
-/// Thread 1: a lost job is a normal outcome.
+/// cass-operator #945: a lost job is a normal outcome.
 #[test]
 fn a_lost_job_is_retried() {
     let mut ring = Ring::new(&[1]);
@@ -178,7 +178,7 @@ fn a_lost_job_is_retried() {
     assert_eq!(ring.pass(0).writes[0].uid, "uid-of-the-next");
 }
 
-/// Section 7.6: no pod is waited for for ever, and none holds up the others.
+/// No pod is waited for for ever, and none holds up the others.
 #[test]
 fn an_unreachable_pod_never_blocks_the_others() {
     let mut ring = Ring::new(&[2, 2]);
@@ -266,7 +266,7 @@ fn a_pod_on_which_something_else_is_done_is_waited_for() {
     );
 }
 
-/// Section 7.7 and thread 20: the intent is in the status before it is on the pod, and written once.
+/// casskop #370: the intent is in the status before it is on the pod, and written once.
 #[test]
 fn an_operator_that_dies_between_status_and_request_asks_once() {
     let mut ring = Ring::new(&[1]);
@@ -280,7 +280,7 @@ fn an_operator_that_dies_between_status_and_request_asks_once() {
     assert!(ring.pass(0).writes.is_empty());
 }
 
-/// Thread 5: a scale-down during a cleanup left a task that could not end.
+/// cass-operator #902: a scale-down during a cleanup left a task that could not end.
 #[test]
 fn a_pod_that_left_with_its_node_is_no_longer_waited_for() {
     let mut ring = Ring::new(&[2]);

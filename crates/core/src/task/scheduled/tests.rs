@@ -98,7 +98,7 @@ fn a_run_is_made_when_it_is_due() {
     );
 }
 
-/// Section 7.13: created first, so that no run is lost, and under a name that makes it one run.
+/// Created first, so that no run is lost, and under a name that makes it one run.
 #[test]
 fn an_operator_that_dies_after_the_run_was_made_makes_no_second() {
     let mut world = World::new(&json!({}));

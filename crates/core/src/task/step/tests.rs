@@ -14,7 +14,7 @@ fn notes(plan: &TaskPlan) -> Vec<&str> {
     plan.notices.iter().map(|notice| notice.reason).collect()
 }
 
-/// Thread 11: one place says how a task ended, and nothing stays true after it.
+/// cass-operator #455: one place says how a task ended, and nothing stays true after it.
 #[test]
 fn a_task_ends_with_the_conditions_clients_expect() {
     let mut ring = Ring::new(&[2]);
@@ -65,7 +65,7 @@ fn the_third_condition_of_a_failed_task_is_failed() {
     assert_eq!(status.conditions[2].message, "1 pods failed during processing");
 }
 
-/// Threads 9 and 12, section 7.1: said at once, begun never, and looked at again when the cluster changes.
+/// cass-operator #585, k8ssandra-operator #1598: said at once, begun never, and looked at again when the cluster changes.
 #[test]
 fn a_task_that_cannot_work_is_invalid_until_it_can() {
     let mut ring = Ring::new(&[1]);
@@ -87,7 +87,7 @@ fn a_task_that_cannot_work_is_invalid_until_it_can() {
     );
 }
 
-/// Section 3.6: upstream completes such a task in silence.
+/// cass-operator completes such a task in silence.
 #[test]
 fn a_pod_that_is_not_there_is_no_success() {
     let mut ring = Ring::new(&[1]);
@@ -135,7 +135,7 @@ fn a_task_starts_no_earlier_than_scheduled_and_says_so() {
     assert_eq!(ring.conditions(0), [("Running", "")]);
 }
 
-/// Section 7.3: first come, first served; a stream of tasks that may run together starves nobody.
+/// First come, first served; a stream of tasks that may run together starves nobody.
 #[test]
 fn a_task_that_runs_alone_is_overtaken_by_none() {
     let mut ring = Ring::new(&[1]);
@@ -191,7 +191,7 @@ fn what_is_invalid_or_not_due_holds_up_nobody() {
     ring.drive(task);
 }
 
-/// Section 7.12: what waits is not begun, what runs is told to end, and nothing of other tasks is touched.
+/// What waits is not begun, what runs is told to end, and nothing of other tasks is touched.
 #[test]
 fn deleting_a_task_in_the_middle_stops_new_work_and_leaves_no_orphan() {
     let mut ring = Ring::new(&[3]);
@@ -231,7 +231,7 @@ fn a_task_of_the_same_name_is_another() {
     );
 }
 
-/// Thread 2: the evidence of a failure is kept longer.
+/// cass-operator #850: the evidence of a failure is kept longer.
 #[test]
 fn a_task_that_ended_is_kept_for_its_time() {
     for (ttl, failed, hours) in [
@@ -301,10 +301,11 @@ fn a_spec_that_somebody_broke_ends_no_task_that_runs() {
     let mut ring = Ring::new(&[2]);
     ring.task("t", &job("cleanup", &json!({})));
     ring.pass(0);
+    let tasks: Vec<&CassandraTask> = ring.tasks.iter().collect();
     let scene = |place| TaskScene {
-        task: &ring.tasks[0],
+        task: tasks[0],
         place,
-        tasks: &ring.tasks,
+        tasks: &tasks,
         now: ring.now,
     };
     let waits = step(scene(Err(Misplaced::BrokenCluster("nodesPerRacks is -1"))));
@@ -364,7 +365,7 @@ fn a_task_that_ends_without_a_place_is_labelled_as_ended() {
     let plan = step(TaskScene {
         task: &ring.tasks[0],
         place: Err(Misplaced::Unknown("unknown datacenter prod.dc1")),
-        tasks: &ring.tasks,
+        tasks: &ring.tasks.iter().collect::<Vec<_>>(),
         now: ring.now,
     });
     assert_eq!(plan.labels[STATUS], "completed");
