@@ -1,5 +1,7 @@
 //! Pods that fail, pods that cannot be reached, and a task that is deleted, on three datacenters of thirty nodes.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use casskop_lab::wait::{Answer, until};
 use casskop_simulator::ring::{Keyspace, Replication};
@@ -19,6 +21,9 @@ use crate::NODES;
 const DATACENTERS: [&str; 3] = ["dc1", "dc2", "dc3"];
 const NODES_EACH: usize = 30;
 
+/// Beside other tests ninety nodes take more than the usual patience.
+const FORMATION: Duration = Duration::from_mins(6);
+
 fn in_state(status: &TaskStatus, state: PodState) -> usize {
     let pods = status.pod_statuses.values();
     pods.filter(|pod| pod.status == Some(state)).count()
@@ -31,7 +36,22 @@ async fn no_pod_holds_up_the_others_of_three_datacenters_of_thirty() -> Result<(
     let racks = DATACENTERS.map(|dc| (dc, ["rack1"]));
     let racks: Vec<(&str, &[&str])> = racks.iter().map(|(dc, racks)| (*dc, &racks[..])).collect();
     let cluster = Cluster::create(&ground, "demo", spec(&racks, 30)).await?;
-    cluster.settled(DATACENTERS.len() * NODES_EACH).await?;
+    let nodes = DATACENTERS.len() * NODES_EACH;
+    let all = format!("{nodes}/{nodes}");
+    until(
+        "all nodes have joined, one after the other",
+        FORMATION,
+        async || {
+            let ready = cluster.status().await?.nodes_ready.unwrap_or_default();
+            Ok(if ready == all {
+                Answer::Yes(())
+            } else {
+                Answer::not_yet(ready)
+            })
+        },
+    )
+    .await?;
+    cluster.settled(nodes).await?;
     let (simulator, id) = cluster.simulator()?;
     let shop = Keyspace::full(Replication::by_dc(DATACENTERS.map(|dc| (dc, 3))));
     simulator.put_keyspace(&id, "shop", shop).await?;
