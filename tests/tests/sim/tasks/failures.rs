@@ -125,7 +125,7 @@ async fn one_that_fails_is_tried_again_and_counted(
         .by_ref()
         .filter(|call| matches!(call.outcome, CallOutcome::Failed(_)));
     let (Some(first), Some(again), None) = (failed.next(), failed.next(), failed.next()) else {
-        panic!("not tried once, and once again: {calls:?}");
+        anyhow::bail!("not tried once, and once again: {calls:?}");
     };
     let pause = again.begun.0.saturating_sub(first.begun.0);
     assert!(pause >= 10_000, "tried again after {pause} ms");
