@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use casskop_core::call::{CallKey, CallState, NodeCall, Replicas, TableWork};
+use casskop_core::call::{CallKey, CallState, NodeCall, Replicas};
 use casskop_core::work::{Work, counter};
-use casskop_jolokia::storage_service::{self as storage, Jobs, Replication};
+use casskop_jolokia::storage_service::{self as storage, Jobs, Output, Replication, Scrub, Tables};
 use casskop_jolokia::{Call, CallError, Category};
-use casskop_types::operation::OperationName;
+use casskop_types::operation::{OperationName, TableOptions, TableWork};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
@@ -261,44 +261,15 @@ async fn run(
     progress: &Progress,
 ) -> Result<(), Ending> {
     match call {
-        NodeCall::Cleanup { threads, skip } => {
-            let jobs = Jobs::new(u32::try_from(*threads).unwrap_or_default());
-            let keyspaces = ask(node, &storage::non_local_keyspaces()).await?;
-            each_keyspace(
-                node,
-                keyspaces,
-                skip,
-                |keyspace| storage::cleanup(keyspace, jobs),
-                done,
-                progress,
-            )
-            .await
-        }
-        NodeCall::UpgradeSstables { skip } => {
-            let keyspaces = ask(node, &storage::keyspaces()).await?;
-            let upgrade = |keyspace: &str| storage::upgrade_sstables(keyspace, Jobs::ALL_COMPACTORS);
-            each_keyspace(node, keyspaces, skip, upgrade, done, progress).await
-        }
-        NodeCall::Tables {
-            work,
-            keyspace: Some(keyspace),
-            ..
-        } => {
-            block(node, &on_tables(*work, keyspace)).await?;
-            done.push(keyspace.clone());
-            Ok(())
-        }
-        NodeCall::Tables { work, skip, .. } => {
-            let keyspaces = ask(node, &storage::keyspaces()).await?;
-            each_keyspace(
-                node,
-                keyspaces,
-                skip,
-                |keyspace| on_tables(*work, keyspace),
-                done,
-                progress,
-            )
-            .await
+        NodeCall::Tables { work, options, skip } => {
+            let keyspaces = match &options.keyspace {
+                Some(keyspace) => vec![keyspace.clone()],
+                // The node's own keyspaces have nothing to clean up, and Cassandra refuses it.
+                None if *work == TableWork::Cleanup => ask(node, &storage::non_local_keyspaces()).await?,
+                None => ask(node, &storage::keyspaces()).await?,
+            };
+            let on = |keyspace: &str| on_tables(*work, keyspace, options);
+            each_keyspace(node, keyspaces, skip, on, done, progress).await
         }
         NodeCall::Rebuild { from_dc } => block(node, &storage::rebuild(from_dc)).await,
         NodeCall::RemoveNode { host_id } => {
@@ -319,12 +290,30 @@ async fn run(
     }
 }
 
-fn on_tables(work: TableWork, keyspace: &str) -> Call<()> {
+fn on_tables(work: TableWork, keyspace: &str, options: &TableOptions) -> Call<()> {
+    let tables = Tables {
+        keyspace,
+        names: &options.tables,
+    };
+    let threads = Jobs::new(options.threads.unwrap_or_default().into());
     match work {
-        TableWork::Scrub => storage::scrub(keyspace, Jobs::TWO),
-        TableWork::Compact => storage::compact(keyspace),
-        TableWork::Flush => storage::flush(keyspace),
-        TableWork::GarbageCollect => storage::garbage_collect(keyspace, Jobs::TWO),
+        TableWork::Cleanup => storage::cleanup(tables, threads),
+        TableWork::UpgradeSstables => storage::upgrade_sstables(tables, threads),
+        TableWork::Scrub => {
+            let how = Scrub {
+                no_snapshot: options.no_snapshot,
+                skip_corrupted: options.skip_corrupted,
+                no_validate: options.no_validate,
+            };
+            storage::scrub(tables, threads, how)
+        }
+        TableWork::Compact => match &options.tokens {
+            Some(tokens) => storage::compact_tokens(tables, &tokens.start, &tokens.end),
+            None if options.split_output => storage::compact(tables, Output::Split),
+            None => storage::compact(tables, Output::Few),
+        },
+        TableWork::Flush => storage::flush(tables),
+        TableWork::GarbageCollect => storage::garbage_collect(tables, threads),
     }
 }
 

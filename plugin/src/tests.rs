@@ -216,6 +216,11 @@ fn help_of_a_verb_has_examples_under_the_typed_name() {
               --no-wait             Only write the request (the default)
               --timeout <DURATION>  Give up waiting after this time; the request stays [default: no limit]
 
+        Work on tables:
+              --keyspace <KEYSPACE>  Only this keyspace, instead of all
+              --table <TABLE>        Only this table of the keyspace; may be given several times
+              --threads <N>          Compaction threads of each node to work with
+
         Global flags:
           -n, --namespace <NAMESPACE>       Namespace of the clusters
               --context <CONTEXT>           The name of the kubeconfig context to use
@@ -237,6 +242,8 @@ fn help_of_a_verb_has_examples_under_the_typed_name() {
           casskop cleanup start --wait
           # On the nodes of a rack, two at a time
           casskop cleanup start --crd demo --rack dc1.rack1 --parallel 2
+          # Only some tables
+          casskop cleanup start --keyspace shop --table carts --table orders
           # On pods by the beginning of their names
           casskop cleanup --prefix demo-dc1
           # How far it is

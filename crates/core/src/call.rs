@@ -1,6 +1,6 @@
 //! Long calls to nodes, which run outside the reconcile pass.
 
-use casskop_types::operation::OperationName;
+use casskop_types::operation::{OperationName, TableOptions, TableWork};
 
 use crate::work::Work;
 
@@ -18,24 +18,12 @@ pub struct CallKey {
 /// What a call does on the node. Blocks in Cassandra until the work is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NodeCall {
-    /// `forceKeyspaceCleanup` for every keyspace but the local ones, except those already done.
-    Cleanup {
-        /// `jobs` argument; 0 lets Cassandra use every compaction thread.
-        threads: i32,
-        /// Keyspaces an earlier attempt finished.
-        skip: Vec<String>,
-    },
-    /// `upgradeSSTables` for every keyspace, except those already done.
-    UpgradeSstables {
-        /// Keyspaces an earlier attempt finished.
-        skip: Vec<String>,
-    },
-    /// Work on the tables of a keyspace, or of every keyspace but those already done.
+    /// Work on the tables of one keyspace, or of one keyspace after the other: of all replicated ones for a cleanup, else of all.
     Tables {
         /// What is done to them.
         work: TableWork,
-        /// The only keyspace to work on, if there is one.
-        keyspace: Option<String>,
+        /// Which tables, and how.
+        options: TableOptions,
         /// Keyspaces an earlier attempt finished.
         skip: Vec<String>,
     },
@@ -58,31 +46,6 @@ pub enum NodeCall {
     Drain,
 }
 
-/// Work on tables that leaves the ring as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TableWork {
-    /// `scrub`
-    Scrub,
-    /// `forceKeyspaceCompaction`
-    Compact,
-    /// `forceKeyspaceFlush`
-    Flush,
-    /// `garbageCollect`
-    GarbageCollect,
-}
-
-impl TableWork {
-    /// The operation that does it.
-    pub fn operation(self) -> OperationName {
-        match self {
-            Self::Scrub => OperationName::Scrub,
-            Self::Compact => OperationName::Compact,
-            Self::Flush => OperationName::Flush,
-            Self::GarbageCollect => OperationName::GarbageCollect,
-        }
-    }
-}
-
 /// What a decommission may do to the number of replicas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Replicas {
@@ -101,8 +64,6 @@ impl NodeCall {
     /// The operation this call carries out.
     pub fn operation(&self) -> OperationName {
         match self {
-            Self::Cleanup { .. } => OperationName::Cleanup,
-            Self::UpgradeSstables { .. } => OperationName::UpgradeSstables,
             Self::Tables { work, .. } => work.operation(),
             Self::Rebuild { .. } => OperationName::Rebuild,
             Self::RemoveNode { .. } => OperationName::Remove,

@@ -96,6 +96,11 @@ impl NodeOperation {
     }
 
     fn of_method(method: &str) -> Option<Self> {
+        let method = match method {
+            // A compaction of some tokens.
+            "forceKeyspaceCompactionForTokenRange" => Self::Compact.method(),
+            method => method,
+        };
         Self::ALL
             .into_iter()
             .find(|operation| operation.method() == method)

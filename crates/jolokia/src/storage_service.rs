@@ -15,7 +15,10 @@ use crate::version::ReleaseVersion;
 
 mod tables;
 
-pub use tables::{Jobs, cleanup, compact, flush, garbage_collect, scrub, upgrade_sstables};
+pub use tables::{
+    Jobs, Output, Scrub, Tables, cleanup, compact, compact_tokens, flush, garbage_collect, scrub,
+    upgrade_sstables,
+};
 
 const MBEAN: &str = "org.apache.cassandra.db:type=StorageService";
 

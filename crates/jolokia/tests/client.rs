@@ -6,7 +6,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use casskop_jolokia::storage_service::{Jobs, cleanup, operation_mode};
+use casskop_jolokia::storage_service::{Jobs, Tables, cleanup, operation_mode};
 use casskop_jolokia::{
     Bulk, ByteStream, Category, Credentials, Dial, Dialling, JolokiaClient, OperationMode,
 };
@@ -118,7 +118,7 @@ async fn a_connection_that_breaks_after_the_request_leaves_the_outcome_unknown()
     })
     .await;
     let error = JolokiaClient::at(address)
-        .call(&cleanup("ks", Jobs::ALL_COMPACTORS))
+        .call(&cleanup(Tables::of("ks"), Jobs::ALL_COMPACTORS))
         .await
         .unwrap_err();
     assert_eq!(error.category(), Category::Lost, "{error}");
@@ -137,7 +137,10 @@ async fn a_prompt_call_has_a_time_limit_and_a_blocking_one_has_none() {
     let client = JolokiaClient::new(slow);
     let error = client.call(&operation_mode()).await.unwrap_err();
     assert_eq!(error.category(), Category::Timeout, "{error}");
-    client.call(&cleanup("ks", Jobs::ALL_COMPACTORS)).await.unwrap();
+    client
+        .call(&cleanup(Tables::of("ks"), Jobs::ALL_COMPACTORS))
+        .await
+        .unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -153,7 +156,7 @@ async fn connecting_has_a_time_limit_for_every_call() {
             Box::pin(std::future::pending())
         }
     }
-    let call = cleanup("ks", Jobs::ALL_COMPACTORS);
+    let call = cleanup(Tables::of("ks"), Jobs::ALL_COMPACTORS);
     let error = JolokiaClient::new(Nowhere).call(&call).await.unwrap_err();
     assert_eq!(error.category(), Category::Unreachable, "{error}");
 }
@@ -168,7 +171,11 @@ async fn dropping_a_blocking_call_closes_its_connection() {
     })
     .await;
     let client = JolokiaClient::at(address);
-    let call = tokio::spawn(async move { client.call(&cleanup("ks", Jobs::ALL_COMPACTORS)).await });
+    let call = tokio::spawn(async move {
+        client
+            .call(&cleanup(Tables::of("ks"), Jobs::ALL_COMPACTORS))
+            .await
+    });
     was_asked.await.unwrap();
     call.abort();
     let rest = tokio::time::timeout(Duration::from_secs(5), agent)

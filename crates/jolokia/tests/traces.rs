@@ -12,9 +12,9 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use casskop_jolokia::storage_service::{
-    Jobs, Replication, cleanup, decommission, describe_ring, drain, flush, host_ids, keyspaces, live_nodes,
-    local_host_id, native_transport_running, non_local_keyspaces, operation_mode, rebuild, release_version,
-    removal_status, remove_node, unreachable_nodes, upgrade_sstables,
+    Jobs, Replication, Tables, cleanup, decommission, describe_ring, drain, flush, host_ids, keyspaces,
+    live_nodes, local_host_id, native_transport_running, non_local_keyspaces, operation_mode, rebuild,
+    release_version, removal_status, remove_node, unreachable_nodes, upgrade_sstables,
 };
 use casskop_jolokia::{
     Call, CallError, Category, CompactionTask, InFlight, NodeOperation, NodeStatus, OperationMode,
@@ -359,7 +359,7 @@ fn a_refused_decommission_says_which_keyspace_objects() {
 
 #[test]
 fn a_cleanup_is_seen_at_work_and_its_result_is_checked() {
-    let call = cleanup("shop", Jobs::ALL_COMPACTORS);
+    let call = cleanup(Tables::of("shop"), Jobs::ALL_COMPACTORS);
     for recording in recordings() {
         let state = "a cleanup is under way";
         let status = recording.status(state).unwrap();
@@ -402,7 +402,7 @@ fn a_cleanup_is_seen_at_work_and_its_result_is_checked() {
         let (_, words) = refusal(recording.answer(
             "cleanup",
             "an unknown keyspace",
-            &cleanup("nowhere", Jobs::ALL_COMPACTORS),
+            &cleanup(Tables::of("nowhere"), Jobs::ALL_COMPACTORS),
         ));
         assert_eq!(words, "forceKeyspaceCleanup: Keyspace nowhere does not exist");
     }
@@ -504,7 +504,7 @@ fn replication_is_read_off_the_ring() {
 #[test]
 fn the_short_operations_return() {
     for recording in recordings() {
-        let upgrade = |keyspace| upgrade_sstables(keyspace, Jobs::ALL_COMPACTORS);
+        let upgrade = |keyspace| upgrade_sstables(Tables::of(keyspace), Jobs::ALL_COMPACTORS);
         recording
             .answer("upgradesstables", "nothing to upgrade", &upgrade("shop"))
             .unwrap();
@@ -515,7 +515,7 @@ fn the_short_operations_return() {
             refusal(recording.answer("upgradesstables", "an unknown keyspace", &upgrade("nowhere")));
         assert_eq!(refused.0, Category::Refused);
         recording
-            .answer("flush", "a keyspace with rows", &flush("shop"))
+            .answer("flush", "a keyspace with rows", &flush(Tables::of("shop")))
             .unwrap();
         recording.answer("drain", "a node of the ring", &drain()).unwrap();
         assert_eq!(

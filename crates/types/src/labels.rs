@@ -49,6 +49,11 @@ pub const OPERATION_ABORT: &str = "cassandraclusters.db.orange.com/operation-abo
 /// Annotation of a pod: how many operations may run at once in its rack when the one asked for starts, see
 /// [`Parallelism`](crate::operation::Parallelism).
 pub const OPERATION_PARALLELISM: &str = "cassandraclusters.db.orange.com/operation-parallelism";
+/// Annotation of a pod: which tables the operation is about, and how it is done, as JSON of
+/// [`TableOptions`](crate::operation::TableOptions).
+pub const OPERATION_OPTIONS: &str = "cassandraclusters.db.orange.com/operation-options";
+/// Annotation of a pod: the options of the operation whose end the labels show. They are no options of a later request by label.
+pub const OPERATION_ENDED_OPTIONS: &str = "cassandraclusters.db.orange.com/operation-ended-options";
 /// Annotation of a claim: uid of the cluster object it was made for. A claim of the same name may be left from an earlier cluster.
 pub const CLUSTER_UID: &str = "cassandraclusters.db.orange.com/cluster-uid";
 /// Annotation of a cluster: the spec that was accepted last, as CassKop keeps it.

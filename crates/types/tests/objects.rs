@@ -111,6 +111,7 @@ fn a_record_survives_the_status() {
         id: "demo-dc1-rack1-0.7".to_owned(),
         name: OperationName::Remove,
         argument: Some("demo-dc1-rack1-1_10.0.0.7".to_owned()),
+        options: None,
         pod: "demo-dc1-rack1-0".to_owned(),
         pod_uid: "0b7a".to_owned(),
         host_id: Some("5d3f8b3e-0a52-4b0b-9a39-6ac0f3c3c9d1".to_owned()),

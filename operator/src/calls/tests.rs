@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::test_agent::{Agent, Reply};
+use casskop_types::operation::TokenSpan;
 
 struct Bench {
     calls: Calls,
@@ -55,8 +56,9 @@ fn key(record: &str) -> CallKey {
 }
 
 fn cleanup(skip: &[&str]) -> NodeCall {
-    NodeCall::Cleanup {
-        threads: 0,
+    NodeCall::Tables {
+        work: TableWork::Cleanup,
+        options: TableOptions::default(),
         skip: skip.iter().map(|keyspace| (*keyspace).to_owned()).collect(),
     }
 }
@@ -64,7 +66,10 @@ fn cleanup(skip: &[&str]) -> NodeCall {
 fn tables(work: TableWork, keyspace: Option<&str>) -> NodeCall {
     NodeCall::Tables {
         work,
-        keyspace: keyspace.map(str::to_owned),
+        options: TableOptions {
+            threads: Some(2),
+            ..TableOptions::of_keyspace(keyspace.map(str::to_owned))
+        },
         skip: Vec::new(),
     }
 }
@@ -225,11 +230,8 @@ async fn calls_of_a_cluster_that_is_gone_are_dropped() {
 /// One of each, so that a new one is missed by the compiler.
 fn one_of_each() -> [NodeCall; 11] {
     let all = [
-        NodeCall::Cleanup {
-            threads: 2,
-            skip: Vec::new(),
-        },
-        NodeCall::UpgradeSstables { skip: Vec::new() },
+        tables(TableWork::Cleanup, None),
+        tables(TableWork::UpgradeSstables, None),
         tables(TableWork::Scrub, None),
         tables(TableWork::Compact, None),
         tables(TableWork::Flush, None),
@@ -250,10 +252,14 @@ fn one_of_each() -> [NodeCall; 11] {
     ];
     for call in &all {
         match call {
-            NodeCall::Cleanup { .. }
-            | NodeCall::UpgradeSstables { .. }
-            | NodeCall::Tables {
-                work: TableWork::Scrub | TableWork::Compact | TableWork::Flush | TableWork::GarbageCollect,
+            NodeCall::Tables {
+                work:
+                    TableWork::Cleanup
+                    | TableWork::UpgradeSstables
+                    | TableWork::Scrub
+                    | TableWork::Compact
+                    | TableWork::Flush
+                    | TableWork::GarbageCollect,
                 ..
             }
             | NodeCall::Rebuild { .. }
@@ -281,8 +287,8 @@ async fn every_call_asks_the_node_for_its_work() {
     let expected = [
         vec![json!([clean, [2, "shop", []]])],
         vec![
-            json!([upgrade, ["shop", true, 0, []]]),
-            json!([upgrade, ["system", true, 0, []]]),
+            json!([upgrade, ["shop", true, 2, []]]),
+            json!([upgrade, ["system", true, 2, []]]),
         ],
         both(&|keyspace| json!([scrub, [false, false, true, false, 2, keyspace, []]])),
         both(&|keyspace| json!([compact, [false, keyspace, []]])),
@@ -301,6 +307,59 @@ async fn every_call_asks_the_node_for_its_work() {
     // Of one keyspace, where one is named.
     let only = executed(tables(TableWork::Compact, Some("auth")), "4.1.10").await;
     assert_eq!(only, [json!([compact, [false, "auth", []]])]);
+    let options = |change: fn(&mut TableOptions)| {
+        let mut options = TableOptions::of_keyspace(Some("auth".to_owned()));
+        options.tables = vec!["roles".to_owned()];
+        change(&mut options);
+        options
+    };
+    let spelt = |start: &str, end: &str| TokenSpan {
+        start: start.to_owned(),
+        end: end.to_owned(),
+    };
+    let split: fn(&mut TableOptions) = |options| options.split_output = true;
+    let roles = json!(["roles"]);
+    let of_tokens = "forceKeyspaceCompactionForTokenRange(java.lang.String,java.lang.String,java.lang.String,[Ljava.lang.String;)";
+    let all_flags: fn(&mut TableOptions) = |options| {
+        options.no_snapshot = true;
+        options.skip_corrupted = true;
+        options.no_validate = true;
+        options.threads = Some(0);
+    };
+    let tokens = TableOptions {
+        tokens: Some(spelt("-9", "10")),
+        ..options(|_| {})
+    };
+    for (work, options, expected) in [
+        (
+            TableWork::Scrub,
+            options(all_flags),
+            json!([scrub, [true, true, false, false, 0, "auth", roles]]),
+        ),
+        (
+            TableWork::Compact,
+            options(split),
+            json!([compact, [true, "auth", roles]]),
+        ),
+        (
+            TableWork::Compact,
+            tokens,
+            json!([of_tokens, ["auth", "-9", "10", roles]]),
+        ),
+        (TableWork::Flush, options(|_| {}), json!([flush, ["auth", roles]])),
+        (
+            TableWork::Cleanup,
+            options(all_flags),
+            json!([clean, [0, "auth", roles]]),
+        ),
+    ] {
+        let call = NodeCall::Tables {
+            work,
+            options,
+            skip: Vec::new(),
+        };
+        assert_eq!(executed(call, "4.1.10").await, [expected]);
+    }
     // The version is the node's own.
     let [.., old] = one_of_each();
     assert_eq!(executed(old, "3.11.19").await, [json!(["decommission()", []])]);

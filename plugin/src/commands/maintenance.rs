@@ -1,9 +1,10 @@
 //! The verbs of operations that need nothing but pods: `cleanup` and its kin. They differ in what they say.
 
-use casskop_types::operation::{OperationCommand, OperationName};
+use casskop_types::operation::{OperationCommand, TableOptions, TableWork};
 use clap::Subcommand;
 
 use super::pod_operation::{self, RequestArgs};
+use super::table_flags::{CompactFlags, ScrubFlags, TableFlags, ThreadFlags};
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::kube_access::Access;
@@ -21,6 +22,10 @@ macro_rules! examples {
             "  kubectl casskop ",
             $verb,
             " start --crd demo --rack dc1.rack1 --parallel 2\n",
+            "  # Only some tables\n",
+            "  kubectl casskop ",
+            $verb,
+            " start --keyspace shop --table carts --table orders\n",
             "  # On pods by the beginning of their names\n",
             "  kubectl casskop ",
             $verb,
@@ -47,81 +52,122 @@ pub(crate) enum Maintenance {
     ///
     /// Ask for it after nodes have been added: each old node still holds the data it has handed over. Nodes stay up.
     #[command(after_help = examples!("cleanup"))]
-    Cleanup(RequestArgs),
+    Cleanup(ThreadedArgs),
     /// Rewrite SSTables that an older Cassandra wrote
     ///
     /// Ask for it after an upgrade of Cassandra has reached every node. Nodes stay up.
     #[command(after_help = examples!("upgradesstables"))]
-    Upgradesstables(RequestArgs),
+    Upgradesstables(ThreadedArgs),
     /// Rewrite data files, and see whether what is in them can be read
     ///
-    /// A snapshot is taken first, and rows that cannot be read are left out of the new files. Nodes stay up.
+    /// A snapshot is taken first, and a file of which something cannot be read makes it fail. Nodes stay up.
     #[command(after_help = examples!("scrub"))]
-    Scrub(KeyspaceArgs),
+    Scrub(ScrubArgs),
     /// Merge the data files of each table
     ///
     /// It needs about as much free disk as the largest table takes, and much I/O. Nodes stay up.
     #[command(after_help = examples!("compact"))]
-    Compact(KeyspaceArgs),
+    Compact(CompactArgs),
     /// Write what is in memory to data files
     #[command(after_help = examples!("flush"))]
-    Flush(KeyspaceArgs),
+    Flush(TableArgs),
     /// Rewrite data files without what was deleted or overwritten
     ///
     /// Nodes stay up.
     #[command(after_help = examples!("garbagecollect"))]
-    Garbagecollect(KeyspaceArgs),
+    Garbagecollect(ThreadedArgs),
 }
 
-/// Arguments of an operation on keyspaces.
+/// Work on tables.
 #[derive(Debug, clap::Args)]
-pub(crate) struct KeyspaceArgs {
+pub(crate) struct TableArgs {
     #[command(flatten)]
     request: RequestArgs,
-    /// With start: only this keyspace, instead of all
-    #[arg(long, value_name = "KEYSPACE", value_parser = keyspace)]
-    keyspace: Option<String>,
+    #[command(flatten)]
+    tables: TableFlags,
 }
 
-/// Reads a keyspace as the operator will. Nothing at all is none: it would be taken for all keyspaces.
-fn keyspace(text: &str) -> Result<String, String> {
-    let read = OperationCommand::parse(OperationName::Flush, Some(text));
-    let argument = read.ok().and_then(|command| command.argument());
-    argument.filter(|read| read == text).ok_or_else(|| {
-        "a keyspace's name has letters, digits and `_`, 48 at most; leave the flag out for all keyspaces"
-            .to_owned()
-    })
+/// Work of which the node does several pieces at once.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ThreadedArgs {
+    #[command(flatten)]
+    request: RequestArgs,
+    #[command(flatten)]
+    tables: TableFlags,
+    #[command(flatten)]
+    threads: ThreadFlags,
+}
+
+/// A scrub.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ScrubArgs {
+    #[command(flatten)]
+    request: RequestArgs,
+    #[command(flatten)]
+    tables: TableFlags,
+    #[command(flatten)]
+    threads: ThreadFlags,
+    #[command(flatten)]
+    how: ScrubFlags,
+}
+
+/// A compaction.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CompactArgs {
+    #[command(flatten)]
+    request: RequestArgs,
+    #[command(flatten)]
+    tables: TableFlags,
+    #[command(flatten)]
+    how: CompactFlags,
 }
 
 impl Maintenance {
     /// The verb, and what is missing from its arguments.
     pub(crate) fn incomplete(&self) -> Option<(&'static str, String)> {
-        let (command, args) = self.request();
-        let text = if command.argument().is_some() && !args.starts() {
-            Some("--keyspace goes with `start` only".to_owned())
+        let (work, options, args) = self.request();
+        let text = if options != TableOptions::default() && !args.starts() {
+            Some("what says which tables, and how, goes with `start` only".to_owned())
+        } else if let Err(error) = options.check(work) {
+            Some(error.to_string())
         } else {
             args.incomplete()
         };
-        text.map(|text| (command.name().as_str(), text))
+        text.map(|text| (work.operation().as_str(), text))
     }
 
-    fn request(&self) -> (OperationCommand, &RequestArgs) {
-        match self {
-            Self::Cleanup(args) => (OperationCommand::Cleanup, args),
-            Self::Upgradesstables(args) => (OperationCommand::UpgradeSstables, args),
-            Self::Scrub(args) => of(args, |keyspace| OperationCommand::Scrub { keyspace }),
-            Self::Compact(args) => of(args, |keyspace| OperationCommand::Compact { keyspace }),
-            Self::Flush(args) => of(args, |keyspace| OperationCommand::Flush { keyspace }),
-            Self::Garbagecollect(args) => of(args, |keyspace| OperationCommand::GarbageCollect { keyspace }),
-        }
+    fn request(&self) -> (TableWork, TableOptions, &RequestArgs) {
+        let mut options = TableOptions::default();
+        let (work, args) = match self {
+            Self::Cleanup(args) => (TableWork::Cleanup, args.read(&mut options)),
+            Self::Upgradesstables(args) => (TableWork::UpgradeSstables, args.read(&mut options)),
+            Self::Garbagecollect(args) => (TableWork::GarbageCollect, args.read(&mut options)),
+            Self::Scrub(args) => {
+                args.tables.read(&mut options);
+                args.threads.read(&mut options);
+                args.how.read(&mut options);
+                (TableWork::Scrub, &args.request)
+            }
+            Self::Compact(args) => {
+                args.tables.read(&mut options);
+                args.how.read(&mut options);
+                (TableWork::Compact, &args.request)
+            }
+            Self::Flush(args) => {
+                args.tables.read(&mut options);
+                (TableWork::Flush, &args.request)
+            }
+        };
+        (work, options, args)
     }
 }
 
-fn of(
-    args: &KeyspaceArgs,
-    command: impl Fn(Option<String>) -> OperationCommand,
-) -> (OperationCommand, &RequestArgs) {
-    (command(args.keyspace.clone()), &args.request)
+impl ThreadedArgs {
+    fn read(&self, options: &mut TableOptions) -> &RequestArgs {
+        self.tables.read(options);
+        self.threads.read(options);
+        &self.request
+    }
 }
 
 pub(super) async fn run(
@@ -129,6 +175,6 @@ pub(super) async fn run(
     access: &Access,
     printer: &mut Printer<'_>,
 ) -> Result<ExitStatus, Failure> {
-    let (command, args) = verb.request();
-    pod_operation::run(args, command, access, printer).await
+    let (work, options, args) = verb.request();
+    pod_operation::run(args, OperationCommand::OnTables(work, options), access, printer).await
 }

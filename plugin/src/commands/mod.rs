@@ -22,6 +22,7 @@ pub(crate) mod restart;
 pub(crate) mod schedule;
 pub(crate) mod seeds;
 pub(crate) mod status;
+mod table_flags;
 pub(crate) mod task;
 pub(crate) mod tree;
 pub(crate) mod version;

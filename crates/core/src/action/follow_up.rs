@@ -2,7 +2,8 @@
 
 use casskop_types::conditions::ConditionReason;
 use casskop_types::labels::{
-    OPERATION_ARGUMENT, OPERATION_END, OPERATION_NAME, OPERATION_START, OPERATION_STATUS,
+    OPERATION_ARGUMENT, OPERATION_END, OPERATION_ENDED_OPTIONS, OPERATION_NAME, OPERATION_OPTIONS,
+    OPERATION_START, OPERATION_STATUS,
 };
 use casskop_types::operation::{OperationName, OperationRecord, OperationStatus, RecordState};
 use casskop_types::status::RackStatus;
@@ -102,6 +103,7 @@ impl Pursuit<'_> {
     fn was_had(&self, pod: &PodView<'_>, rack_status: &RackStatus) -> bool {
         let done = |record: &OperationRecord| {
             record.name == self.follow_up.name
+                && record.options.is_none()
                 && record.state == RecordState::Done
                 && record.pod == pod.name.to_string()
                 && self.since.is_none_or(|since| record.start_time >= *since)
@@ -109,8 +111,14 @@ impl Pursuit<'_> {
         self.status(pod) == Some(OperationStatus::Done.as_str()) || rack_status.operations.iter().any(done)
     }
 
-    /// Where the request stands by the pod's labels; `None` if it has not been made, or not since the pod was made.
+    /// Where the request stands by the pod's labels; `None` if it has not been made, or not since the pod was made. One for some
+    /// tables alone is another.
     fn status<'p>(&self, pod: &PodView<'p>) -> Option<&'p str> {
+        let narrowed = [OPERATION_OPTIONS, OPERATION_ENDED_OPTIONS];
+        let annotations = pod.object.metadata.annotations.as_ref();
+        if annotations.is_some_and(|annotations| narrowed.iter().any(|key| annotations.contains_key(*key))) {
+            return None;
+        }
         let labels = pod.object.metadata.labels.as_ref()?;
         let is_it = labels.get(OPERATION_NAME)? == self.follow_up.name.as_str();
         is_it.then(|| labels.get(OPERATION_STATUS).map_or("", String::as_str))
@@ -132,7 +140,7 @@ fn pending<'a>(pod: &'a PodView<'_>) -> Option<&'a str> {
 }
 
 fn request(pod: &PodView<'_>, follow_up: FollowUp<'_>, status: OperationStatus) -> Effect {
-    label(
+    let mut request = label(
         pod,
         [
             (OPERATION_NAME, Some(follow_up.name.to_string())),
@@ -141,5 +149,12 @@ fn request(pod: &PodView<'_>, follow_up: FollowUp<'_>, status: OperationStatus) 
             (OPERATION_START, None),
             (OPERATION_END, None),
         ],
-    )
+    );
+    if let Effect::LabelPod { annotations, .. } = &mut request {
+        let held = pod.object.metadata.annotations.iter().flatten();
+        let of_another =
+            held.filter(|(key, _)| [OPERATION_OPTIONS, OPERATION_ENDED_OPTIONS].contains(&key.as_str()));
+        annotations.extend(of_another.map(|(key, _)| (key.clone(), None)));
+    }
+    request
 }

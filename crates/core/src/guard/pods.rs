@@ -210,7 +210,9 @@ fn turn(
     let Some(request) = &node.request else {
         return Ok(None);
     };
-    let same = request.name == command.name() && request.argument == command.argument();
+    let same = request.name == command.name()
+        && request.argument == command.argument()
+        && request.options == command.options();
     match request.status {
         OperationStatus::Done | OperationStatus::Error | OperationStatus::Manual => Ok(None),
         // Asking for what is held back is the way to start it.

@@ -1,5 +1,5 @@
 use casskop_types::CassandraCluster;
-use casskop_types::operation::{OperationCommand, OperationStatus, RemoveTarget};
+use casskop_types::operation::{OperationCommand, OperationStatus, RemoveTarget, TableWork};
 use insta::assert_snapshot;
 use k8s_openapi::api::core::v1::Pod;
 use rstest::rstest;
@@ -7,6 +7,10 @@ use rstest::rstest;
 use super::*;
 use crate::view::RackRef;
 use crate::view::tests::{cluster as demo, pod};
+
+fn cleanup() -> OperationCommand {
+    OperationCommand::on_all_tables(TableWork::Cleanup)
+}
 
 fn rack(text: &str) -> RackRef {
     text.parse().unwrap()
@@ -137,7 +141,7 @@ fn the_only_cluster_needs_no_name() {
     &["demo-dc1-rack1-1"]
 )]
 fn pods_are_selected_by_what_people_know(#[case] scope: PodScope, #[case] pods: &[&str]) {
-    let plan = pod_operation(&views(&three()), &of(scope), &OperationCommand::Cleanup).unwrap();
+    let plan = pod_operation(&views(&three()), &of(scope), &cleanup()).unwrap();
     assert_eq!(names(&plan.ask), pods);
 }
 
@@ -147,7 +151,7 @@ fn pods_are_selected_by_what_people_know(#[case] scope: PodScope, #[case] pods: 
 #[case::no_such_pod(PodScope::Named(vec!["demo-dc1-rack1-7".to_owned()]))]
 #[case::no_such_datacenter(PodScope::Datacenters(vec!["dc7".to_owned()]))]
 fn what_selects_nothing_is_refused(#[case] scope: PodScope) {
-    pod_operation(&views(&three()), &of(scope), &OperationCommand::Cleanup).unwrap_err();
+    pod_operation(&views(&three()), &of(scope), &cleanup()).unwrap_err();
 }
 
 #[test]
@@ -165,7 +169,7 @@ fn a_pod_that_was_asked_already_is_not_asked_again() {
         "operation-name: cleanup, operation-status: Done",
         "ready",
     );
-    let plan = pod_operation(&views(&pods), &of(PodScope::All), &OperationCommand::Cleanup).unwrap();
+    let plan = pod_operation(&views(&pods), &of(PodScope::All), &cleanup()).unwrap();
     assert_eq!(names(&plan.ask), ["demo-dc1-rack1-0", "demo-dc1-rack1-2"]);
     assert_eq!(plan.asked.len(), 1);
     assert_eq!(
@@ -204,12 +208,12 @@ fn pods_that_do_not_run_are_left_out_unless_named() {
     pods[0] = pod(0, "u0", "", "pending");
     pods[1] = pod(1, "u1", "", "deleted");
     pods[2] = pod(2, "u2", "", "not ready");
-    let plan = pod_operation(&views(&pods), &of(PodScope::All), &OperationCommand::Cleanup).unwrap();
+    let plan = pod_operation(&views(&pods), &of(PodScope::All), &cleanup()).unwrap();
     assert_eq!(names(&plan.ask), ["demo-dc1-rack1-2"]);
     assert_eq!(plan.left_out.len(), 2);
     let named = of(PodScope::Named(vec!["demo-dc1-rack1-0".to_owned()]));
     assert_snapshot!(
-        pod_operation(&views(&pods), &named, &OperationCommand::Cleanup).unwrap_err(),
+        pod_operation(&views(&pods), &named, &cleanup()).unwrap_err(),
         @"pod `demo-dc1-rack1-0` is not running, so cleanup cannot begin; see `kubectl describe pod demo-dc1-rack1-0 --namespace data`"
     );
 }
@@ -217,7 +221,7 @@ fn pods_that_do_not_run_are_left_out_unless_named() {
 #[test]
 fn refusals_about_pods_say_what_there_is() {
     let views = views(&three());
-    let refusal = |selection| pod_operation(&views, &selection, &OperationCommand::Cleanup).unwrap_err();
+    let refusal = |selection| pod_operation(&views, &selection, &cleanup()).unwrap_err();
     assert_snapshot!(
         refusal(of(PodScope::Named(vec!["web-0".to_owned()]))),
         @"pod `web-0` is not a Cassandra pod of this namespace; the namespace has demo-dc1-rack1-0, demo-dc1-rack1-1, demo-dc1-rack1-2"

@@ -52,6 +52,7 @@ pub(crate) fn begin(
         host_id: host_id_of(scene, pod),
         address: pod.address.map(|address| address.to_string()),
         requested_by: None,
+        options: None,
         parallelism: None,
         abort_time: None,
         attempt: 0,

@@ -1,7 +1,8 @@
 //! The pods' operation labels, which mirror the records.
 
 use casskop_types::labels::{
-    OPERATION_ABORT, OPERATION_END, OPERATION_NAME, OPERATION_PARALLELISM, OPERATION_START, OPERATION_STATUS,
+    OPERATION_ABORT, OPERATION_END, OPERATION_ENDED_OPTIONS, OPERATION_NAME, OPERATION_OPTIONS,
+    OPERATION_PARALLELISM, OPERATION_START, OPERATION_STATUS,
 };
 use casskop_types::operation::{
     OperationName, OperationRecord, OperationRequest, OperationStatus, RecordState,
@@ -102,7 +103,12 @@ fn request_on(rack: &Rack<'_>, record: &OperationRecord) -> Option<OperationRequ
 pub(super) fn is_another(request: &OperationRequest, record: &OperationRecord) -> bool {
     request.status == OperationStatus::ToDo
         && record.name != OperationName::Decommission
-        && request.argument != record.argument
+        && !asks_the_same(request, record)
+}
+
+/// Whether a request of the record's name is for the same.
+pub(super) fn asks_the_same(request: &OperationRequest, record: &OperationRecord) -> bool {
+    request.argument == record.argument && request.options == record.options
 }
 
 /// Whether a record has outlived the pod that asked for it, and its present pod shows nothing of it.
@@ -152,10 +158,14 @@ fn ended(pod: &PodView<'_>, record: &OperationRecord) -> Effect {
             // In one write: a request that is told to end and lost that word would begin again.
             annotations.insert(OPERATION_ABORT.to_owned(), None);
         }
-        let held = pod.object.metadata.annotations.as_ref();
-        if held.is_some_and(|held| held.contains_key(OPERATION_PARALLELISM)) {
-            // It was said of this request, and a later one by label may be one that moves data.
+        // These were said of this request, and a later one by label may mean all tables, or move data.
+        let held = |key| pod.object.metadata.annotations.as_ref()?.get(key);
+        if held(OPERATION_PARALLELISM).is_some() {
             annotations.insert(OPERATION_PARALLELISM.to_owned(), None);
+        }
+        if let Some(options) = held(OPERATION_OPTIONS) {
+            annotations.insert(OPERATION_OPTIONS.to_owned(), None);
+            annotations.insert(OPERATION_ENDED_OPTIONS.to_owned(), Some(options.clone()));
         }
     }
     effect

@@ -8,7 +8,7 @@ use casskop_types::operation::{
 use casskop_types::status::RackStatus;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::labels::{is_another, label};
+use super::labels::{asks_the_same, is_another, label};
 use super::line::{has_place, is_lost_with, next_in_line};
 use super::{
     ASK_AGAIN, MayStart, Scene, abort, is_queued, is_running, last_operation, remove, replace, restart, run,
@@ -124,6 +124,7 @@ fn take_up_request(
         id: super::new_id(scene, request.name, pod, status),
         name: request.name,
         argument: request.argument.clone(),
+        options: request.options.clone(),
         pod: pod.name.to_string(),
         pod_uid: pod.uid.to_owned(),
         host_id: None,
@@ -146,16 +147,14 @@ fn still_asked_for(rack: &Rack<'_>, record: &OperationRecord) -> bool {
     let pod = rack.pod(&record.pod_uid);
     pod.is_some_and(|pod| {
         matches!(request_of(pod), Ok(Some(request)) if request.name == record.name
-            && request.argument == record.argument
+            && asks_the_same(&request, record)
             && request.status == OperationStatus::ToDo)
     })
 }
 
 /// The request on a pod's labels.
 pub(crate) fn request_of(pod: &PodView<'_>) -> Result<Option<OperationRequest>, String> {
-    let metadata = &pod.object.metadata;
-    OperationRequest::from_pod_metadata(metadata.labels.as_ref(), metadata.annotations.as_ref())
-        .map_err(|error| error.to_string())
+    OperationRequest::of(pod.object).map_err(|error| error.to_string())
 }
 
 /// Answers labels that ask for something nobody knows; labels that merely look odd are left alone.
@@ -254,7 +253,8 @@ fn prepare(
     record: &OperationRecord,
     turn_to_restart: Result<(), &Blocker>,
 ) -> Prepared {
-    let command = match OperationCommand::parse(record.name, record.argument.as_deref()) {
+    let command = OperationCommand::parse(record.name, record.argument.as_deref(), record.options.as_deref());
+    let command = match command {
         Ok(command) => command,
         Err(error) => return Prepared::Refused(error.to_string()),
     };
@@ -272,13 +272,7 @@ fn prepare(
     let node = scene.observed.nodes.get(&pod.name).unwrap_or(&nobody);
     let mut prepared = record.clone();
     let lost_node = match command {
-        OperationCommand::Cleanup
-        | OperationCommand::UpgradeSstables
-        | OperationCommand::Scrub { .. }
-        | OperationCommand::Compact { .. }
-        | OperationCommand::Flush { .. }
-        | OperationCommand::GarbageCollect { .. }
-        | OperationCommand::Replace { .. } => None,
+        OperationCommand::OnTables(..) | OperationCommand::Replace { .. } => None,
         OperationCommand::Restart => {
             if let Err(blocker) = restart::may_begin(scene, pod, turn_to_restart) {
                 return Prepared::Waits(blocker);

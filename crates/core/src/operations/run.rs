@@ -1,6 +1,9 @@
 //! One running operation: from what its call and its node say to what becomes of its record.
 
-use casskop_types::operation::{LostNode, OperationName, OperationProgress, OperationRecord, RecordState};
+use casskop_types::operation::{
+    LostNode, OperationCommand, OperationName, OperationProgress, OperationRecord, RecordState, TableOptions,
+    TableWork,
+};
 use casskop_types::status::RackStatus;
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -10,7 +13,7 @@ use super::{
     replace, restart,
 };
 use crate::blocker::Blocker;
-use crate::call::{CallKey, CallState, NodeCall, TableWork, storage_service_operation};
+use crate::call::{CallKey, CallState, NodeCall, storage_service_operation};
 use crate::effect::Effect;
 use crate::observed::NodeFacts;
 use crate::rack::{PodView, Rack};
@@ -335,43 +338,37 @@ pub(super) fn start_call(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRe
 }
 
 fn node_call(scene: Scene<'_>, record: &OperationRecord) -> Option<NodeCall> {
-    let skip = record.progress.clone().unwrap_or_default().keyspaces_done;
-    let tables = |work| NodeCall::Tables {
-        work,
-        keyspace: given(record),
-        skip: skip.clone(),
-    };
-    match record.name {
-        OperationName::Cleanup => Some(NodeCall::Cleanup {
-            threads: scene.cluster.cleanup_threads,
-            skip,
+    let command = OperationCommand::parse(record.name, record.argument.as_deref(), record.options.as_deref());
+    match command {
+        Ok(OperationCommand::OnTables(work, options)) => Some(NodeCall::Tables {
+            work,
+            options: with_threads(scene, work, options),
+            skip: record.progress.clone().unwrap_or_default().keyspaces_done,
         }),
-        OperationName::UpgradeSstables => Some(NodeCall::UpgradeSstables { skip }),
-        OperationName::Scrub => Some(tables(TableWork::Scrub)),
-        OperationName::Compact => Some(tables(TableWork::Compact)),
-        OperationName::Flush => Some(tables(TableWork::Flush)),
-        OperationName::GarbageCollect => Some(tables(TableWork::GarbageCollect)),
-        OperationName::Rebuild => Some(NodeCall::Rebuild {
-            from_dc: given(record)?,
-        }),
-        OperationName::Remove => Some(NodeCall::RemoveNode {
+        Ok(OperationCommand::Rebuild { from_dc }) => Some(NodeCall::Rebuild { from_dc }),
+        Ok(OperationCommand::Remove { .. }) => Some(NodeCall::RemoveNode {
             host_id: record.lost_node.clone()?.host_id?,
         }),
-        OperationName::Decommission => Some(NodeCall::Decommission {
+        Ok(OperationCommand::Decommission) => Some(NodeCall::Decommission {
             replicas: decommission::replicas(record),
         }),
-        OperationName::Restart => Some(NodeCall::Drain),
-        OperationName::Replace => None,
+        Ok(OperationCommand::Restart) => Some(NodeCall::Drain),
+        Ok(OperationCommand::Replace { .. }) | Err(_) => None,
     }
 }
 
-/// The argument as [`OperationCommand::parse`](casskop_types::operation::OperationCommand::parse) reads it: an annotation may hold
-/// spaces, or nothing.
-fn given(record: &OperationRecord) -> Option<String> {
-    let argument = record.argument.as_deref().map(str::trim);
-    argument
-        .filter(|argument| !argument.is_empty())
-        .map(str::to_owned)
+/// Threads where a request says nothing of them: the cluster's setting for a cleanup, all for an upgrade, which is waited for, and
+/// as many as `nodetool` asks for else.
+fn with_threads(scene: Scene<'_>, work: TableWork, mut options: TableOptions) -> TableOptions {
+    const NODETOOL: u16 = 2;
+    let usual = match work {
+        TableWork::Cleanup => u16::try_from(scene.cluster.cleanup_threads.max(0)).unwrap_or(u16::MAX),
+        TableWork::UpgradeSstables => 0,
+        TableWork::Scrub | TableWork::GarbageCollect => NODETOOL,
+        TableWork::Compact | TableWork::Flush => return options,
+    };
+    options.threads.get_or_insert(usual);
+    options
 }
 
 /// The identity of the record's current run.

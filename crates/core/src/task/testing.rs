@@ -222,6 +222,7 @@ fn record(pod: &Pod, request: &OperationRequest, now: Timestamp) -> OperationRec
         id: format!("{}-{}", request.name, pod.records.len()),
         name: request.name,
         argument: request.argument.clone(),
+        options: request.options.clone(),
         pod: pod.name.clone(),
         pod_uid: pod.uid.clone().unwrap_or_default(),
         host_id: None,

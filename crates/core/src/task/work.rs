@@ -1,6 +1,6 @@
 //! What a job asks of each node, in the operations of the engine.
 
-use casskop_types::operation::{OperationCommand, OperationName};
+use casskop_types::operation::{OperationCommand, TableOptions, TableWork, TokenSpan};
 use casskop_types::task::{JobArguments, TaskCommand, TaskTemplate};
 
 /// The work of a job: one operation on each of some pods.
@@ -39,111 +39,92 @@ pub fn refusal(template: &TaskTemplate) -> Option<String> {
 }
 
 fn operation(command: TaskCommand, arguments: &JobArguments) -> Result<OperationCommand, String> {
-    let name = match command {
-        TaskCommand::Cleanup => OperationName::Cleanup,
-        TaskCommand::UpgradeSstables => OperationName::UpgradeSstables,
-        TaskCommand::Scrub => OperationName::Scrub,
-        TaskCommand::Compact => OperationName::Compact,
-        TaskCommand::Flush => OperationName::Flush,
-        TaskCommand::GarbageCollect => OperationName::GarbageCollect,
-        TaskCommand::Rebuild => OperationName::Rebuild,
-        TaskCommand::ReplaceNode => OperationName::Replace,
-        TaskCommand::Restart => OperationName::Restart,
+    let on_tables = |work| options(work, arguments).map(|options| OperationCommand::OnTables(work, options));
+    match command {
+        TaskCommand::Cleanup => on_tables(TableWork::Cleanup),
+        TaskCommand::UpgradeSstables => on_tables(TableWork::UpgradeSstables),
+        TaskCommand::Scrub => on_tables(TableWork::Scrub),
+        TaskCommand::Compact => on_tables(TableWork::Compact),
+        TaskCommand::Flush => on_tables(TableWork::Flush),
+        TaskCommand::GarbageCollect => on_tables(TableWork::GarbageCollect),
+        TaskCommand::Rebuild => {
+            whole_nodes(command, arguments)?;
+            let from_dc = given(arguments.source_datacenter.as_ref())
+                .ok_or("rebuild needs args.source_datacenter: the datacenter to stream from")?;
+            Ok(OperationCommand::Rebuild { from_dc })
+        }
+        TaskCommand::ReplaceNode => {
+            whole_nodes(command, arguments)?;
+            let which = given(arguments.pod_name.as_ref()).or(given(arguments.rack.as_ref()));
+            which.ok_or("replacenode needs args.pod_name or args.rack: which nodes to replace")?;
+            Ok(OperationCommand::Replace { lost: None })
+        }
+        TaskCommand::Restart => {
+            whole_nodes(command, arguments)?;
+            // All pods of a rack at once, and with racks down besides: that is what this operator never does.
+            for (argument, flag) in [("fast", arguments.fast), ("force", arguments.force)] {
+                if flag == Some(true) {
+                    return Err(format!(
+                        "args.{argument} of restart is not carried out by this operator: leave it out"
+                    ));
+                }
+            }
+            Ok(OperationCommand::Restart)
+        }
         TaskCommand::Move => {
-            return Err("move is not done by this operator: it gives no node another token".to_owned());
+            Err("move is not done by this operator: it gives no node another token".to_owned())
         }
         TaskCommand::Refresh => {
-            return Err(
-                "refresh is not done by this operator: changes of a cluster's spec wait for none".to_owned(),
-            );
+            Err("refresh is not done by this operator: changes of a cluster's spec wait for none".to_owned())
         }
-        TaskCommand::TsReload => {
-            return Err("tsreload is not done by this operator: restart the nodes to have them read their truststores again".to_owned());
-        }
-    };
-    refuse_what_is_ignored(command, name, arguments)?;
-    if name == OperationName::Replace
-        && given(arguments.pod_name.as_ref())
-            .or(given(arguments.rack.as_ref()))
-            .is_none()
-    {
-        return Err("replacenode needs args.pod_name or args.rack: which nodes to replace".to_owned());
+        TaskCommand::TsReload => Err(
+            "tsreload is not done by this operator: restart the nodes to have them read their truststores again"
+                .to_owned(),
+        ),
     }
-    let argument = match name {
-        OperationName::Rebuild => arguments.source_datacenter.as_deref(),
-        OperationName::Replace | OperationName::Restart => None,
-        _ => arguments.keyspace_name.as_deref(),
-    };
-    if name == OperationName::Rebuild && argument.is_none_or(str::is_empty) {
-        return Err("rebuild needs args.source_datacenter: the datacenter to stream from".to_owned());
-    }
-    OperationCommand::parse(name, argument).map_err(|error| error.to_string())
 }
 
-/// An argument that narrows the work, or changes it, and that the engine would pass over.
-fn refuse_what_is_ignored(
-    command: TaskCommand,
-    name: OperationName,
-    arguments: &JobArguments,
-) -> Result<(), String> {
-    let takes_keyspace = matches!(
-        name,
-        OperationName::Scrub | OperationName::Compact | OperationName::Flush | OperationName::GarbageCollect
+/// Which tables, and how, out of the arguments that the work reads. The others are for other commands, and change nothing.
+fn options(work: TableWork, arguments: &JobArguments) -> Result<TableOptions, String> {
+    let is_set = |flag: Option<bool>, of: TableWork| work == of && flag == Some(true);
+    let (start, end) = (
+        given(arguments.start_token.as_ref()),
+        given(arguments.end_token.as_ref()),
     );
-    let narrows = |text: Option<&String>| given(text).is_some();
-    let is_set = |flag: Option<bool>| flag == Some(true);
-    let works_on_tables =
-        takes_keyspace || matches!(name, OperationName::Cleanup | OperationName::UpgradeSstables);
-    let refused = [
-        (
-            "keyspace_name",
-            !takes_keyspace && narrows(arguments.keyspace_name.as_ref()),
-        ),
-        (
-            "tables",
-            arguments.tables.as_ref().is_some_and(|tables| !tables.is_empty()),
-        ),
-        (
-            "jobs",
-            works_on_tables && command != TaskCommand::Compact && arguments.jobs.is_some_and(|jobs| jobs > 0),
-        ),
-        (
-            "no_validate",
-            command == TaskCommand::Scrub && is_set(arguments.no_validate),
-        ),
-        (
-            "no_snapshot",
-            command == TaskCommand::Scrub && is_set(arguments.no_snapshot),
-        ),
-        (
-            "skip_corrupted",
-            command == TaskCommand::Scrub && is_set(arguments.skip_corrupted),
-        ),
-        (
-            "split_output",
-            command == TaskCommand::Compact && is_set(arguments.split_output),
-        ),
-        (
-            "start_token",
-            command == TaskCommand::Compact && narrows(arguments.start_token.as_ref()),
-        ),
-        (
-            "end_token",
-            command == TaskCommand::Compact && narrows(arguments.end_token.as_ref()),
-        ),
-        // All pods of a rack at once, and with racks down besides: that is what this operator never does.
-        ("fast", command == TaskCommand::Restart && is_set(arguments.fast)),
-        (
-            "force",
-            command == TaskCommand::Restart && is_set(arguments.force),
-        ),
-    ];
-    match refused.into_iter().find(|(_, is_refused)| *is_refused) {
-        Some((argument, _)) => Err(format!(
-            "args.{argument} of {command} is not carried out by this operator: leave it out"
-        )),
-        None => Ok(()),
-    }
+    let tokens = match (start, end) {
+        _ if work != TableWork::Compact => None,
+        (Some(start), Some(end)) => Some(TokenSpan { start, end }),
+        (None, None) => None,
+        _ => return Err("compact needs args.end_token with args.start_token".to_owned()),
+    };
+    // No number, and 0, are the operator's choice, as they are the management API's.
+    let threads = arguments.jobs.filter(|jobs| *jobs > 0 && work.takes_threads());
+    let options = TableOptions {
+        keyspace: given(arguments.keyspace_name.as_ref()),
+        tables: arguments.tables.clone().unwrap_or_default(),
+        threads: threads.map(|threads| u16::try_from(threads).unwrap_or(u16::MAX)),
+        no_snapshot: is_set(arguments.no_snapshot, TableWork::Scrub),
+        no_validate: is_set(arguments.no_validate, TableWork::Scrub),
+        skip_corrupted: is_set(arguments.skip_corrupted, TableWork::Scrub),
+        split_output: is_set(arguments.split_output, TableWork::Compact),
+        tokens,
+    };
+    options.check(work).map_err(|error| error.to_string())?;
+    Ok(options)
+}
+
+/// An argument that narrows the work is not passed over.
+fn whole_nodes(command: TaskCommand, arguments: &JobArguments) -> Result<(), String> {
+    let argument = if given(arguments.keyspace_name.as_ref()).is_some() {
+        "keyspace_name"
+    } else if arguments.tables.as_ref().is_some_and(|tables| !tables.is_empty()) {
+        "tables"
+    } else {
+        return Ok(());
+    };
+    Err(format!(
+        "args.{argument} of {command} is not carried out by this operator: leave it out"
+    ))
 }
 
 fn given(text: Option<&String>) -> Option<String> {
@@ -152,8 +133,10 @@ fn given(text: Option<&String>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use casskop_types::operation::OperationName;
     use serde_json::{Value, json};
+
+    use super::*;
 
     fn of(command: &str, arguments: &Value) -> Result<Work, String> {
         let template = json!({ "jobs": [{ "name": "job", "command": command, "args": arguments }] });
@@ -201,6 +184,14 @@ mod tests {
                 of("flush", &json!({ "keyspace_name": "no such" })),
                 "`no such` is not a keyspace",
             ),
+            (
+                of("cleanup", &json!({ "tables": ["carts"] })),
+                "options of cleanup: tables are of a keyspace",
+            ),
+            (
+                of("compact", &json!({ "start_token": "1" })),
+                "compact needs args.end_token with args.start_token",
+            ),
         ] {
             let why = found.unwrap_err();
             assert!(why.contains(word), "{why}");
@@ -211,15 +202,10 @@ mod tests {
     #[test]
     fn an_argument_that_would_be_passed_over_is_refused() {
         for (command, arguments) in [
-            ("cleanup", json!({ "keyspace_name": "shop" })),
-            ("upgradesstables", json!({ "keyspace_name": "shop" })),
-            ("flush", json!({ "tables": ["carts"] })),
-            ("scrub", json!({ "no_snapshot": true })),
-            ("scrub", json!({ "jobs": 2 })),
-            ("compact", json!({ "start_token": "1" })),
-            ("compact", json!({ "split_output": true })),
             ("restart", json!({ "fast": true })),
+            ("restart", json!({ "force": true })),
             ("restart", json!({ "keyspace_name": "shop" })),
+            ("rebuild", json!({ "tables": ["carts"] })),
         ] {
             let why = of(command, &arguments).unwrap_err();
             let argument = arguments.as_object().unwrap().keys().next().unwrap().clone();
@@ -228,12 +214,65 @@ mod tests {
                 format!("args.{argument} of {command} is not carried out by this operator: leave it out")
             );
         }
-        let unset = json!({ "keyspace_name": "", "tables": [], "jobs": 0, "no_snapshot": false });
-        assert!(of("cleanup", &unset).is_ok());
-        let shop = of("compact", &json!({ "keyspace_name": "shop", "rack": "rack1" })).unwrap();
-        assert_eq!(
-            (shop.operation.argument().as_deref(), shop.rack.as_deref()),
-            (Some("shop"), Some("rack1"))
-        );
+    }
+
+    #[test]
+    fn every_argument_reaches_the_node() {
+        let carts = json!({ "keyspace_name": "shop", "tables": ["carts"], "jobs": 3 });
+        let scrub = json!({ "keyspace_name": "shop", "no_validate": true, "no_snapshot": true, "skip_corrupted": true });
+        for (command, arguments, argument, options) in [
+            (
+                "cleanup",
+                &carts,
+                None,
+                Some(r#"{"keyspace":"shop","tables":["carts"],"threads":3}"#),
+            ),
+            (
+                "upgradesstables",
+                &carts,
+                None,
+                Some(r#"{"keyspace":"shop","tables":["carts"],"threads":3}"#),
+            ),
+            (
+                "garbagecollect",
+                &carts,
+                Some("shop"),
+                Some(r#"{"tables":["carts"],"threads":3}"#),
+            ),
+            // These have no threads.
+            ("flush", &carts, Some("shop"), Some(r#"{"tables":["carts"]}"#)),
+            ("compact", &carts, Some("shop"), Some(r#"{"tables":["carts"]}"#)),
+            (
+                "scrub",
+                &scrub,
+                Some("shop"),
+                Some(r#"{"noSnapshot":true,"noValidate":true,"skipCorrupted":true}"#),
+            ),
+            (
+                "compact",
+                &json!({ "split_output": true }),
+                None,
+                Some(r#"{"splitOutput":true}"#),
+            ),
+            (
+                "compact",
+                &json!({ "start_token": "-9", "end_token": "10" }),
+                None,
+                Some(r#"{"tokens":{"start":"-9","end":"10"}}"#),
+            ),
+            (
+                "cleanup",
+                &json!({ "keyspace_name": "", "tables": [], "jobs": 0, "no_snapshot": false }),
+                None,
+                None,
+            ),
+        ] {
+            let operation = of(command, arguments).unwrap().operation;
+            assert_eq!(operation.name().as_str(), command);
+            assert_eq!(operation.argument().as_deref(), argument, "{command}");
+            assert_eq!(operation.options().as_deref(), options, "{command}");
+        }
+        let rack = of("compact", &json!({ "rack": "rack1" })).unwrap().rack;
+        assert_eq!(rack.as_deref(), Some("rack1"));
     }
 }

@@ -98,6 +98,9 @@ pub struct RequestView {
     /// Its argument.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub argument: Option<String>,
+    /// Which tables it is about, and how it is done, as written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub options: Option<String>,
 }
 
 /// The view of one pod.
@@ -184,12 +187,13 @@ pub(super) fn pod_state(pod: &Pod) -> PodState {
 
 /// Labels nobody understands ask for nothing; the operator says so in an event.
 fn request(pod: &Pod) -> Option<RequestView> {
-    let metadata = &pod.metadata;
-    let request =
-        OperationRequest::from_pod_metadata(metadata.labels.as_ref(), metadata.annotations.as_ref());
-    request.ok().flatten().map(|request| RequestView {
-        name: request.name,
-        status: request.status,
-        argument: request.argument,
-    })
+    OperationRequest::of(pod)
+        .ok()
+        .flatten()
+        .map(|request| RequestView {
+            name: request.name,
+            status: request.status,
+            argument: request.argument,
+            options: request.options,
+        })
 }

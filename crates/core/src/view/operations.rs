@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use casskop_types::operation::{
-    OperationName, OperationProgress, OperationRecord, OperationStatus, RecordState,
+    OperationCommand, OperationName, OperationProgress, OperationRecord, OperationStatus, RecordState,
 };
 use casskop_types::status::CassandraClusterStatus;
 use casskop_types::time::parse_label_time;
@@ -65,7 +65,14 @@ fn from_labels(
         pod: node.pod.clone(),
         pod_uid: node.uid.clone(),
         name: request.name,
-        argument: request.argument.clone(),
+        argument: shown(
+            request.name,
+            request.argument.as_deref(),
+            request
+                .options
+                .as_deref()
+                .or_else(|| record.and_then(|record| record.options.as_deref())),
+        ),
         status: request.status,
         started: record
             .map(|record| record.start_time.0)
@@ -78,12 +85,22 @@ fn from_labels(
     }
 }
 
+/// What an operation is about, as it is shown: options of tables in words.
+fn shown(name: OperationName, argument: Option<&str>, options: Option<&str>) -> Option<String> {
+    match OperationCommand::parse(name, argument, options) {
+        Ok(OperationCommand::OnTables(_, options)) => {
+            Some(options.to_string()).filter(|text| !text.is_empty())
+        }
+        Ok(_) | Err(_) => argument.map(str::to_owned),
+    }
+}
+
 fn from_record(record: &OperationRecord) -> OperationView {
     OperationView {
         pod: record.pod.clone(),
         pod_uid: record.pod_uid.clone(),
         name: record.name,
-        argument: record.argument.clone(),
+        argument: shown(record.name, record.argument.as_deref(), record.options.as_deref()),
         status: status_of(record.state),
         started: Some(record.start_time.0),
         ended: record.end_time.as_ref().map(|time| time.0),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use casskop_core::call::NodeCall;
 use casskop_types::labels::{LAST_APPLIED_CONFIGURATION, STATEFUL_SET_LAST_APPLIED};
-use casskop_types::operation::OperationStatus;
+use casskop_types::operation::{OperationStatus, TableOptions, TableWork};
 use casskop_types::status::{ActionStatus, ClusterAction, Phase};
 use k8s_openapi::api::apps::v1::StatefulSetSpec;
 use rstest::rstest;
@@ -288,8 +288,9 @@ fn a_cleanup_that_casskop_began_is_not_begun_again() {
         "pods": [pod, pod], "podsOK": [], "podsKO": [],
     });
     leave_rack(&mut world, FIRST_RACK, rack);
-    let cleanup = NodeCall::Cleanup {
-        threads: 0,
+    let cleanup = NodeCall::Tables {
+        work: TableWork::Cleanup,
+        options: TableOptions::default(),
         skip: Vec::new(),
     };
     world.in_flight.insert(pod.to_owned(), cleanup);

@@ -3,7 +3,8 @@
 use casskop_core::call::NodeCall;
 use casskop_core::replication::KeyspaceReplicas;
 use casskop_types::conditions::ConditionReason;
-use casskop_types::labels::{OPERATION_ARGUMENT, OPERATION_NAME, OPERATION_STATUS};
+use casskop_types::labels::{OPERATION_ARGUMENT, OPERATION_NAME, OPERATION_OPTIONS, OPERATION_STATUS};
+use casskop_types::operation::TableWork;
 use serde_json::{Value, json};
 
 use super::world::{Death, Made, World};
@@ -62,7 +63,15 @@ fn a_new_major_release_has_its_sstables_upgraded_once_every_rack_runs_it() {
         for pod in ["ring-dc1-rack1-0", "ring-dc1-rack2-0"] {
             assert_eq!(request(&world, pod), asked("upgradesstables", status, None));
         }
-        let upgrades = |made: &&Made| matches!(made.call, NodeCall::UpgradeSstables { .. });
+        let upgrades = |made: &&Made| {
+            matches!(
+                made.call,
+                NodeCall::Tables {
+                    work: TableWork::UpgradeSstables,
+                    ..
+                }
+            )
+        };
         assert_eq!(world.made.iter().filter(upgrades).count(), calls);
         assert_eq!(world.made.len(), calls);
         let status = world.cluster.status.as_ref().unwrap();
@@ -215,6 +224,25 @@ fn an_upgrade_of_sstables_that_a_restart_overtook_is_asked_for_again() {
     assert_eq!(world.made.len(), 2);
     let racks = &world.cluster.status.as_ref().unwrap().cassandra_rack_status;
     assert!(racks.values().all(|rack| rack.awaits_upgradesstables.is_none()));
+}
+
+#[test]
+fn an_upgrade_of_some_tables_alone_leaves_the_rest_asked_for() {
+    let mut world = World::new(&two_racks(false));
+    world.settle();
+    world.edit_spec(|spec| spec["cassandraImage"] = json!("cassandra:5.0.9"));
+    world.settle();
+    let pod = "ring-dc1-rack1-0";
+    world.annotate(pod, OPERATION_OPTIONS, r#"{"keyspace":"shop"}"#);
+    world.label(pod, &[(OPERATION_STATUS, "ToDo")]);
+    world.settle();
+    assert_eq!(world.made.len(), 1);
+    assert_eq!(request(&world, pod), asked("upgradesstables", "Manual", None));
+    world.label(pod, &[(OPERATION_STATUS, "ToDo")]);
+    world.settle();
+    assert_eq!(world.made.len(), 2);
+    let racks = &world.cluster.status.as_ref().unwrap().cassandra_rack_status;
+    assert!(racks["dc1-rack1"].awaits_upgradesstables.is_none());
 }
 
 #[test]

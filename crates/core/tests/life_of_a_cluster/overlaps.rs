@@ -31,7 +31,7 @@ fn a_request_for_another_keyspace_is_carried_out_after_the_one_that_runs() {
             .made
             .iter()
             .map(|made| match &made.call {
-                NodeCall::Tables { keyspace, .. } => keyspace.clone(),
+                NodeCall::Tables { options, .. } => options.keyspace.clone(),
                 other => panic!("{other:?}"),
             })
             .collect();

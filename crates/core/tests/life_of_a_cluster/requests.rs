@@ -1,11 +1,15 @@
 //! What a request may say besides its name: on what, how many at once, and that it is to end.
 
-use casskop_core::call::{CallState, NodeCall, TableWork};
+use casskop_core::call::{CallState, NodeCall};
 use casskop_core::effect::Effect;
 use casskop_core::questions::Question;
 use casskop_core::work::Work;
-use casskop_types::labels::{OPERATION_ABORT, OPERATION_PARALLELISM};
-use casskop_types::operation::{OperationName, OperationRecord, OperationStatus, RecordState};
+use casskop_types::labels::{
+    OPERATION_ABORT, OPERATION_ENDED_OPTIONS, OPERATION_OPTIONS, OPERATION_PARALLELISM,
+};
+use casskop_types::operation::{
+    OperationName, OperationRecord, OperationStatus, RecordState, TableOptions, TableWork,
+};
 use casskop_types::status::{PodLastOperation, RackStatus};
 
 use super::world::{Death, World};
@@ -42,11 +46,11 @@ fn pods(ordinals: &[i32]) -> Vec<String> {
 
 #[test]
 fn work_on_tables_is_done_on_all_keyspaces_or_on_the_one_named() {
-    for (name, work) in [
-        ("scrub", TableWork::Scrub),
-        ("compact", TableWork::Compact),
-        ("flush", TableWork::Flush),
-        ("garbagecollect", TableWork::GarbageCollect),
+    for (name, work, threads) in [
+        ("scrub", TableWork::Scrub, Some(2)),
+        ("compact", TableWork::Compact, None),
+        ("flush", TableWork::Flush, None),
+        ("garbagecollect", TableWork::GarbageCollect, Some(2)),
     ] {
         for keyspace in [None, Some("shop")] {
             let mut world = formed(1);
@@ -57,7 +61,10 @@ fn work_on_tables_is_done_on_all_keyspaces_or_on_the_one_named() {
             world.settle();
             let call = NodeCall::Tables {
                 work,
-                keyspace: keyspace.map(str::to_owned),
+                options: TableOptions {
+                    threads,
+                    ..TableOptions::of_keyspace(keyspace.map(str::to_owned))
+                },
                 skip: Vec::new(),
             };
             let made: Vec<_> = world.made.iter().map(|made| made.call.clone()).collect();
@@ -65,6 +72,59 @@ fn work_on_tables_is_done_on_all_keyspaces_or_on_the_one_named() {
             assert_eq!(status_of(&world, POD), "Done", "{name}");
             assert_eq!(last(&world).pods_ok, [POD]);
         }
+    }
+}
+
+/// Its options are of that request alone: one that is made by label afterwards is for all tables.
+#[test]
+fn a_request_for_some_tables_is_for_no_others_and_the_next_one_is_for_all() {
+    let mut world = formed(1);
+    let some = r#"{"keyspace":"shop","tables":["carts"],"threads":1}"#;
+    world.annotate(POD, OPERATION_OPTIONS, some);
+    ask(&mut world, POD, "cleanup");
+    world.settle();
+    assert_eq!(status_of(&world, POD), "Done");
+    assert_eq!(world.annotation_of(POD, OPERATION_OPTIONS), None);
+    assert_eq!(
+        world.annotation_of(POD, OPERATION_ENDED_OPTIONS).as_deref(),
+        Some(some)
+    );
+    world.label(POD, &[("operation-status", "ToDo")]);
+    world.settle();
+    let call = |options| NodeCall::Tables {
+        work: TableWork::Cleanup,
+        options,
+        skip: Vec::new(),
+    };
+    let made: Vec<_> = world.made.iter().map(|made| made.call.clone()).collect();
+    let of_carts = TableOptions {
+        tables: vec!["carts".to_owned()],
+        threads: Some(1),
+        ..TableOptions::of_keyspace(Some("shop".to_owned()))
+    };
+    let of_all = TableOptions {
+        threads: Some(0),
+        ..TableOptions::default()
+    };
+    assert_eq!(made, [call(of_carts), call(of_all)]);
+}
+
+#[test]
+fn options_that_cannot_be_meant_are_refused() {
+    for options in [
+        "{",
+        r#"{"tables":["carts"]}"#,
+        r#"{"noSnapshot":true}"#,
+        r#"{"table":"carts"}"#,
+    ] {
+        let mut world = formed(1);
+        world.annotate(POD, OPERATION_OPTIONS, options);
+        ask(&mut world, POD, "cleanup");
+        world.settle();
+        assert!(world.made.is_empty(), "{options}");
+        assert_eq!(status_of(&world, POD), "Error", "{options}");
+        let message = records(&world)[0].message.clone().unwrap();
+        assert!(message.starts_with("options of cleanup: "), "{message}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Work on the data files of a keyspace. The signatures below are in every version from 3.11 to 5.0.
+//! Work on the data files of tables. The signatures below are in every version from 3.11 to 5.0.
 
 use serde_json::{Value, json};
 
@@ -7,83 +7,122 @@ use crate::answer::nothing;
 use crate::call::{Call, Pace};
 use crate::error::{NotDone, Unexpected};
 
-/// Drops the keys of `keyspace` that the node no longer owns.
+/// Tables to work on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tables<'a> {
+    /// Their keyspace.
+    pub keyspace: &'a str,
+    /// Their names; all of the keyspace where there is none.
+    pub names: &'a [String],
+}
+
+impl<'a> Tables<'a> {
+    /// All of a keyspace.
+    pub fn of(keyspace: &'a str) -> Self {
+        Self { keyspace, names: &[] }
+    }
+}
+
+/// Drops the keys of tables that the node no longer owns.
 ///
 /// Refused for the node's own keyspaces and while the node is to take over data from one that leaves. While
 /// another node joins it succeeds, and leaves there what that node is about to own.
-pub fn cleanup(keyspace: &str, jobs: Jobs) -> Call<()> {
+pub fn cleanup(tables: Tables<'_>, jobs: Jobs) -> Call<()> {
     let operation = "forceKeyspaceCleanup(int,java.lang.String,[Ljava.lang.String;)";
-    Call::operation(
-        Pace::Blocking,
-        MBEAN,
-        operation,
-        vec![json!(jobs.0), json!(keyspace), json!([])],
-        done,
-    )
+    let arguments = vec![json!(jobs.0), json!(tables.keyspace), json!(tables.names)];
+    Call::operation(Pace::Blocking, MBEAN, operation, arguments, done)
 }
 
-/// Rewrites the sstables of `keyspace` that are of an older format than the running version writes.
-pub fn upgrade_sstables(keyspace: &str, jobs: Jobs) -> Call<()> {
+/// Rewrites the sstables of tables that are of an older format than the running version writes.
+pub fn upgrade_sstables(tables: Tables<'_>, jobs: Jobs) -> Call<()> {
     const EXCLUDE_CURRENT_VERSION: bool = true;
     let operation = "upgradeSSTables(java.lang.String,boolean,int,[Ljava.lang.String;)";
     let arguments = vec![
-        json!(keyspace),
+        json!(tables.keyspace),
         json!(EXCLUDE_CURRENT_VERSION),
         json!(jobs.0),
-        json!([]),
+        json!(tables.names),
     ];
     Call::operation(Pace::Blocking, MBEAN, operation, arguments, done)
 }
 
-/// Rewrites the sstables of `keyspace`, and fails at what cannot be read, as `nodetool scrub` does: no rows are left out,
-/// values are checked against the schema, and a snapshot `pre-scrub-<time>` of each table is made first.
-pub fn scrub(keyspace: &str, jobs: Jobs) -> Call<()> {
-    const DISABLE_SNAPSHOT: bool = false;
-    const SKIP_CORRUPTED: bool = false;
-    const CHECK_DATA: bool = true;
+/// How a scrub goes about it; `nodetool scrub` does it with none of these.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scrub {
+    /// Make no snapshot `pre-scrub-<time>` of each table first.
+    pub no_snapshot: bool,
+    /// Leave out what cannot be read, also of counter tables, instead of failing there.
+    pub skip_corrupted: bool,
+    /// Do not look whether values are of their columns' types.
+    pub no_validate: bool,
+}
+
+/// Rewrites the sstables of tables, and reads all that is in them.
+pub fn scrub(tables: Tables<'_>, jobs: Jobs, how: Scrub) -> Call<()> {
     const REINSERT_OVERFLOWED_TTL: bool = false;
     let operation = "scrub(boolean,boolean,boolean,boolean,int,java.lang.String,[Ljava.lang.String;)";
     let arguments = vec![
-        json!(DISABLE_SNAPSHOT),
-        json!(SKIP_CORRUPTED),
-        json!(CHECK_DATA),
+        json!(how.no_snapshot),
+        json!(how.skip_corrupted),
+        json!(!how.no_validate),
         json!(REINSERT_OVERFLOWED_TTL),
         json!(jobs.0),
-        json!(keyspace),
-        json!([]),
+        json!(tables.keyspace),
+        json!(tables.names),
     ];
     Call::operation(Pace::Blocking, MBEAN, operation, arguments, done)
 }
 
-/// Merges the sstables of each table of `keyspace` into as few as its compaction strategy makes of them (a major compaction).
+/// What a compaction makes of the sstables of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// As few as its compaction strategy makes of them.
+    Few,
+    /// Several, of falling sizes (of a size-tiered strategy).
+    Split,
+}
+
+/// Merges the sstables of each of the tables (a major compaction).
 ///
 /// It returns nothing: that it was stopped half-way shows as an exception.
-pub fn compact(keyspace: &str) -> Call<()> {
-    const SPLIT_OUTPUT: bool = false;
+pub fn compact(tables: Tables<'_>, output: Output) -> Call<()> {
     let operation = "forceKeyspaceCompaction(boolean,java.lang.String,[Ljava.lang.String;)";
-    let arguments = vec![json!(SPLIT_OUTPUT), json!(keyspace), json!([])];
+    let split = output == Output::Split;
+    let arguments = vec![json!(split), json!(tables.keyspace), json!(tables.names)];
     Call::operation(Pace::Blocking, MBEAN, operation, arguments, nothing)
 }
 
-/// Rewrites the sstables of `keyspace` one by one, without deleted rows and what newer sstables overwrite.
-pub fn garbage_collect(keyspace: &str, jobs: Jobs) -> Call<()> {
+/// Merges the sstables of each of the tables that hold tokens from `start` to `end`.
+pub fn compact_tokens(tables: Tables<'_>, start: &str, end: &str) -> Call<()> {
+    let operation = "forceKeyspaceCompactionForTokenRange(java.lang.String,java.lang.String,java.lang.String,[Ljava.lang.String;)";
+    let arguments = vec![
+        json!(tables.keyspace),
+        json!(start),
+        json!(end),
+        json!(tables.names),
+    ];
+    Call::operation(Pace::Blocking, MBEAN, operation, arguments, nothing)
+}
+
+/// Rewrites the sstables of tables one by one, without deleted rows and what newer sstables overwrite.
+pub fn garbage_collect(tables: Tables<'_>, jobs: Jobs) -> Call<()> {
     /// The other choice, `CELL`, drops overwritten cells too, and takes longer.
     const GRANULARITY: &str = "ROW";
     let operation = "garbageCollect(java.lang.String,int,java.lang.String,[Ljava.lang.String;)";
-    let arguments = vec![json!(GRANULARITY), json!(jobs.0), json!(keyspace), json!([])];
+    let arguments = vec![
+        json!(GRANULARITY),
+        json!(jobs.0),
+        json!(tables.keyspace),
+        json!(tables.names),
+    ];
     Call::operation(Pace::Blocking, MBEAN, operation, arguments, done)
 }
 
-/// Writes the memtables of `keyspace` to sstables.
-pub fn flush(keyspace: &str) -> Call<()> {
+/// Writes the memtables of tables to sstables.
+pub fn flush(tables: Tables<'_>) -> Call<()> {
     let operation = "forceKeyspaceFlush(java.lang.String,[Ljava.lang.String;)";
-    Call::operation(
-        Pace::Blocking,
-        MBEAN,
-        operation,
-        vec![json!(keyspace), json!([])],
-        nothing,
-    )
+    let arguments = vec![json!(tables.keyspace), json!(tables.names)];
+    Call::operation(Pace::Blocking, MBEAN, operation, arguments, nothing)
 }
 
 /// How many sstables of a keyspace a node works on at once.
@@ -124,10 +163,10 @@ mod tests {
     #[test]
     fn only_a_zero_is_success() {
         for call in [
-            cleanup("shop", Jobs::new(2)),
-            upgrade_sstables("shop", Jobs::TWO),
-            scrub("shop", Jobs::TWO),
-            garbage_collect("shop", Jobs::TWO),
+            cleanup(Tables::of("shop"), Jobs::new(2)),
+            upgrade_sstables(Tables::of("shop"), Jobs::TWO),
+            scrub(Tables::of("shop"), Jobs::TWO, Scrub::default()),
+            garbage_collect(Tables::of("shop"), Jobs::TWO),
         ] {
             let outcome = |value: Value| call.parse(&json!({"status": 200, "value": value}));
             assert!(outcome(json!(0)).is_ok());
@@ -140,7 +179,12 @@ mod tests {
 
     #[test]
     fn what_returns_nothing_is_done_when_it_returns() {
-        for call in [flush("shop"), compact("shop")] {
+        let shop = Tables::of("shop");
+        for call in [
+            flush(shop),
+            compact(shop, Output::Few),
+            compact_tokens(shop, "-9", "10"),
+        ] {
             assert!(call.parse(&json!({"status": 200, "value": null})).is_ok());
         }
     }

@@ -1,6 +1,6 @@
 //! An operation together with its argument, parsed.
 
-use super::{Member, OperationName, RemoveTarget};
+use super::{Member, OperationName, RemoveTarget, TableOptions, TableWork};
 
 /// An operation's argument does not say what the operation needs.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -31,6 +31,14 @@ pub enum ArgumentError {
         /// The text.
         text: String,
     },
+    /// The options do not go with the operation, or cannot be read.
+    #[error("options of {operation}: {why}")]
+    Options {
+        /// The operation.
+        operation: OperationName,
+        /// What is wrong.
+        why: String,
+    },
     /// What stands for an address is none.
     #[error("`{text}` is not an IP address")]
     Address {
@@ -48,30 +56,8 @@ pub enum ArgumentError {
 /// An operation ready to be carried out.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum OperationCommand {
-    /// See [`OperationName::Cleanup`].
-    Cleanup,
-    /// See [`OperationName::UpgradeSstables`].
-    UpgradeSstables,
-    /// See [`OperationName::Scrub`].
-    Scrub {
-        /// The keyspace to work on; all where there is none.
-        keyspace: Option<String>,
-    },
-    /// See [`OperationName::Compact`].
-    Compact {
-        /// The keyspace to work on; all where there is none.
-        keyspace: Option<String>,
-    },
-    /// See [`OperationName::Flush`].
-    Flush {
-        /// The keyspace to work on; all where there is none.
-        keyspace: Option<String>,
-    },
-    /// See [`OperationName::GarbageCollect`].
-    GarbageCollect {
-        /// The keyspace to work on; all where there is none.
-        keyspace: Option<String>,
-    },
+    /// Work on tables.
+    OnTables(TableWork, TableOptions),
     /// See [`OperationName::Rebuild`].
     Rebuild {
         /// Datacenter to stream from, as Cassandra names it: it may be one this cluster object does not know.
@@ -94,28 +80,30 @@ pub enum OperationCommand {
 }
 
 impl OperationCommand {
-    /// Reads the argument as the operation needs it. Operations that take none ignore what an earlier request left behind, as
-    /// CassKop does.
-    pub fn parse(name: OperationName, argument: Option<&str>) -> Result<Self, ArgumentError> {
+    /// Work on all tables of all keyspaces.
+    pub fn on_all_tables(work: TableWork) -> Self {
+        Self::OnTables(work, TableOptions::default())
+    }
+
+    /// Reads argument and options as the operation needs them. Operations that take none ignore what an earlier request left behind,
+    /// as CassKop does.
+    pub fn parse(
+        name: OperationName,
+        argument: Option<&str>,
+        options: Option<&str>,
+    ) -> Result<Self, ArgumentError> {
         let argument = argument.map(str::trim).filter(|argument| !argument.is_empty());
-        let keyspace = || argument.map(|text| parse_keyspace(name, text)).transpose();
+        let on_tables =
+            |work| TableOptions::parse(work, argument, options).map(|options| Self::OnTables(work, options));
         match name {
-            OperationName::Cleanup => Ok(Self::Cleanup),
-            OperationName::UpgradeSstables => Ok(Self::UpgradeSstables),
+            OperationName::Cleanup => on_tables(TableWork::Cleanup),
+            OperationName::UpgradeSstables => on_tables(TableWork::UpgradeSstables),
+            OperationName::Scrub => on_tables(TableWork::Scrub),
+            OperationName::Compact => on_tables(TableWork::Compact),
+            OperationName::Flush => on_tables(TableWork::Flush),
+            OperationName::GarbageCollect => on_tables(TableWork::GarbageCollect),
             OperationName::Decommission => Ok(Self::Decommission),
             OperationName::Restart => Ok(Self::Restart),
-            OperationName::Scrub => Ok(Self::Scrub {
-                keyspace: keyspace()?,
-            }),
-            OperationName::Compact => Ok(Self::Compact {
-                keyspace: keyspace()?,
-            }),
-            OperationName::Flush => Ok(Self::Flush {
-                keyspace: keyspace()?,
-            }),
-            OperationName::GarbageCollect => Ok(Self::GarbageCollect {
-                keyspace: keyspace()?,
-            }),
             OperationName::Rebuild => {
                 let from_dc = argument.ok_or(ArgumentError::NoSourceDatacenter)?.to_owned();
                 Ok(Self::Rebuild { from_dc })
@@ -134,12 +122,7 @@ impl OperationCommand {
     /// The operation.
     pub fn name(&self) -> OperationName {
         match self {
-            Self::Cleanup => OperationName::Cleanup,
-            Self::UpgradeSstables => OperationName::UpgradeSstables,
-            Self::Scrub { .. } => OperationName::Scrub,
-            Self::Compact { .. } => OperationName::Compact,
-            Self::Flush { .. } => OperationName::Flush,
-            Self::GarbageCollect { .. } => OperationName::GarbageCollect,
+            Self::OnTables(work, _) => work.operation(),
             Self::Rebuild { .. } => OperationName::Rebuild,
             Self::Remove { .. } => OperationName::Remove,
             Self::Decommission => OperationName::Decommission,
@@ -151,28 +134,24 @@ impl OperationCommand {
     /// The argument, in the form [`OperationCommand::parse`] reads.
     pub fn argument(&self) -> Option<String> {
         match self {
-            Self::Cleanup | Self::UpgradeSstables | Self::Decommission | Self::Restart => None,
-            Self::Scrub { keyspace }
-            | Self::Compact { keyspace }
-            | Self::Flush { keyspace }
-            | Self::GarbageCollect { keyspace } => keyspace.clone(),
+            Self::Decommission | Self::Restart => None,
+            Self::OnTables(work, options) => options.keyspace.clone().filter(|_| work.takes_an_argument()),
             Self::Rebuild { from_dc } => Some(from_dc.clone()),
             Self::Remove { target } => Some(target.to_string()),
             Self::Replace { lost } => lost.as_ref().map(ToString::to_string),
         }
     }
-}
 
-/// Letters, digits and `_`, 48 at most: Cassandra's rule.
-fn parse_keyspace(operation: OperationName, text: &str) -> Result<String, ArgumentError> {
-    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if text.len() <= 48 && text.chars().all(word) {
-        Ok(text.to_owned())
-    } else {
-        Err(ArgumentError::Keyspace {
-            operation,
-            text: text.to_owned(),
-        })
+    /// The options, in the form [`OperationCommand::parse`] reads.
+    pub fn options(&self) -> Option<String> {
+        match self {
+            Self::OnTables(work, options) => options.to_text(*work),
+            Self::Rebuild { .. }
+            | Self::Remove { .. }
+            | Self::Decommission
+            | Self::Replace { .. }
+            | Self::Restart => None,
+        }
     }
 }
 
@@ -185,46 +164,44 @@ mod tests {
     #[test]
     fn each_operation_takes_the_argument_it_needs() {
         use OperationCommand as Command;
+        let parse = |name, argument: Option<&str>| Command::parse(name, argument, None);
         assert_eq!(
-            Command::parse(OperationName::Cleanup, Some("left behind")),
-            Ok(Command::Cleanup)
+            parse(OperationName::Cleanup, Some("left behind")),
+            Ok(Command::on_all_tables(TableWork::Cleanup))
         );
         assert_eq!(
-            Command::parse(OperationName::UpgradeSstables, None),
-            Ok(Command::UpgradeSstables)
+            parse(OperationName::UpgradeSstables, None),
+            Ok(Command::on_all_tables(TableWork::UpgradeSstables))
         );
         assert_eq!(
-            Command::parse(OperationName::Decommission, None),
+            parse(OperationName::Decommission, None),
             Ok(Command::Decommission)
         );
         assert_eq!(
-            Command::parse(OperationName::Restart, Some("left behind")),
+            parse(OperationName::Restart, Some("left behind")),
             Ok(Command::Restart)
         );
         assert_eq!(
-            Command::parse(OperationName::Rebuild, Some("DC-1 east")),
+            parse(OperationName::Rebuild, Some("DC-1 east")),
             Ok(Command::Rebuild {
                 from_dc: "DC-1 east".to_owned()
             })
         );
         assert_eq!(
-            Command::parse(OperationName::Rebuild, Some(" ")),
+            parse(OperationName::Rebuild, Some(" ")),
             Err(ArgumentError::NoSourceDatacenter)
         );
+        assert_eq!(parse(OperationName::Remove, None), Err(ArgumentError::NoLostNode));
         assert_eq!(
-            Command::parse(OperationName::Remove, None),
-            Err(ArgumentError::NoLostNode)
-        );
-        assert_eq!(
-            Command::parse(OperationName::Replace, None),
+            parse(OperationName::Replace, None),
             Ok(Command::Replace { lost: None })
         );
         for member in ["10.0.0.7", "2001:db8::7", HOST_ID] {
-            let command = Command::parse(OperationName::Replace, Some(member)).unwrap();
+            let command = parse(OperationName::Replace, Some(member)).unwrap();
             assert_eq!(command.argument().as_deref(), Some(member));
         }
         assert_eq!(
-            Command::parse(OperationName::Replace, Some("left-behind")),
+            parse(OperationName::Replace, Some("left-behind")),
             Err(ArgumentError::Member {
                 text: "left-behind".to_owned()
             })
@@ -233,7 +210,7 @@ mod tests {
 
     #[test]
     fn work_on_tables_takes_a_keyspace_or_none() {
-        let parse = OperationCommand::parse;
+        let parse = |name, argument: Option<&str>| OperationCommand::parse(name, argument, None);
         for name in [
             OperationName::Scrub,
             OperationName::Compact,

@@ -35,6 +35,9 @@ pub struct OperationRecord {
     /// Its argument as asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub argument: Option<String>,
+    /// Its options as asked for, JSON: which tables it is about, and how it is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub options: Option<String>,
     /// Name of the pod that carries the request.
     pub pod: String,
     /// Uid of that pod: a pod of the same name made later is another one.

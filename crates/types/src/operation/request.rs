@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 
 use super::{ArgumentError, OperationCommand, OperationName, OperationStatus, Parallelism, ParallelismError};
 use crate::labels::{
     Labels, OPERATION_ABORT, OPERATION_ARGUMENT, OPERATION_ARGUMENT_ANNOTATION, OPERATION_END,
-    OPERATION_NAME, OPERATION_PARALLELISM, OPERATION_REQUESTED_BY, OPERATION_START, OPERATION_STATUS,
-    is_label_value,
+    OPERATION_ENDED_OPTIONS, OPERATION_NAME, OPERATION_OPTIONS, OPERATION_PARALLELISM,
+    OPERATION_REQUESTED_BY, OPERATION_START, OPERATION_STATUS, is_label_value,
 };
 use crate::vocabulary::UnknownWord;
 
@@ -35,6 +36,8 @@ pub struct OperationRequest {
     pub status: OperationStatus,
     /// Its argument as written, see [`OperationRequest::command`].
     pub argument: Option<String>,
+    /// Its options as written, see [`OperationRequest::command`].
+    pub options: Option<String>,
     /// Who asked, in the words of whoever wrote the request.
     pub requested_by: Option<String>,
     /// How many operations may run at once in the rack when this one starts.
@@ -48,6 +51,7 @@ impl OperationRequest {
             name: command.name(),
             status: OperationStatus::ToDo,
             argument: command.argument(),
+            options: command.options(),
             requested_by,
             parallelism: Parallelism::ONE,
         }
@@ -57,6 +61,11 @@ impl OperationRequest {
     #[must_use]
     pub fn with_parallelism(self, parallelism: Parallelism) -> Self {
         Self { parallelism, ..self }
+    }
+
+    /// What a pod is asked for, see [`OperationRequest::from_pod_metadata`].
+    pub fn of(pod: &Pod) -> Result<Option<Self>, RequestError> {
+        Self::from_pod_metadata(pod.metadata.labels.as_ref(), pod.metadata.annotations.as_ref())
     }
 
     /// Reads a pod's metadata. `None` is no request: neither are labels that are half written, since `kubectl label` may set the
@@ -89,14 +98,15 @@ impl OperationRequest {
             argument: label(OPERATION_ARGUMENT)
                 .cloned()
                 .or_else(|| annotation(OPERATION_ARGUMENT_ANNOTATION)),
+            options: annotation(OPERATION_OPTIONS).filter(|options| !options.trim().is_empty()),
             requested_by: annotation(OPERATION_REQUESTED_BY),
             parallelism,
         }))
     }
 
-    /// The operation with its argument parsed.
+    /// The operation with its argument and options parsed.
     pub fn command(&self) -> Result<OperationCommand, ArgumentError> {
-        OperationCommand::parse(self.name, self.argument.as_deref())
+        OperationCommand::parse(self.name, self.argument.as_deref(), self.options.as_deref())
     }
 
     /// What to write on a pod to make this its request. Whatever an earlier request left is taken away.
@@ -116,6 +126,8 @@ impl OperationRequest {
             ]),
             annotations: BTreeMap::from([
                 (OPERATION_ARGUMENT_ANNOTATION, in_annotation),
+                (OPERATION_OPTIONS, self.options.clone()),
+                (OPERATION_ENDED_OPTIONS, None),
                 (OPERATION_REQUESTED_BY, self.requested_by.clone()),
                 (
                     OPERATION_PARALLELISM,
@@ -166,6 +178,7 @@ impl MetadataPatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operation::TableWork;
 
     fn set(pairs: &[(&str, &str)]) -> Labels {
         pairs
@@ -202,6 +215,7 @@ mod tests {
                 name: OperationName::Rebuild,
                 status: OperationStatus::ToDo,
                 argument: Some("dc1".to_owned()),
+                options: None,
                 requested_by: None,
                 parallelism: Parallelism::ONE,
             }))
@@ -226,7 +240,7 @@ mod tests {
         let abort = abort_patch(OperationName::Cleanup);
         let notes = patched(&Labels::new(), &abort.annotations);
         assert_eq!(abort_asked(Some(&notes)), Some("cleanup"));
-        let request = OperationRequest::to_do(&OperationCommand::Cleanup, None);
+        let request = OperationRequest::to_do(&OperationCommand::on_all_tables(TableWork::Cleanup), None);
         let notes = patched(&notes, &request.to_patch().annotations);
         assert_eq!(abort_asked(Some(&notes)), None);
         assert_eq!(abort_asked(Some(&set(&[(OPERATION_ABORT, " ")]))), None);
@@ -257,10 +271,13 @@ mod tests {
             ("operation-start", "20261121T080102"),
             ("operation-end", "20261121T080103"),
         ]);
-        let notes = set(&[(
-            "cassandraclusters.db.orange.com/operation-argument",
-            "2001:db8::9",
-        )]);
+        let notes = set(&[
+            (
+                "cassandraclusters.db.orange.com/operation-argument",
+                "2001:db8::9",
+            ),
+            ("cassandraclusters.db.orange.com/operation-options", "{}"),
+        ]);
         for (name, argument) in [
             (OperationName::Cleanup, None),
             // Without a keyspace it is for all of them: one that is left behind would count.
@@ -272,7 +289,7 @@ mod tests {
             (OperationName::Remove, Some("demo-dc1-rack1-0_10.0.0.1")),
             (OperationName::Remove, Some("2001:db8::1")),
         ] {
-            let command = OperationCommand::parse(name, argument).unwrap();
+            let command = OperationCommand::parse(name, argument, None).unwrap();
             let request = OperationRequest::to_do(&command, Some("ann@example.com".to_owned()))
                 .with_parallelism("3".parse().unwrap());
             let patch = request.to_patch();
@@ -288,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_merge_patch_says_null_for_what_goes() {
-        let patch = OperationRequest::to_do(&OperationCommand::Cleanup, None)
+        let patch = OperationRequest::to_do(&OperationCommand::on_all_tables(TableWork::Cleanup), None)
             .to_patch()
             .to_merge_patch();
         assert_eq!(
@@ -304,6 +321,8 @@ mod tests {
                 "annotations": {
                     "cassandraclusters.db.orange.com/operation-abort": null,
                     "cassandraclusters.db.orange.com/operation-argument": null,
+                    "cassandraclusters.db.orange.com/operation-ended-options": null,
+                    "cassandraclusters.db.orange.com/operation-options": null,
                     "cassandraclusters.db.orange.com/operation-parallelism": null,
                     "cassandraclusters.db.orange.com/operation-requested-by": null,
                 },

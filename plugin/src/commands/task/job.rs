@@ -2,20 +2,19 @@
 
 use casskop_core::task;
 use casskop_core::view::RackRef;
+use casskop_types::operation::{TableOptions, TableWork};
 use casskop_types::task::{JobArguments, TaskCommand, TaskJob, TaskTemplate};
 use clap::builder::NonEmptyStringValueParser;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use crate::commands::table_flags::{CompactFlags, ScrubFlags, TableFlags, ThreadFlags};
 use crate::failure::Failure;
 
 /// What is done on each node, and how many at once.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "With create: the work")]
 pub(crate) struct JobFlags {
-    /// Only this keyspace (scrub, compact, flush, garbagecollect)
-    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
-    keyspace: Option<String>,
     /// Datacenter to stream from (rebuild)
     #[arg(long, value_name = "DC", value_parser = NonEmptyStringValueParser::new())]
     from_dc: Option<String>,
@@ -37,13 +36,24 @@ pub(crate) struct JobFlags {
     /// Keep it so many seconds after its end; 0 for ever [default: a day, a failed one a week]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i32).range(0..))]
     keep: Option<i32>,
+    #[command(flatten)]
+    tables: TableFlags,
+    #[command(flatten)]
+    threads: ThreadFlags,
+    #[command(flatten)]
+    scrub: ScrubFlags,
+    #[command(flatten)]
+    compact: CompactFlags,
 }
 
 impl JobFlags {
     /// Whether none is given.
     pub(crate) fn is_empty(&self) -> bool {
         let Self {
-            keyspace,
+            tables: _,
+            threads: _,
+            scrub: _,
+            compact: _,
             from_dc,
             rack,
             pod,
@@ -52,13 +62,24 @@ impl JobFlags {
             at,
             keep,
         } = self;
-        let texts = [keyspace, from_dc, pod];
-        texts.into_iter().all(Option::is_none)
+        self.options() == TableOptions::default()
+            && from_dc.is_none()
+            && pod.is_none()
             && rack.is_none()
             && at_once.is_none()
             && retries.is_none()
             && at.is_none()
             && keep.is_none()
+    }
+
+    /// Which tables, and how.
+    fn options(&self) -> TableOptions {
+        let mut options = TableOptions::default();
+        self.tables.read(&mut options);
+        self.threads.read(&mut options);
+        self.scrub.read(&mut options);
+        self.compact.read(&mut options);
+        options
     }
 
     /// The rack it is about.
@@ -82,8 +103,19 @@ impl JobFlags {
 
     /// The work, judged as the operator judges it.
     pub(crate) fn template(&self, command: &str) -> Result<TaskTemplate, Failure> {
+        let options = self.options();
+        let tokens = options.tokens.clone();
+        let is_set = |flag: bool| flag.then_some(true);
         let args = JobArguments {
-            keyspace_name: self.keyspace.clone(),
+            keyspace_name: options.keyspace.clone(),
+            tables: Some(options.tables.clone()).filter(|tables| !tables.is_empty()),
+            jobs: options.threads.map(i64::from),
+            no_snapshot: is_set(options.no_snapshot),
+            no_validate: is_set(options.no_validate),
+            skip_corrupted: is_set(options.skip_corrupted),
+            split_output: is_set(options.split_output),
+            start_token: tokens.as_ref().map(|tokens| tokens.start.clone()),
+            end_token: tokens.map(|tokens| tokens.end),
             source_datacenter: self.from_dc.clone(),
             rack: self.rack.as_ref().map(|rack| rack.rack.clone()),
             pod_name: self.pod.clone(),
@@ -92,6 +124,16 @@ impl JobFlags {
         if self.from_dc.is_some() && command != TaskCommand::Rebuild.as_str() {
             return Err(Failure::Wrong(format!(
                 "--from-dc goes with rebuild, and not with {command}"
+            )));
+        }
+        let work = command.parse().ok().and_then(TableWork::of);
+        if let Some(work) = work {
+            options
+                .check(work)
+                .map_err(|error| Failure::Wrong(error.to_string()))?;
+        } else if options != TableOptions::default() {
+            return Err(Failure::Wrong(format!(
+                "{command} works on whole nodes: it takes no {options}"
             )));
         }
         let template = TaskTemplate {
@@ -128,9 +170,16 @@ fn flags(why: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
     use insta::assert_snapshot;
 
     use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        flags: JobFlags,
+    }
 
     #[test]
     fn what_no_task_does_is_refused_in_the_words_of_the_command_line() {
@@ -143,13 +192,37 @@ mod tests {
             refused("replacenode", JobFlags::default()),
             @"replacenode needs --pod or --rack: which nodes to replace"
         );
-        let shop = JobFlags {
-            keyspace: Some("shop".to_owned()),
-            ..JobFlags::default()
-        };
+        let with = |line: &[&str]| Line::parse_from([&["task"], line].concat()).flags;
         assert_snapshot!(
-            refused("cleanup", shop),
-            @"--keyspace of cleanup is not carried out by this operator: leave it out"
+            refused("restart", with(&["--keyspace=shop"])),
+            @"restart works on whole nodes: it takes no shop"
+        );
+        assert_snapshot!(
+            refused("flush", with(&["--threads=2"])),
+            @"options of flush: it has no `threads`"
+        );
+    }
+
+    #[test]
+    fn flags_are_arguments_of_the_job() {
+        let flags = Line::parse_from([
+            "task",
+            "--keyspace=shop",
+            "--table=carts",
+            "--table=orders",
+            "--threads=2",
+        ])
+        .flags;
+        let template = flags.template("cleanup").unwrap();
+        assert_eq!(
+            serde_json::to_value(&template.jobs.unwrap()[0].args).unwrap(),
+            serde_json::json!({ "keyspace_name": "shop", "tables": ["carts", "orders"], "jobs": 2 })
+        );
+        let flags = Line::parse_from(["task", "--start-token=-9", "--end-token", "10"]).flags;
+        let template = flags.template("compact").unwrap();
+        assert_eq!(
+            serde_json::to_value(&template.jobs.unwrap()[0].args).unwrap(),
+            serde_json::json!({ "start_token": "-9", "end_token": "10" })
         );
     }
 

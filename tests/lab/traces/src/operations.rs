@@ -5,8 +5,8 @@ use std::thread::JoinHandle;
 
 use anyhow::{Context, Result, anyhow};
 use casskop_jolokia::storage_service::{
-    self, HostId, Jobs, OperationMode, RemovalStatus, Replication, cleanup, decommission, describe_ring,
-    drain, flush, host_ids, operation_mode, rebuild, remove_node, upgrade_sstables,
+    self, HostId, Jobs, OperationMode, RemovalStatus, Replication, Tables, cleanup, decommission,
+    describe_ring, drain, flush, host_ids, operation_mode, rebuild, remove_node, upgrade_sstables,
 };
 use casskop_jolokia::{Call, CompactionTask, StreamPlan, compaction_manager, diagnostics, stream_manager};
 
@@ -17,13 +17,21 @@ use crate::reads::more_attributes;
 use crate::trace::{NO_HOST_ID, Traces};
 
 pub(crate) fn flushes(node: &Node, traces: &mut Traces) -> Result<()> {
-    traces.keep("flush", "a keyspace with rows", node.ask(&flush("shop"))?);
-    traces.keep("flush", "an unknown keyspace", node.ask(&flush("nowhere"))?);
+    traces.keep(
+        "flush",
+        "a keyspace with rows",
+        node.ask(&flush(Tables::of("shop")))?,
+    );
+    traces.keep(
+        "flush",
+        "an unknown keyspace",
+        node.ask(&flush(Tables::of("nowhere")))?,
+    );
     Ok(())
 }
 
 pub(crate) fn cleanups(node: &Node, traces: &mut Traces) -> Result<()> {
-    let call = cleanup("shop", Jobs::ALL_COMPACTORS);
+    let call = cleanup(Tables::of("shop"), Jobs::ALL_COMPACTORS);
     let running = under_way(node, &call);
     node.wait("a cleanup", &compaction_manager::compactions(), |compactions| {
         compactions
@@ -48,12 +56,12 @@ pub(crate) fn cleanups(node: &Node, traces: &mut Traces) -> Result<()> {
     traces.keep(
         "cleanup",
         "the node's own keyspace",
-        node.ask(&cleanup("system", Jobs::ALL_COMPACTORS))?,
+        node.ask(&cleanup(Tables::of("system"), Jobs::ALL_COMPACTORS))?,
     );
     traces.keep(
         "cleanup",
         "an unknown keyspace",
-        node.ask(&cleanup("nowhere", Jobs::ALL_COMPACTORS))?,
+        node.ask(&cleanup(Tables::of("nowhere"), Jobs::ALL_COMPACTORS))?,
     );
     Ok(())
 }
@@ -64,7 +72,7 @@ pub(crate) fn upgrades(node: &Node, traces: &mut Traces) -> Result<()> {
         ("the node's own keyspace", "system"),
         ("an unknown keyspace", "nowhere"),
     ] {
-        let call = upgrade_sstables(keyspace, Jobs::ALL_COMPACTORS);
+        let call = upgrade_sstables(Tables::of(keyspace), Jobs::ALL_COMPACTORS);
         traces.keep("upgradesstables", state, node.ask(&call)?);
     }
     Ok(())
@@ -97,7 +105,7 @@ pub(crate) fn decommissions(java: &Java, first: &Node, third: &Node, traces: &mu
     traces.keep(
         "cleanup",
         "another node leaves",
-        first.ask(&cleanup("shop", Jobs::ALL_COMPACTORS))?,
+        first.ask(&cleanup(Tables::of("shop"), Jobs::ALL_COMPACTORS))?,
     );
     third.wait("a stream", &stream_manager::current_streams(), |streams| {
         some_went(streams)
@@ -213,7 +221,7 @@ pub(crate) fn drains(node: &Node, traces: &mut Traces) -> Result<()> {
     traces.keep(
         "cleanup",
         "the node is drained",
-        node.ask(&cleanup("shop", Jobs::ALL_COMPACTORS))?,
+        node.ask(&cleanup(Tables::of("shop"), Jobs::ALL_COMPACTORS))?,
     );
     traces.keep("drain", "the node is drained", node.ask(&drain())?);
     Ok(())

@@ -7,7 +7,8 @@ use std::net::IpAddr;
 use anyhow::{Context, Result};
 use casskop_jolokia::ownership::{effective_shares, loads};
 use casskop_jolokia::storage_service::{
-    self, Jobs, OperationMode, Replication, cleanup, decommission, native_transport_running, operation_mode,
+    self, Jobs, OperationMode, Replication, Tables, cleanup, decommission, native_transport_running,
+    operation_mode,
 };
 use casskop_jolokia::{diagnostics, stream_manager};
 
@@ -168,7 +169,7 @@ fn join(java: &Java, first: &Node, traces: &mut Traces) -> Result<Node> {
         !nodes.is_empty()
     })?;
     traces.keep("node-status", "another node joins", first.status()?);
-    let own = second.ask(&cleanup("shop", Jobs::ALL_COMPACTORS))?;
+    let own = second.ask(&cleanup(Tables::of("shop"), Jobs::ALL_COMPACTORS))?;
     traces.keep("cleanup", "the node itself joins", own);
     let decommission = decommission(java.version, Replication::MayFall);
     traces.keep(
@@ -184,7 +185,7 @@ fn join(java: &Java, first: &Node, traces: &mut Traces) -> Result<Node> {
     traces.keep(
         "cleanup",
         "another node joins",
-        first.ask(&cleanup("shop", Jobs::ALL_COMPACTORS))?,
+        first.ask(&cleanup(Tables::of("shop"), Jobs::ALL_COMPACTORS))?,
     );
     second.wait("a native transport", &native_transport_running(), |running| {
         *running

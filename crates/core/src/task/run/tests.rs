@@ -1,4 +1,4 @@
-use casskop_types::operation::{OperationCommand, OperationName, RecordState};
+use casskop_types::operation::{OperationCommand, OperationName, RecordState, TableWork};
 use casskop_types::task::PodState;
 use serde_json::json;
 
@@ -247,7 +247,7 @@ fn what_somebody_aborts_is_not_begun_again() {
 #[test]
 fn a_pod_on_which_something_else_is_done_is_waited_for() {
     let mut ring = Ring::new(&[2]);
-    ring.ask(POD, &OperationCommand::UpgradeSstables);
+    ring.ask(POD, &OperationCommand::on_all_tables(TableWork::UpgradeSstables));
     ring.task("t", &job("cleanup", &json!({})));
     ring.pass(0);
     assert_eq!(ring.in_state(0, PodState::Running), ["demo-dc1-rack1-1"]);
