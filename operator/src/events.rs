@@ -105,11 +105,7 @@ mod tests {
 
     #[test]
     fn a_notice_becomes_an_event_the_api_server_takes() {
-        let notice = Notice {
-            kind: NoticeKind::Warning,
-            reason: "OperationFailed",
-            note: "é".repeat(600),
-        };
+        let notice = Notice::warning("OperationFailed", "é".repeat(600));
         let cluster = ObjectReference {
             namespace: Some("prod".into()),
             name: Some("demo".into()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use casskop_core::deletion;
-use casskop_core::effect::{Notice, NoticeKind, Wake};
+use casskop_core::effect::{Notice, Wake};
 use casskop_core::observed::Observed;
 use casskop_core::plan::{self, Plan};
 use casskop_core::questions::{growth_trials, questions};
@@ -79,12 +79,12 @@ pub async fn reconcile(operator: &Operator, id: &ClusterId) -> Result<Action, Fa
     // Also where it came to nothing: tasks may wait for that. Nobody hears it once the operator stops.
     let _ = operator.tasks.send(tasks::News {
         namespace: id.namespace.clone(),
-        are_asking: false,
+        are_asking: matches!(&ended, Ok(Ok(passed)) if passed.tasks_ask),
     });
     let failure = match ended {
-        Ok(Ok(wake)) => {
+        Ok(Ok(passed)) => {
             operator.memory.succeeded(id);
-            return Ok(next(wake));
+            return Ok(next(passed.wake));
         }
         Ok(Err(failure)) => failure,
         Err(_) => Failure::Timeout(format!("cluster {id}: no end after {} s", LONGEST_PASS.as_secs())),
@@ -104,14 +104,9 @@ pub fn after_failure(operator: &Operator, id: &ClusterId, failure: &Failure) -> 
             CassandraCluster::new(&id.name, casskop_types::cluster::CassandraClusterSpec::default());
         let mut reference = reference.object_ref(&());
         reference.namespace = Some(id.namespace.clone());
-        operator.events.publish(
-            &Notice {
-                kind: NoticeKind::Warning,
-                reason: "ReconcileFailed",
-                note,
-            },
-            reference,
-        );
+        operator
+            .events
+            .publish(&Notice::warning("ReconcileFailed", note), reference);
     }
     Action::requeue(backoff::delay(failures))
 }
@@ -124,7 +119,7 @@ fn next(wake: Wake) -> Action {
 }
 
 /// Losing against another writer is no failure: what was observed is outdated.
-async fn look_again_on_conflict(operator: &Operator, id: &ClusterId) -> Result<Wake, Failure> {
+async fn look_again_on_conflict(operator: &Operator, id: &ClusterId) -> Result<Passed, Failure> {
     let mut looks = 1;
     loop {
         match pass(operator, id).await {
@@ -144,7 +139,24 @@ fn doubt(operator: &Operator, id: &ClusterId) {
     operator.hooks.uncertain(id);
 }
 
-async fn pass(operator: &Operator, id: &ClusterId) -> Result<Wake, Failure> {
+/// What a pass came to.
+struct Passed {
+    /// When to look again.
+    wake: Wake,
+    /// Whether tasks have asked something of the pods that has not ended.
+    tasks_ask: bool,
+}
+
+impl From<Wake> for Passed {
+    fn from(wake: Wake) -> Self {
+        Self {
+            wake,
+            tasks_ask: false,
+        }
+    }
+}
+
+async fn pass(operator: &Operator, id: &ClusterId) -> Result<Passed, Failure> {
     let mut executor = Executor {
         client: &operator.client,
         nodes: &operator.nodes,
@@ -155,11 +167,11 @@ async fn pass(operator: &Operator, id: &ClusterId) -> Result<Wake, Failure> {
     };
     let cluster = match observe::cluster(&operator.client, id).await? {
         // Its deletion is a sighting of its own, which forgets it.
-        ClusterRead::Gone => return Ok(Wake::OnEvent),
+        ClusterRead::Gone => return Ok(Wake::OnEvent.into()),
         ClusterRead::Unreadable { object, reason } => {
             tracing::warn!("cluster object cannot be read: {reason}");
             mark_unreadable(&executor, &object, &reason).await?;
-            return Ok(Wake::OnEvent);
+            return Ok(Wake::OnEvent.into());
         }
         ClusterRead::Read(cluster) => *cluster,
     };
@@ -175,17 +187,17 @@ async fn pass(operator: &Operator, id: &ClusterId) -> Result<Wake, Failure> {
         .await?;
         let plan = deletion::plan(&kube);
         execute(operator, id, &cluster, &plan, &mut executor).await?;
-        return Ok(plan.wake);
+        return Ok(plan.wake.into());
     }
     if let Some(plan) = plan::pause(&cluster, Timestamp::now()) {
         execute(operator, id, &cluster, &plan, &mut executor).await?;
-        return Ok(plan.wake);
+        return Ok(plan.wake.into());
     }
     let validated = match validate(&cluster) {
         Err(problems) => {
             let plan = plan::refuse(&cluster, &problems, Timestamp::now());
             execute(operator, id, &cluster, &plan, &mut executor).await?;
-            return Ok(plan.wake);
+            return Ok(plan.wake.into());
         }
         Ok(validated) => validated,
     };
@@ -200,12 +212,10 @@ async fn pass(operator: &Operator, id: &ClusterId) -> Result<Wake, Failure> {
         executed = execute(operator, id, &cluster, &plan, &mut executor).await;
     }
     executed?;
-    // Nobody hears it once the operator stops.
-    let _ = operator.tasks.send(tasks::News {
-        namespace: id.namespace.clone(),
-        are_asking: are_asking(&observed.kube.pods),
-    });
-    Ok(plan.wake)
+    Ok(Passed {
+        wake: plan.wake,
+        tasks_ask: are_asking(&observed.kube.pods),
+    })
 }
 
 async fn observe(

@@ -46,11 +46,10 @@ pub struct News {
 /// Makes passes until it is dropped.
 pub async fn run(operator: Arc<Operator>, scope: Scope, mut news: mpsc::UnboundedReceiver<News>) {
     let mut sightings = watch::start(&operator.client, &scope);
-    let mut tasks = watch::Known::default();
-    let mut due: HashMap<String, Instant> = HashMap::new();
+    let mut agenda = Agenda::default();
     let mut failures: HashMap<String, u32> = HashMap::new();
     loop {
-        let next = due.values().min().copied();
+        let next = agenda.next();
         let timer = async {
             match next {
                 Some(next) => sleep_until(next).await,
@@ -58,39 +57,18 @@ pub async fn run(operator: Arc<Operator>, scope: Scope, mut news: mpsc::Unbounde
             }
         };
         tokio::select! {
-            Some(sighting) = sightings.next() => {
-                if let Some(namespace) = tasks.digest(sighting) {
-                    due.insert(namespace, Instant::now());
-                }
-            }
-            Some(News { namespace, are_asking }) = news.recv() => {
-                if are_asking || tasks.are_in(&namespace) {
-                    due.insert(namespace, Instant::now());
-                }
-            }
+            Some(sighting) = sightings.next() => agenda.saw(sighting),
+            Some(told) = news.recv() => agenda.heard(told),
             () = timer => {}
         }
         // What happened meanwhile is seen by the same pass.
         while let Some(Some(sighting)) = sightings.next().now_or_never() {
-            due.extend(
-                tasks
-                    .digest(sighting)
-                    .map(|namespace| (namespace, Instant::now())),
-            );
+            agenda.saw(sighting);
         }
-        while let Ok(more) = news.try_recv() {
-            if more.are_asking || tasks.are_in(&more.namespace) {
-                due.insert(more.namespace, Instant::now());
-            }
+        while let Ok(told) = news.try_recv() {
+            agenda.heard(told);
         }
-        let now = Instant::now();
-        let ready: Vec<String> = due
-            .iter()
-            .filter(|(_, at)| **at <= now)
-            .map(|(namespace, _)| namespace.clone())
-            .collect();
-        for namespace in ready {
-            due.remove(&namespace);
+        for namespace in agenda.take_due() {
             let ended = timeout(LONGEST_PASS, pass(&operator, &namespace)).await;
             let ended = ended.unwrap_or_else(|_| {
                 let seconds = LONGEST_PASS.as_secs();
@@ -108,9 +86,48 @@ pub async fn run(operator: Arc<Operator>, scope: Scope, mut news: mpsc::Unbounde
                 }
             };
             if let Some(wait) = wait {
-                due.insert(namespace, Instant::now() + wait);
+                agenda.look_after(namespace, wait);
             }
         }
+    }
+}
+
+/// Namespaces to look at.
+#[derive(Default)]
+struct Agenda {
+    known: watch::Known,
+    due: HashMap<String, Instant>,
+}
+
+impl Agenda {
+    fn saw(&mut self, sighting: watch::Sighting) {
+        if let Some(namespace) = self.known.digest(sighting) {
+            self.look_after(namespace, Duration::ZERO);
+        }
+    }
+
+    /// Of clusters without tasks there is nothing to look at.
+    fn heard(&mut self, news: News) {
+        if news.are_asking || self.known.are_in(&news.namespace) {
+            self.look_after(news.namespace, Duration::ZERO);
+        }
+    }
+
+    fn look_after(&mut self, namespace: String, wait: Duration) {
+        self.due.insert(namespace, Instant::now() + wait);
+    }
+
+    /// When the next one is due.
+    fn next(&self) -> Option<Instant> {
+        self.due.values().min().copied()
+    }
+
+    fn take_due(&mut self) -> Vec<String> {
+        let now = Instant::now();
+        self.due
+            .extract_if(|_, at| *at <= now)
+            .map(|(namespace, _)| namespace)
+            .collect()
     }
 }
 
@@ -200,25 +217,21 @@ async fn run_tasks(writer: &Writer<'_>, seen: &mut Seen, now: Timestamp, pass: &
         .iter()
         .map(|cluster| observe::members(cluster, &seen.pods))
         .collect();
-    for index in 0..seen.tasks.len() {
-        let found = places.get(index).map(Result::as_ref);
-        let place = match found {
-            Some(Ok((cluster, dc))) => match &members[*cluster] {
+    for (index, found) in places.iter().enumerate() {
+        let place = match (found, &unreadable) {
+            (Ok((cluster, dc)), _) => match &members[*cluster] {
                 Ok(members) => Ok(Place { members, dc }),
                 Err(why) => Err(Misplaced::BrokenCluster(why)),
             },
             // It may be that one's.
-            Some(Err(_)) if unreadable.is_some() => Err(Misplaced::BrokenCluster(
-                unreadable.as_deref().unwrap_or_default(),
-            )),
-            Some(Err(why)) => Err(Misplaced::Unknown(why)),
-            None => continue,
+            (Err(_), Some(unreadable)) => Err(Misplaced::BrokenCluster(unreadable)),
+            (Err(why), None) => Err(Misplaced::Unknown(why)),
         };
         let neighbours: Vec<&CassandraTask> = seen
             .tasks
             .iter()
             .zip(&places)
-            .filter(|(_, other)| place.is_ok() && other.as_ref().ok() == found.and_then(Result::ok))
+            .filter(|(_, other)| found.is_ok() && *other == found)
             .map(|(task, _)| task)
             .collect();
         let task = &seen.tasks[index];
@@ -228,9 +241,7 @@ async fn run_tasks(writer: &Writer<'_>, seen: &mut Seen, now: Timestamp, pass: &
             tasks: &neighbours,
             now,
         });
-        let owner = found
-            .and_then(Result::ok)
-            .and_then(|(cluster, _)| seen.clusters.get(*cluster));
+        let owner = found.as_ref().ok().map(|(cluster, _)| &seen.clusters[*cluster]);
         let status = plan.status.clone();
         let written = writer.task(task, owner, &plan).await;
         let is_written = written.is_ok();

@@ -9,7 +9,7 @@ use casskop_types::cluster::CassandraCluster;
 use casskop_types::labels::{CLUSTER_UID, DELETE_PVC_FINALIZER};
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 
-use crate::effect::{Effect, Notice, NoticeKind, Wake};
+use crate::effect::{Effect, Notice, Wake};
 use crate::fact::Fact;
 use crate::licence;
 use crate::observed::KubeState;
@@ -110,14 +110,10 @@ pub fn plan(kube: &KubeState) -> Plan {
         .filter(|claim| !licence::is_ours(claim, uid, &kube.statefulsets, &kube.pods));
     let stay: Vec<String> = stay.map(name).collect();
     if !stay.is_empty() {
-        plan.notices.push(Notice {
-            kind: NoticeKind::Warning,
-            reason: "ClaimsKept",
-            note: format!(
+        plan.notices.push(Notice::warning("ClaimsKept", format!(
                 "not proved to be of this cluster, so kept although deletePVC is set: claims {}; delete them by hand",
                 stay.join(", ")
-            ),
-        });
+            )));
     }
     plan.effects.push(Effect::RemoveFinalizer);
     plan

@@ -167,6 +167,26 @@ pub struct Notice {
     pub note: String,
 }
 
+impl Notice {
+    /// Of something expected.
+    pub fn normal(reason: &'static str, note: impl Into<String>) -> Self {
+        Self {
+            kind: NoticeKind::Normal,
+            reason,
+            note: note.into(),
+        }
+    }
+
+    /// Of something a person should look at.
+    pub fn warning(reason: &'static str, note: impl Into<String>) -> Self {
+        Self {
+            kind: NoticeKind::Warning,
+            reason,
+            note: note.into(),
+        }
+    }
+}
+
 /// Severity of a [`Notice`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoticeKind {

@@ -17,7 +17,7 @@ use crate::children;
 use crate::correct::{self, Correction, Emptiness};
 use crate::crossed_address;
 use crate::deletion;
-use crate::effect::{Effect, Notice, NoticeKind, Wake};
+use crate::effect::{Effect, Notice, Wake};
 use crate::hooks;
 use crate::observed::Observed;
 use crate::operations::{self, Scene};
@@ -158,11 +158,7 @@ pub fn pause(cluster: &CassandraCluster, now: Timestamp) -> Option<Plan> {
     };
     set_condition(&mut status.conditions, fact, cluster.metadata.generation, now);
     let told = casskop_types::conditions::say_the_same(&stored, &status);
-    let notice = Notice {
-        kind: NoticeKind::Normal,
-        reason: "Paused",
-        note: "nothing is done with this cluster until it is resumed".to_owned(),
-    };
+    let notice = Notice::normal("Paused", "nothing is done with this cluster until it is resumed");
     Some(Plan {
         first: Vec::new(),
         status,
@@ -199,11 +195,7 @@ fn put_back(stored: CassandraClusterStatus, corrections: &[Correction]) -> Plan 
         last_cluster_action_status: Some(ActionStatus::Done),
         ..stored
     };
-    let notice = |correction: &Correction| Notice {
-        kind: NoticeKind::Warning,
-        reason: "CorrectCRDConfig",
-        note: correction.to_string(),
-    };
+    let notice = |correction: &Correction| Notice::warning("CorrectCRDConfig", correction.to_string());
     let patch = corrections.iter().flat_map(|correction| correction.patch.clone());
     Plan {
         first: Vec::new(),
@@ -275,11 +267,7 @@ pub fn refuse(cluster: &CassandraCluster, problems: &[Problem], now: Timestamp) 
         set_condition(&mut status.conditions, fact, cluster.metadata.generation, now);
     }
     let told = casskop_types::conditions::say_the_same(&stored, &status);
-    let notice = Notice {
-        kind: NoticeKind::Warning,
-        reason: "InvalidSpec",
-        note: message,
-    };
+    let notice = Notice::warning("InvalidSpec", message);
     Plan {
         first: Vec::new(),
         status,

@@ -135,10 +135,7 @@ fn nodes_go(kube: &KubeState) -> bool {
 /// Whether a replacement is asked for and has not begun: it records the claim first.
 fn replacement_asked(kube: &KubeState) -> bool {
     let asks = |pod: &Pod| {
-        let (labels, annotations) = (pod.metadata.labels.as_ref(), pod.metadata.annotations.as_ref());
-        let request = OperationRequest::from_pod_metadata(labels, annotations)
-            .ok()
-            .flatten();
+        let request = OperationRequest::of(pod).ok().flatten();
         request.is_some_and(|request| {
             request.name == OperationName::Replace && request.status == OperationStatus::ToDo
         })

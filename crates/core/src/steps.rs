@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use crate::blocker::Blocker;
-use crate::effect::{Effect, Notice, NoticeKind, Wake};
+use crate::effect::{Effect, Notice, Wake};
 
 /// Collected by every part of the plan in turn.
 #[derive(Debug, Clone, Default)]
@@ -34,20 +34,12 @@ impl Steps {
 
     /// Tells of something expected.
     pub fn tell(&mut self, reason: &'static str, note: impl Into<String>) {
-        self.notices.push(Notice {
-            kind: NoticeKind::Normal,
-            reason,
-            note: note.into(),
-        });
+        self.notices.push(Notice::normal(reason, note));
     }
 
     /// Warns of something a person should look at.
     pub fn warn(&mut self, reason: &'static str, note: impl Into<String>) {
-        self.notices.push(Notice {
-            kind: NoticeKind::Warning,
-            reason,
-            note: note.into(),
-        });
+        self.notices.push(Notice::warning(reason, note));
     }
 
     /// When to look again.

@@ -81,30 +81,21 @@ impl Writer<'_> {
                 .delete::<K8ssandraTask>(&name, task.metadata.uid.as_deref())
                 .await;
         }
-        match plan.hold {
-            Hold::Stays => {}
-            Hold::IsTaken => {
-                let mut finalizers = task.finalizers().to_vec();
-                finalizers.push(FINALIZER.to_owned());
-                let mut metadata =
-                    json!({ "resourceVersion": task.metadata.resource_version, "finalizers": finalizers });
+        if plan.hold != Hold::Stays {
+            let others = task.finalizers().iter().filter(|one| *one != FINALIZER);
+            let mut finalizers: Vec<&str> = others.map(String::as_str).collect();
+            let mut metadata = json!({ "resourceVersion": task.metadata.resource_version });
+            if plan.hold == Hold::IsTaken {
+                finalizers.push(FINALIZER);
                 if let Some(owner) = owner.filter(|_| task.owner_references().is_empty()) {
                     metadata["ownerReferences"] = json!([owner.controller_owner_ref(&())]);
                 }
-                // Its news makes the next pass, which makes the tasks.
-                return self
-                    .patch::<K8ssandraTask>(&name, json!({ "metadata": metadata }))
-                    .await;
             }
-            Hold::IsReleased => {
-                let finalizers: Vec<&String> =
-                    task.finalizers().iter().filter(|one| *one != FINALIZER).collect();
-                let metadata =
-                    json!({ "resourceVersion": task.metadata.resource_version, "finalizers": finalizers });
-                return self
-                    .patch::<K8ssandraTask>(&name, json!({ "metadata": metadata }))
-                    .await;
-            }
+            metadata["finalizers"] = json!(finalizers);
+            // Its news makes the next pass, which makes the tasks.
+            return self
+                .patch::<K8ssandraTask>(&name, json!({ "metadata": metadata }))
+                .await;
         }
         self.status(task, task.status.as_ref(), &plan.status).await?;
         for made in &plan.create {

@@ -1,5 +1,6 @@
 //! Tasks and schedules.
 
+use casskop_core::task::condition;
 use casskop_core::view::tasks::{TaskKind, TaskPart, TaskState, TaskView};
 use casskop_types::task::ScheduledTask;
 use casskop_types::task::labels::TaskCondition;
@@ -185,16 +186,9 @@ pub(crate) fn schedules(schedules: &[ScheduledTask], layout: &Layout) -> String 
         let last = status
             .last_execution
             .map(|time| format!("{} ago", elapsed(time.0, layout.now)));
-        let says = |kind: TaskCondition, value: &str| {
-            let mut conditions = status.conditions.iter();
-            let found = conditions.find(|known| known.type_ == kind.as_str() && known.status == value);
-            found
-                .map(|known| known.message.as_str())
-                .filter(|message| !message.is_empty())
-        };
         let state = match (
-            says(TaskCondition::Invalid, "True"),
-            says(TaskCondition::Running, "False"),
+            said(condition::message(&status.conditions, TaskCondition::Invalid)),
+            said(condition::why_not(&status.conditions, TaskCondition::Running)),
         ) {
             (Some(why), _) => Cell::toned(Tone::Bad, &format!("Invalid: {why}")),
             _ if spec.suspend == Some(true) => Cell::toned(Tone::Quiet, &"Suspended"),
@@ -213,6 +207,10 @@ pub(crate) fn schedules(schedules: &[ScheduledTask], layout: &Layout) -> String 
         ]);
     }
     table.lines(layout).join("\n")
+}
+
+fn said(message: Option<&str>) -> Option<&str> {
+    message.filter(|message| !message.is_empty())
 }
 
 #[cfg(test)]

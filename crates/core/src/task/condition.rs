@@ -4,7 +4,7 @@ use casskop_types::task::labels::TaskCondition;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use crate::effect::{Notice, NoticeKind};
+use crate::effect::Notice;
 
 /// The words of `status` of a condition.
 const TRUE: &str = "True";
@@ -26,6 +26,11 @@ pub(super) fn holds_not(
     set(conditions, kind, FALSE, reason, message, now);
 }
 
+/// Says why nothing is being done at the moment.
+pub(super) fn waits(conditions: &mut Vec<Condition>, reason: &str, message: &str, now: Timestamp) {
+    holds_not(conditions, TaskCondition::Running, reason, message, now);
+}
+
 /// Takes back that a condition holds, if anybody ever said so.
 pub(super) fn no_longer(conditions: &mut Vec<Condition>, kind: TaskCondition, now: Timestamp) {
     if is_true(conditions, kind) {
@@ -38,24 +43,29 @@ pub(super) fn refuse(conditions: &mut Vec<Condition>, notices: &mut Vec<Notice>,
     let is_news = message(conditions, TaskCondition::Invalid) != Some(why);
     holds(conditions, TaskCondition::Invalid, why, now);
     if is_news {
-        notices.push(Notice {
-            kind: NoticeKind::Warning,
-            reason: "InvalidSpec",
-            note: why.to_owned(),
-        });
+        notices.push(Notice::warning("InvalidSpec", why));
     }
 }
 
 /// Whether a condition holds.
-pub(super) fn is_true(conditions: &[Condition], kind: TaskCondition) -> bool {
+pub fn is_true(conditions: &[Condition], kind: TaskCondition) -> bool {
     message(conditions, kind).is_some()
 }
 
-/// The message of a condition that holds.
-pub(super) fn message(conditions: &[Condition], kind: TaskCondition) -> Option<&str> {
+/// The message of a condition that holds; it may be empty.
+pub fn message(conditions: &[Condition], kind: TaskCondition) -> Option<&str> {
+    said(conditions, kind, TRUE)
+}
+
+/// Why a condition does not hold; it may be empty.
+pub fn why_not(conditions: &[Condition], kind: TaskCondition) -> Option<&str> {
+    said(conditions, kind, FALSE)
+}
+
+fn said<'a>(conditions: &'a [Condition], kind: TaskCondition, status: &str) -> Option<&'a str> {
     let found = conditions
         .iter()
-        .find(|condition| condition.type_ == kind.as_str() && condition.status == TRUE);
+        .find(|condition| condition.type_ == kind.as_str() && condition.status == status);
     found.map(|condition| condition.message.as_str())
 }
 

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use casskop_types::CassandraCluster;
 use casskop_types::operation::OperationCommand;
 use casskop_types::task::labels::{
-    ABORT, CLUSTER, DATACENTER, FINALIZER, TASK_NAME, TASK_NAMESPACE, TASK_UID, TaskCondition,
+    CLUSTER, DATACENTER, FINALIZER, TASK_NAME, TASK_NAMESPACE, TASK_UID, TaskCondition,
 };
 use casskop_types::task::{CassandraTask, CassandraTaskSpec, K8ssandraTask, K8ssandraTaskStatus, TaskStatus};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::step::{Fate, kept_until};
-use super::{condition, place, work};
-use crate::effect::{Notice, NoticeKind, Wake};
+use super::step::{Fate, keep};
+use super::{condition, is_aborted, place, work};
+use crate::effect::{Notice, Wake};
 
 /// What one pass over a `K8ssandraTask` looks at.
 #[derive(Debug, Clone, Copy)]
@@ -73,7 +73,9 @@ pub fn step(scene: FanOutScene<'_>) -> FanOutPlan {
     if scene.task.metadata.deletion_timestamp.is_some() {
         clear(scene, &mut plan);
     } else if plan.status.overall.completion_time.is_some() {
-        keep(scene, &mut plan);
+        let template = scene.task.spec.template.as_ref();
+        let ttl = template.and_then(|template| template.ttl_seconds_after_finished);
+        (plan.fate, plan.wake) = keep(&plan.status.overall, ttl, scene.now);
     } else {
         match selected(scene) {
             Ok(datacenters) => go_on(scene, &datacenters, &mut plan),
@@ -93,20 +95,6 @@ fn clear(scene: FanOutScene<'_>, plan: &mut FanOutPlan) {
     plan.delete = made.filter_map(|task| task.metadata.name.clone()).collect();
     if plan.delete.is_empty() && has_finalizer(scene.task) {
         plan.hold = Hold::IsReleased;
-    }
-}
-
-fn keep(scene: FanOutScene<'_>, plan: &mut FanOutPlan) {
-    let ttl = scene
-        .task
-        .spec
-        .template
-        .as_ref()
-        .and_then(|template| template.ttl_seconds_after_finished);
-    match kept_until(&plan.status.overall, ttl) {
-        Some(until) if until <= scene.now => plan.fate = Fate::IsDeleted,
-        Some(until) => plan.wake = Wake::After(until.duration_since(scene.now)),
-        None => {}
     }
 }
 
@@ -284,14 +272,6 @@ fn aggregate(status: &mut K8ssandraTaskStatus, now: Timestamp) {
     }
 }
 
-/// Whether somebody wants an object to end before it is done.
-pub(super) fn is_aborted(metadata: &ObjectMeta) -> bool {
-    let annotations = metadata.annotations.as_ref();
-    annotations
-        .and_then(|annotations| annotations.get(ABORT))
-        .is_some_and(|word| word == "true")
-}
-
 fn complete(status: &mut K8ssandraTaskStatus, now: Timestamp) {
     let ends = status
         .datacenters
@@ -307,16 +287,11 @@ impl FanOutPlan {
         complete(&mut self.status, now);
         let failed = condition::message(&self.status.overall.conditions, TaskCondition::Failed);
         let notice = match failed {
-            None => Notice {
-                kind: NoticeKind::Normal,
-                reason: "TaskCompleted",
-                note: format!("done on {} pods", self.status.overall.succeeded),
-            },
-            Some(why) => Notice {
-                kind: NoticeKind::Warning,
-                reason: "TaskFailed",
-                note: why.to_owned(),
-            },
+            None => Notice::normal(
+                "TaskCompleted",
+                format!("done on {} pods", self.status.overall.succeeded),
+            ),
+            Some(why) => Notice::warning("TaskFailed", why),
         };
         self.notices.push(notice);
     }
@@ -352,11 +327,7 @@ impl FanOutPlan {
         child.metadata.labels = Some(labels);
         child.metadata.namespace = namespace;
         self.create.push(child);
-        self.notices.push(Notice {
-            kind: NoticeKind::Normal,
-            reason: "CreateCassandraTask",
-            note,
-        });
+        self.notices.push(Notice::normal("CreateCassandraTask", note));
     }
 
     fn refuse(&mut self, why: &str, now: Timestamp) {

@@ -15,12 +15,12 @@ use casskop_types::task::{PodProgress, PodState};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use self::begin::{NotNow, Standing, request, standing, start};
+use self::begin::{Standing, request, standing, start};
 use super::members::{Pod, Rack};
 use super::work::Work;
 
 /// How long a pod that is not ready is waited for once nothing else is left to do, and a run on one.
-pub const PATIENCE: SignedDuration = SignedDuration::from_mins(15);
+pub(super) const PATIENCE: SignedDuration = SignedDuration::from_mins(15);
 /// The same where the run itself takes the pod down: a large node reads its commit log when it starts.
 const RESTARTS_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 /// What stands before the name of a task in who asked for an operation.
@@ -180,7 +180,7 @@ fn follow(run: &Run<'_>, pod: &Pod, progress: &mut PodProgress, advance: &mut Ad
         ),
         Outcome::Unwritten => match standing(run, pod, progress) {
             Standing::Free(uid) => advance.writes.push(request(run, pod, uid, &job)),
-            Standing::Busy(why) | Standing::Down(NotNow { why, .. }) => {
+            Standing::Busy(why) | Standing::Down(why) => {
                 progress.status = Some(PodState::Waiting);
                 progress.job_id = None;
                 progress.error = Some(why);

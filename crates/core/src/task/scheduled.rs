@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::schedule::Schedule;
 use super::{condition, queue, work};
-use crate::effect::{Notice, NoticeKind, Wake};
+use crate::effect::{Notice, Wake};
 
 /// What one pass over a `ScheduledTask` looks at.
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +64,12 @@ pub fn step(scene: ScheduleScene<'_>) -> SchedulePlan {
 fn go_on(scene: ScheduleScene<'_>, schedule: &Schedule, plan: &mut SchedulePlan) {
     if scene.task.spec.suspend == Some(true) {
         plan.status.next_schedule = None;
-        return plan.wait("Suspended", "spec.suspend is set", scene.now);
+        return condition::waits(
+            &mut plan.status.conditions,
+            "Suspended",
+            "spec.suspend is set",
+            scene.now,
+        );
     }
     let created = scene
         .task
@@ -75,25 +80,30 @@ fn go_on(scene: ScheduleScene<'_>, schedule: &Schedule, plan: &mut SchedulePlan)
     let last = plan.status.last_execution.as_ref().map_or(created, |time| time.0);
     let Some(due) = schedule.next(last) else {
         plan.status.next_schedule = None;
-        return plan.wait("NeverDue", "the schedule is never due", scene.now);
+        return condition::waits(
+            &mut plan.status.conditions,
+            "NeverDue",
+            "the schedule is never due",
+            scene.now,
+        );
     };
     if due > scene.now {
         plan.status.next_schedule = Some(Time(due));
-        plan.wait("Scheduled", "", scene.now);
+        condition::waits(&mut plan.status.conditions, "Scheduled", "", scene.now);
         plan.wake = Wake::After(due.duration_since(scene.now));
         return;
     }
     if let Some(other) = overlaps(scene) {
         plan.status.next_schedule = Some(Time(due));
         let message = format!("the run of {due} waits for CassandraTask {other}");
-        return plan.wait("WaitingForTask", &message, scene.now);
+        return condition::waits(&mut plan.status.conditions, "WaitingForTask", &message, scene.now);
     }
     // Runs that were missed are made up for by one.
     plan.run(scene.task, due);
     plan.status.last_execution = Some(Time(scene.now));
     let next = schedule.next(scene.now);
     plan.status.next_schedule = next.map(Time);
-    plan.wait("Scheduled", "", scene.now);
+    condition::waits(&mut plan.status.conditions, "Scheduled", "", scene.now);
     if let Some(next) = next {
         plan.wake = Wake::After(next.duration_since(scene.now));
     }
@@ -199,26 +209,12 @@ impl SchedulePlan {
         run.metadata.labels = label_of(task).map(|label| BTreeMap::from([(SCHEDULE_NAME.to_owned(), label)]));
         self.create = Some(run);
         let note = format!("Created CassandraTask {name}");
-        self.notices.push(Notice {
-            kind: NoticeKind::Normal,
-            reason: "CreateCassandraTask",
-            note,
-        });
+        self.notices.push(Notice::normal("CreateCassandraTask", note));
     }
 
     fn refuse(&mut self, why: &str, now: Timestamp) {
         condition::refuse(&mut self.status.conditions, &mut self.notices, why, now);
         self.status.next_schedule = None;
-    }
-
-    fn wait(&mut self, reason: &str, message: &str, now: Timestamp) {
-        condition::holds_not(
-            &mut self.status.conditions,
-            TaskCondition::Running,
-            reason,
-            message,
-            now,
-        );
     }
 }
 

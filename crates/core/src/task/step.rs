@@ -11,13 +11,13 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::condition;
-use super::fan_out::is_aborted;
+use super::is_aborted;
 use super::members::{Members, Rack};
 use super::queue;
 use super::run::{Advance, PodWrite, Run, advance, has_ended, is_target, run_of};
 use super::work::{Work, work};
 use crate::call::can_be_stopped;
-use crate::effect::{Notice, NoticeKind, Wake};
+use crate::effect::{Notice, Wake};
 
 /// How long a task that ended is kept where it does not say so itself.
 const KEPT: SignedDuration = SignedDuration::from_hours(24);
@@ -85,7 +85,8 @@ pub enum Fate {
 pub fn step(scene: TaskScene<'_>) -> TaskPlan {
     let mut plan = TaskPlan::unchanged(scene.task);
     if plan.status.completion_time.is_some() {
-        keep(scene, &mut plan);
+        let ttl = scene.task.spec.template.ttl_seconds_after_finished;
+        (plan.fate, plan.wake) = keep(&plan.status, ttl, scene.now);
     } else if scene.task.metadata.deletion_timestamp.is_none() {
         go_on(scene, &mut plan);
     }
@@ -133,15 +134,13 @@ fn wants(task: &CassandraTask, pod: &str, run: &str) -> bool {
 
 /// Whether tasks have asked something of these pods that has not ended.
 pub fn are_asking(pods: &[k8s_openapi::api::core::v1::Pod]) -> bool {
-    pods.iter().any(|pod| {
-        let (labels, annotations) = (pod.metadata.labels.as_ref(), pod.metadata.annotations.as_ref());
-        let request = OperationRequest::from_pod_metadata(labels, annotations)
-            .ok()
-            .flatten();
-        request.is_some_and(|request| {
-            is_open(&request) && request.requested_by.as_deref().and_then(run_of).is_some()
-        })
-    })
+    let requests = pods
+        .iter()
+        .filter_map(|pod| OperationRequest::of(pod).ok().flatten());
+    let of_tasks = |request: OperationRequest| {
+        is_open(&request) && request.requested_by.as_deref().and_then(run_of).is_some()
+    };
+    requests.into_iter().any(of_tasks)
 }
 
 fn is_open(request: &OperationRequest) -> bool {
@@ -177,11 +176,17 @@ fn go_on(scene: TaskScene<'_>, plan: &mut TaskPlan) {
             .as_ref()
             .map(|time| time.0);
         if let Some(start) = scheduled.filter(|start| *start > now) {
-            plan.wait("Scheduled", &format!("starts at {start}"), now);
+            condition::waits(
+                &mut plan.status.conditions,
+                "Scheduled",
+                &format!("starts at {start}"),
+                now,
+            );
             return plan.look_again(start, now);
         }
         if let Err(ahead) = queue::turn(scene.task, scene.tasks, now) {
-            return plan.wait("WaitingForTask", &format!("waits for CassandraTask {ahead}"), now);
+            let message = format!("waits for CassandraTask {ahead}");
+            return condition::waits(&mut plan.status.conditions, "WaitingForTask", &message, now);
         }
         plan.status.start_time = Some(Time(now));
         plan.tell(
@@ -283,16 +288,17 @@ fn work_on(scene: TaskScene<'_>, place: Place<'_>, work: &Work, plan: &mut TaskP
     }
 }
 
-fn keep(scene: TaskScene<'_>, plan: &mut TaskPlan) {
-    match kept_until(&plan.status, scene.task.spec.template.ttl_seconds_after_finished) {
-        Some(until) if until <= scene.now => plan.fate = Fate::IsDeleted,
-        Some(until) => plan.look_again(until, scene.now),
-        None => {}
+/// What is kept of a task that ended, and when to look whether its time is over.
+pub(super) fn keep(status: &TaskStatus, ttl_seconds: Option<i32>, now: Timestamp) -> (Fate, Wake) {
+    match kept_until(status, ttl_seconds) {
+        Some(until) if until <= now => (Fate::IsDeleted, Wake::OnEvent),
+        Some(until) => (Fate::Stays, Wake::After(until.duration_since(now))),
+        None => (Fate::Stays, Wake::OnEvent),
     }
 }
 
 /// Until when a task that ended is kept; `None` is for ever.
-pub(super) fn kept_until(status: &TaskStatus, ttl_seconds: Option<i32>) -> Option<Timestamp> {
+fn kept_until(status: &TaskStatus, ttl_seconds: Option<i32>) -> Option<Timestamp> {
     let ended = status.completion_time.as_ref()?.0;
     let kept = match ttl_seconds {
         Some(0) => return None,
@@ -341,16 +347,6 @@ impl TaskPlan {
         condition::refuse(&mut self.status.conditions, &mut self.notices, why, now);
     }
 
-    fn wait(&mut self, reason: &str, message: &str, now: Timestamp) {
-        condition::holds_not(
-            &mut self.status.conditions,
-            TaskCondition::Running,
-            reason,
-            message,
-            now,
-        );
-    }
-
     fn count(&mut self) {
         let pods = &self.status.pod_statuses;
         let count = |state| {
@@ -381,19 +377,11 @@ impl TaskPlan {
     }
 
     fn tell(&mut self, reason: &'static str, note: String) {
-        self.notices.push(Notice {
-            kind: NoticeKind::Normal,
-            reason,
-            note,
-        });
+        self.notices.push(Notice::normal(reason, note));
     }
 
     fn warn(&mut self, reason: &'static str, note: String) {
-        self.notices.push(Notice {
-            kind: NoticeKind::Warning,
-            reason,
-            note,
-        });
+        self.notices.push(Notice::warning(reason, note));
     }
 }
 

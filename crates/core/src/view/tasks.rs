@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use serde::Serialize;
 
+use crate::task::condition;
+
 /// One task.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -192,22 +194,16 @@ fn job(template: Option<&TaskTemplate>) -> String {
     let first = jobs.and_then(|jobs| jobs.first());
     first.map(|job| job.command.clone()).unwrap_or_default()
 }
-
-fn holds(status: &TaskStatus, kind: TaskCondition) -> bool {
-    let conditions = &mut status.conditions.iter();
-    conditions.any(|condition| condition.type_ == kind.as_str() && condition.status == "True")
-}
-
 /// How far a task is, by its status.
 pub fn state(status: &TaskStatus) -> TaskState {
     if status.completion_time.is_some() {
-        return if holds(status, TaskCondition::Failed) {
+        return if condition::is_true(&status.conditions, TaskCondition::Failed) {
             TaskState::Failed
         } else {
             TaskState::Complete
         };
     }
-    if holds(status, TaskCondition::Invalid) {
+    if condition::is_true(&status.conditions, TaskCondition::Invalid) {
         TaskState::Invalid
     } else if status.start_time.is_some() {
         TaskState::Running
@@ -218,15 +214,14 @@ pub fn state(status: &TaskStatus) -> TaskState {
 
 /// What the condition that matters now says.
 fn message(status: &TaskStatus) -> Option<String> {
-    let wanted = match state(status) {
-        TaskState::Failed => TaskCondition::Failed,
-        TaskState::Invalid => TaskCondition::Invalid,
-        TaskState::Waiting => TaskCondition::Running,
-        TaskState::Running | TaskState::Complete => return None,
+    let conditions = &status.conditions;
+    let said = match state(status) {
+        TaskState::Failed => condition::message(conditions, TaskCondition::Failed),
+        TaskState::Invalid => condition::message(conditions, TaskCondition::Invalid),
+        TaskState::Waiting => condition::why_not(conditions, TaskCondition::Running),
+        TaskState::Running | TaskState::Complete => None,
     };
-    let mut conditions = status.conditions.iter();
-    let found = conditions.find(|condition| condition.type_ == wanted.as_str())?;
-    Some(found.message.clone()).filter(|message| !message.is_empty())
+    said.filter(|message| !message.is_empty()).map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 use serde_json::json;
 
+use casskop_types::task::labels::ABORT;
+
 use super::*;
 
 const NOW: &str = "2026-11-22T03:00:00Z";

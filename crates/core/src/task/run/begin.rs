@@ -66,7 +66,7 @@ pub(super) fn start(
                 progress.error = Some(why);
                 comes_later = true;
             }
-            Standing::Down(NotNow { why }) => progress.error = Some(why),
+            Standing::Down(why) => progress.error = Some(why),
         }
     }
     if running == 0 && !comes_later {
@@ -148,20 +148,14 @@ pub(super) enum Standing<'a> {
     /// Something else is being done there, or waits.
     Busy(String),
     /// It is not ready.
-    Down(NotNow),
-}
-
-pub(super) struct NotNow {
-    pub(super) why: String,
+    Down(String),
 }
 
 pub(super) fn standing<'a>(run: &Run<'_>, pod: &'a Pod, progress: &PodProgress) -> Standing<'a> {
     let operation = run.work.operation.name();
     let replaces = operation == OperationName::Replace;
     let Some(uid) = pod.uid.as_deref() else {
-        return Standing::Down(NotNow {
-            why: format!("pod {} is not there", pod.name),
-        });
+        return Standing::Down(format!("pod {} is not there", pod.name));
     };
     // What hangs on a lost node does not hold up its replacement: the engine ends it.
     let counts = |name: OperationName| !replaces || name == operation;
@@ -181,9 +175,7 @@ pub(super) fn standing<'a>(run: &Run<'_>, pod: &'a Pod, progress: &PodProgress) 
         return Standing::Busy(busy(pod, request.name, request.requested_by.as_deref()));
     }
     match &pod.ready {
-        Err(down) if !replaces => Standing::Down(NotNow {
-            why: down.why.clone(),
-        }),
+        Err(down) if !replaces => Standing::Down(down.why.clone()),
         _ => Standing::Free(uid),
     }
 }
