@@ -286,6 +286,7 @@ async fn run(
             let version = ask(node, &storage::release_version()).await?;
             block(node, &storage::decommission(version, replication)).await
         }
+        NodeCall::ReloadSsl => block(node, &storage::reload_ssl()).await,
         NodeCall::Drain => block(node, &storage::drain()).await,
     }
 }

@@ -53,6 +53,7 @@ fn task(operation: OperationName) -> Option<CompactionTask> {
         OperationName::GarbageCollect => Some(CompactionTask::GarbageCollect),
         OperationName::Flush
         | OperationName::Rebuild
+        | OperationName::ReloadSsl
         | OperationName::Remove
         | OperationName::Decommission
         | OperationName::Replace

@@ -216,10 +216,11 @@ fn help_of_a_verb_has_examples_under_the_typed_name() {
               --no-wait             Only write the request (the default)
               --timeout <DURATION>  Give up waiting after this time; the request stays [default: no limit]
 
-        Work on tables:
+        With start or create: which tables, and how:
               --keyspace <KEYSPACE>  Only this keyspace, instead of all
               --table <TABLE>        Only this table of the keyspace; may be given several times
-              --threads <N>          Compaction threads of each node to work with
+              --threads <N>          Compaction threads of each node to work with; not of flush and compact
+                                     [default: the operator's choice]
 
         Global flags:
           -n, --namespace <NAMESPACE>       Namespace of the clusters

@@ -32,6 +32,8 @@ pub enum NodeCall {
         /// Source datacenter.
         from_dc: String,
     },
+    /// `reloadSslCertificates` of `MessagingService`.
+    ReloadSsl,
     /// `removeNode` of a dead member.
     RemoveNode {
         /// Host id of the dead member.
@@ -66,6 +68,7 @@ impl NodeCall {
         match self {
             Self::Tables { work, .. } => work.operation(),
             Self::Rebuild { .. } => OperationName::Rebuild,
+            Self::ReloadSsl => OperationName::ReloadSsl,
             Self::RemoveNode { .. } => OperationName::Remove,
             Self::Decommission { .. } => OperationName::Decommission,
             Self::Drain => OperationName::Restart,
@@ -86,8 +89,8 @@ pub fn storage_service_operation(operation: OperationName) -> Option<&'static st
         OperationName::Remove => Some("removeNode"),
         OperationName::Decommission => Some("decommission"),
         OperationName::Restart => Some("drain"),
-        // The fresh node does it by starting.
-        OperationName::Replace => None,
+        // The fresh node does it by starting; certificates are another MBean's, in a moment.
+        OperationName::Replace | OperationName::ReloadSsl => None,
     }
 }
 
@@ -100,9 +103,10 @@ pub fn can_be_stopped(operation: OperationName) -> bool {
         | OperationName::Scrub
         | OperationName::Compact
         | OperationName::GarbageCollect => true,
-        // A flush is over in a moment.
+        // A flush, and what is read again, is over in a moment.
         OperationName::Flush
         | OperationName::Rebuild
+        | OperationName::ReloadSsl
         | OperationName::Remove
         | OperationName::Decommission
         | OperationName::Replace

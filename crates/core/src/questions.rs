@@ -232,8 +232,9 @@ fn ask_for_requests(rack: &Rack<'_>, questions: &mut Questions) {
             | OperationName::Flush
             | OperationName::GarbageCollect
             | OperationName::Decommission
+            | OperationName::ReloadSsl
             // The ring is asked.
-            | OperationName::Restart
+                | OperationName::Restart
             // It is asked for on pods that are not ready.
             | OperationName::Replace => {}
         }

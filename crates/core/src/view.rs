@@ -101,9 +101,12 @@ pub struct OperationView {
     pub pod_uid: String,
     /// The operation.
     pub name: OperationName,
-    /// Its argument.
+    /// Its argument, as it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub argument: Option<String>,
+    /// Its options, as they were asked for: JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub options: Option<String>,
     /// How far it is.
     pub status: OperationStatus,
     /// When it began.

@@ -37,10 +37,12 @@ pub fn counter(operation: OperationName) -> Option<Counter> {
         | OperationName::GarbageCollect => Some(Counter::Compactions),
         OperationName::Rebuild => Some(Counter::StreamsIn),
         OperationName::Decommission => Some(Counter::StreamsOut),
-        // It is over in a moment; the others stream, not the node that is asked.
-        OperationName::Flush | OperationName::Remove | OperationName::Replace | OperationName::Restart => {
-            None
-        }
+        // Over in a moment, or done by other nodes than the one that is asked.
+        OperationName::Flush
+        | OperationName::ReloadSsl
+        | OperationName::Remove
+        | OperationName::Replace
+        | OperationName::Restart => None,
     }
 }
 

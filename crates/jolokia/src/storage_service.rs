@@ -168,6 +168,13 @@ pub fn decommission(version: ReleaseVersion, replication: Replication) -> Call<(
     )
 }
 
+/// Reads the files of keys and certificates again, of connections between nodes and to clients (4.0 and newer).
+pub fn reload_ssl() -> Call<()> {
+    const MESSAGING_SERVICE: &str = "org.apache.cassandra.net:type=MessagingService";
+    let operation = "reloadSslCertificates()";
+    Call::operation(Pace::Prompt, MESSAGING_SERVICE, operation, vec![], nothing)
+}
+
 /// Stops taking requests and writes everything to sstables; the node must be restarted afterwards.
 pub fn drain() -> Call<()> {
     Call::operation(Pace::Blocking, MBEAN, "drain()", vec![], nothing)

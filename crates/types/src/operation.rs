@@ -33,6 +33,8 @@ vocabulary! {
         GarbageCollect = "garbagecollect",
         /// Stream the node's data from another datacenter.
         Rebuild = "rebuild",
+        /// Read keys and certificates of encrypted connections again.
+        ReloadSsl = "reloadssl",
         /// Take another, lost node out of the ring (removenode), from this one.
         Remove = "remove",
         /// Make the node leave the ring.
@@ -56,6 +58,7 @@ impl OperationName {
             | Self::Flush
             | Self::GarbageCollect
             | Self::Rebuild
+            | Self::ReloadSsl
             | Self::Remove
             | Self::Decommission => false,
         }

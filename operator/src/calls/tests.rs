@@ -228,7 +228,7 @@ async fn calls_of_a_cluster_that_is_gone_are_dropped() {
 }
 
 /// One of each, so that a new one is missed by the compiler.
-fn one_of_each() -> [NodeCall; 11] {
+fn one_of_each() -> [NodeCall; 12] {
     let all = [
         tables(TableWork::Cleanup, None),
         tables(TableWork::UpgradeSstables, None),
@@ -239,6 +239,7 @@ fn one_of_each() -> [NodeCall; 11] {
         NodeCall::Rebuild {
             from_dc: "dc1".to_owned(),
         },
+        NodeCall::ReloadSsl,
         NodeCall::RemoveNode {
             host_id: HOST_ID.to_owned(),
         },
@@ -263,6 +264,7 @@ fn one_of_each() -> [NodeCall; 11] {
                 ..
             }
             | NodeCall::Rebuild { .. }
+            | NodeCall::ReloadSsl
             | NodeCall::RemoveNode { .. }
             | NodeCall::Drain
             | NodeCall::Decommission { .. } => {}
@@ -295,6 +297,7 @@ async fn every_call_asks_the_node_for_its_work() {
         both(&|keyspace| json!([flush, [keyspace, []]])),
         both(&|keyspace| json!([collect, ["ROW", 2, keyspace, []]])),
         vec![json!(["rebuild(java.lang.String)", ["dc1"]])],
+        vec![json!(["reloadSslCertificates()", []])],
         vec![json!(["removeNode(java.lang.String)", [HOST_ID]])],
         vec![json!(["drain()", []])],
         vec![json!(["decommission(boolean)", [false]])],

@@ -1,4 +1,4 @@
-//! The verbs of operations that need nothing but pods: `cleanup` and its kin. They differ in what they say.
+//! The verbs of work on tables: `cleanup` and its kin.
 
 use casskop_types::operation::{OperationCommand, TableOptions, TableWork};
 use clap::Subcommand;
@@ -60,7 +60,8 @@ pub(crate) enum Maintenance {
     Upgradesstables(ThreadedArgs),
     /// Rewrite data files, and see whether what is in them can be read
     ///
-    /// A snapshot is taken first, and a file of which something cannot be read makes it fail. Nodes stay up.
+    /// A snapshot is taken first. Partitions that cannot be read are left out of the new files; of counter tables they make it
+    /// fail. Nodes stay up.
     #[command(after_help = examples!("scrub"))]
     Scrub(ScrubArgs),
     /// Merge the data files of each table
@@ -127,7 +128,10 @@ impl Maintenance {
     pub(crate) fn incomplete(&self) -> Option<(&'static str, String)> {
         let (work, options, args) = self.request();
         let text = if options != TableOptions::default() && !args.starts() {
-            Some("what says which tables, and how, goes with `start` only".to_owned())
+            Some(
+                "--keyspace, --table, --threads and what else says how the work is done go with `start` only"
+                    .to_owned(),
+            )
         } else if let Err(error) = options.check(work) {
             Some(error.to_string())
         } else {

@@ -14,7 +14,7 @@ use crate::printer::Printer;
 use crate::render::{self, Columns};
 use crate::request;
 
-/// Arguments of an operation that needs nothing but pods.
+/// Which pods, and what is done with them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RequestArgs {
     /// What to do; may be left out where pods are named
@@ -49,7 +49,7 @@ impl RequestArgs {
     }
 }
 
-/// Carries out a verb whose operation is a [`OperationCommand`] without arguments.
+/// Carries out a step of a verb.
 pub(super) async fn run(
     args: &RequestArgs,
     command: OperationCommand,

@@ -5,7 +5,7 @@ use clap::builder::NonEmptyStringValueParser;
 
 /// Which tables.
 #[derive(Debug, Clone, Default, clap::Args)]
-#[command(next_help_heading = "Work on tables")]
+#[command(next_help_heading = "With start or create: which tables, and how")]
 pub(crate) struct TableFlags {
     /// Only this keyspace, instead of all
     #[arg(long, value_name = "KEYSPACE", value_parser = keyspace)]
@@ -15,50 +15,66 @@ pub(crate) struct TableFlags {
     tables: Vec<String>,
 }
 
+/// Flags given, by their names.
+pub(crate) fn given(options: &TableOptions) -> Vec<&'static str> {
+    let flags = [
+        ("--keyspace", options.keyspace.is_some()),
+        ("--table", !options.tables.is_empty()),
+        ("--threads", options.threads.is_some()),
+        ("--no-snapshot", options.no_snapshot),
+        ("--no-validate", options.no_validate),
+        ("--skip-corrupted", options.skip_corrupted),
+        ("--split-output", options.split_output),
+        ("--start-token", options.tokens.is_some()),
+    ];
+    let given = flags.into_iter().filter(|(_, is_given)| *is_given);
+    given.map(|(flag, _)| flag).collect()
+}
+
 /// At which pace.
 #[derive(Debug, Clone, Default, clap::Args)]
-#[command(next_help_heading = "Work on tables")]
+#[command(next_help_heading = "With start or create: which tables, and how")]
 pub(crate) struct ThreadFlags {
-    /// Compaction threads of each node to work with
+    /// Compaction threads of each node to work with; not of flush and compact [default: the operator's choice]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
 }
 
 /// How to scrub.
 #[derive(Debug, Clone, Default, clap::Args)]
-#[command(next_help_heading = "Work on tables")]
+#[command(next_help_heading = "With start or create: which tables, and how")]
 pub(crate) struct ScrubFlags {
-    /// Make no snapshot first
+    /// Make no snapshot first: what cannot be read is gone then (scrub)
     #[arg(long)]
     no_snapshot: bool,
-    /// Do not look whether values are of their columns' types
+    /// Do not look whether values are of their columns' types (scrub)
     #[arg(long)]
     no_validate: bool,
-    /// Leave out what cannot be read, also of counter tables, instead of failing
+    /// Leave out what cannot be read of counter tables too, instead of failing: counts may come out lower (scrub)
     #[arg(long)]
     skip_corrupted: bool,
 }
 
 /// How to compact.
 #[derive(Debug, Clone, Default, clap::Args)]
-#[command(next_help_heading = "Work on tables")]
+#[command(next_help_heading = "With start or create: which tables, and how")]
 pub(crate) struct CompactFlags {
-    /// Make several data files, of falling sizes, of each table
+    /// Make several data files, of falling sizes, of each table (compact)
     #[arg(long, conflicts_with_all = ["start_token", "end_token"])]
     split_output: bool,
-    /// Only data files with tokens from this one on
+    /// Only data files with tokens from this one on (compact)
     #[arg(
         long,
         value_name = "TOKEN",
-        allow_hyphen_values = true,
+        allow_negative_numbers = true,
         requires = "end_token"
     )]
     start_token: Option<String>,
-    /// Only data files with tokens up to this one
+    /// Only data files with tokens up to this one (compact)
     #[arg(
         long,
         value_name = "TOKEN",
-        allow_hyphen_values = true,
+        allow_negative_numbers = true,
         requires = "start_token"
     )]
     end_token: Option<String>,

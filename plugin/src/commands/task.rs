@@ -27,7 +27,8 @@ pub(super) use job::JobFlags;
 /// Declare work on whole datacenters, and look after it
 ///
 /// A task runs one command on every node of a cluster, or of some datacenters, one datacenter after the other; it can be written as a manifest
-/// of kind `K8ssandraTask` as well. Commands: cleanup, upgradesstables, scrub, compact, flush, garbagecollect, rebuild, restart, replacenode.
+/// of kind `K8ssandraTask` as well. Commands: cleanup, upgradesstables, scrub, compact, flush, garbagecollect, rebuild, restart, replacenode,
+/// tsreload, refresh.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

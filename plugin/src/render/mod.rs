@@ -12,7 +12,7 @@ mod table;
 mod tasks;
 mod tools;
 
-use casskop_core::view::{ClusterView, NodeView};
+use casskop_core::view::{ClusterView, NodeView, OperationView};
 use casskop_types::operation::OperationName;
 use jiff::Timestamp;
 
@@ -61,7 +61,7 @@ pub(crate) fn operations(
             cell(started.map(|started| elapsed(started, ended.unwrap_or(now)))),
         ];
         if columns == Columns::All {
-            row.push(cell(operation.and_then(|operation| operation.argument.clone())));
+            row.push(cell(operation.and_then(OperationView::about)));
             row.push(cell(node.address.map(|address| address.to_string())));
             row.push(cell(node.host_id.clone()));
         }

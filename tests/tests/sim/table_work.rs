@@ -8,6 +8,7 @@ use casskop_tests::cluster::{Cluster, PATIENCE, spec};
 use casskop_tests::ground::Ground;
 use casskop_tests::operator::Operator;
 use casskop_types::operation::OperationStatus;
+use serde_json::json;
 
 use crate::NODES;
 
@@ -156,5 +157,14 @@ async fn each_work_on_tables_is_asked_of_the_node_once_for_its_keyspace() -> Res
                 .any(|argument| argument == "shop")
         );
     }
+    // Through the plugin, of one table and with one thread.
+    ground.typed(
+        "kubectl casskop cleanup start --keyspace shop --table carts --threads 1 --wait --timeout 2m",
+    )?;
+    let calls = simulator
+        .calls(&CallQuery::of(id, "forceKeyspaceCleanup"))
+        .await?;
+    let asked: Vec<_> = calls.records().iter().map(|call| &call.arguments).collect();
+    assert_eq!(asked, [&vec![json!(1), json!("shop"), json!(["carts"])]]);
     Ok(())
 }

@@ -54,9 +54,14 @@ pub(super) fn queue<'a>(
         return Queued::NotYet;
     }
     let displaced = busy.into_iter().filter_map(|pod| {
-        let other = pending(pod).filter(|name| *name != follow_up.name.as_str())?;
+        let other = pending(pod)?;
+        let which = match (other == follow_up.name.as_str(), is_narrowed(pod)) {
+            (true, false) => return None,
+            (true, true) => " of some tables",
+            (false, _) => "",
+        };
         Some(format!(
-            "pod {} should get a {}, and has {other} asked for",
+            "pod {} should get a {}, and has {other}{which} asked for",
             pod.name, follow_up.name
         ))
     });
@@ -114,15 +119,23 @@ impl Pursuit<'_> {
     /// Where the request stands by the pod's labels; `None` if it has not been made, or not since the pod was made. One for some
     /// tables alone is another.
     fn status<'p>(&self, pod: &PodView<'p>) -> Option<&'p str> {
-        let narrowed = [OPERATION_OPTIONS, OPERATION_ENDED_OPTIONS];
-        let annotations = pod.object.metadata.annotations.as_ref();
-        if annotations.is_some_and(|annotations| narrowed.iter().any(|key| annotations.contains_key(*key))) {
+        if is_narrowed(pod) {
             return None;
         }
         let labels = pod.object.metadata.labels.as_ref()?;
         let is_it = labels.get(OPERATION_NAME)? == self.follow_up.name.as_str();
         is_it.then(|| labels.get(OPERATION_STATUS).map_or("", String::as_str))
     }
+}
+
+/// Whether what is asked for on a pod, or has ended there, is for some tables alone, or done in a way of its own.
+fn is_narrowed(pod: &PodView<'_>) -> bool {
+    let annotations = pod.object.metadata.annotations.as_ref();
+    annotations.is_some_and(|annotations| {
+        [OPERATION_OPTIONS, OPERATION_ENDED_OPTIONS]
+            .iter()
+            .any(|key| annotations.contains_key(*key))
+    })
 }
 
 /// The operation that is asked for on a pod and has not ended.

@@ -349,7 +349,10 @@ fn watch(operation: OperationName, at: &RackAt) -> String {
         | OperationName::GarbageCollect
         | OperationName::Rebuild
         | OperationName::Restart => operation,
-        OperationName::Remove | OperationName::Decommission | OperationName::Replace => {
+        OperationName::ReloadSsl
+        | OperationName::Remove
+        | OperationName::Decommission
+        | OperationName::Replace => {
             return format!("kubectl describe cassandracluster {cluster} --namespace {namespace}");
         }
     };

@@ -162,7 +162,7 @@ fn no_way(operation: OperationName) -> &'static str {
         OperationName::Restart => {
             "its node drains, and a drained node serves again only once its pod is made anew"
         }
-        OperationName::Flush => "it is over in a moment",
+        OperationName::Flush | OperationName::ReloadSsl => "it is over in a moment",
         OperationName::Cleanup
         | OperationName::UpgradeSstables
         | OperationName::Scrub

@@ -163,9 +163,12 @@ fn ended(pod: &PodView<'_>, record: &OperationRecord) -> Effect {
         if held(OPERATION_PARALLELISM).is_some() {
             annotations.insert(OPERATION_PARALLELISM.to_owned(), None);
         }
-        if let Some(options) = held(OPERATION_OPTIONS) {
+        // Others are of a request to come.
+        if held(OPERATION_OPTIONS).is_some_and(|options| record.options.as_ref() == Some(options)) {
             annotations.insert(OPERATION_OPTIONS.to_owned(), None);
-            annotations.insert(OPERATION_ENDED_OPTIONS.to_owned(), Some(options.clone()));
+        }
+        if held(OPERATION_ENDED_OPTIONS) != record.options.as_ref() {
+            annotations.insert(OPERATION_ENDED_OPTIONS.to_owned(), record.options.clone());
         }
     }
     effect

@@ -96,7 +96,8 @@ fn wants_the_rack(operation: OperationName) -> bool {
         | OperationName::Compact
         | OperationName::Flush
         | OperationName::GarbageCollect
-        | OperationName::Rebuild => false,
+        | OperationName::Rebuild
+        | OperationName::ReloadSsl => false,
     }
 }
 

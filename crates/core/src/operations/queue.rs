@@ -253,8 +253,7 @@ fn prepare(
     record: &OperationRecord,
     turn_to_restart: Result<(), &Blocker>,
 ) -> Prepared {
-    let command = OperationCommand::parse(record.name, record.argument.as_deref(), record.options.as_deref());
-    let command = match command {
+    let command = match record.command() {
         Ok(command) => command,
         Err(error) => return Prepared::Refused(error.to_string()),
     };
@@ -272,7 +271,9 @@ fn prepare(
     let node = scene.observed.nodes.get(&pod.name).unwrap_or(&nobody);
     let mut prepared = record.clone();
     let lost_node = match command {
-        OperationCommand::OnTables(..) | OperationCommand::Replace { .. } => None,
+        OperationCommand::OnTables(..) | OperationCommand::ReloadSsl | OperationCommand::Replace { .. } => {
+            None
+        }
         OperationCommand::Restart => {
             if let Err(blocker) = restart::may_begin(scene, pod, turn_to_restart) {
                 return Prepared::Waits(blocker);

@@ -88,7 +88,7 @@ fn take_down(
     effects.extend(pod.map(|pod| delete(pod, 0)));
     let note = format!("the claim and pod of lost node {} go away", lost.pod);
     Transition::Act {
-        first: Some(tell(scene, lost.pod, Some(lost.address))),
+        first: Some(Box::new(tell(scene, lost.pod, Some(lost.address)))),
         effects,
         waits: Blocker::new(ConditionReason::OperationOngoing, note),
         counts: Counts::AsTheTurn,
@@ -187,7 +187,7 @@ fn start_over(scene: Scene<'_>, record: &OperationRecord, lost: &Lost<'_>, pod: 
     // What it was told is in its configuration, which is made once in a pod's life.
     let told = heard.is_some();
     Transition::Act {
-        first: Some(tell(scene, lost.pod, None)),
+        first: Some(Box::new(tell(scene, lost.pod, None))),
         effects: told.then(|| delete(pod, GRACE_SECONDS)).into_iter().collect(),
         waits: waits(
             record,
@@ -226,7 +226,7 @@ fn hear(
             return Transition::Await(Blocker::new(ConditionReason::PodBlocked, note));
         }
         return Transition::Act {
-            first: Some(tell(scene, lost.pod, Some(lost.address))),
+            first: Some(Box::new(tell(scene, lost.pod, Some(lost.address)))),
             effects: vec![delete(pod, GRACE_SECONDS)],
             waits: waits(record, "its pod was not told and is made anew"),
             counts: Counts::AsATry,

@@ -15,6 +15,7 @@ use super::{
 use crate::blocker::Blocker;
 use crate::call::{CallKey, CallState, NodeCall, storage_service_operation};
 use crate::effect::Effect;
+use crate::fact::Fact;
 use crate::observed::NodeFacts;
 use crate::rack::{PodView, Rack};
 use crate::steps::Steps;
@@ -50,7 +51,7 @@ pub(super) enum Transition {
     /// Do something about it, and look again soon.
     Act {
         /// What comes first: if it is refused, the plan is made again without.
-        first: Option<Effect>,
+        first: Option<Box<Effect>>,
         effects: Vec<Effect>,
         waits: Blocker,
         counts: Counts,
@@ -139,8 +140,8 @@ fn find_again(
     keyspaces_done: &[String],
 ) -> Transition {
     let in_flight = match &node.in_flight {
-        crate::fact::Fact::Known(operations) => operations,
-        crate::fact::Fact::Unknown(why) => {
+        Fact::Known(operations) => operations,
+        Fact::Unknown(why) => {
             let note = format!(
                 "pod {} cannot tell whether {} still runs: {why}",
                 pod.name, record.name
@@ -157,6 +158,14 @@ fn find_again(
             "an earlier operator started {} and did not record what it needs to go on: its outcome is unknown, check the node",
             record.name
         )));
+    }
+    // An older definition of the cluster's status drops them, and without them all tables would be worked on.
+    let asked = queue::request_of(pod).ok().flatten();
+    if asked.is_some_and(|asked| asked.name == record.name && asked.options != record.options) {
+        return Transition::End(Err(
+            "which tables it was for is not on record as it is on its pod: apply crds/ again, and ask for it again"
+                .to_owned(),
+        ));
     }
     if record.name == OperationName::Remove {
         match remove::outcome(record, pod, node) {
@@ -257,7 +266,7 @@ pub(super) fn enter(
                 Counts::AsATry => record.attempt += 1,
                 Counts::AsTheTurn => take_the_turn(rack, record, steps),
             }
-            steps.first.extend(first);
+            steps.first.extend(first.map(|first| *first));
             steps.effects.extend(effects);
             steps.wait_for(waits);
             steps.look_again_after(ASK_AGAIN);
@@ -338,14 +347,14 @@ pub(super) fn start_call(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRe
 }
 
 fn node_call(scene: Scene<'_>, record: &OperationRecord) -> Option<NodeCall> {
-    let command = OperationCommand::parse(record.name, record.argument.as_deref(), record.options.as_deref());
-    match command {
+    match record.command() {
         Ok(OperationCommand::OnTables(work, options)) => Some(NodeCall::Tables {
             work,
             options: with_threads(scene, work, options),
             skip: record.progress.clone().unwrap_or_default().keyspaces_done,
         }),
         Ok(OperationCommand::Rebuild { from_dc }) => Some(NodeCall::Rebuild { from_dc }),
+        Ok(OperationCommand::ReloadSsl) => Some(NodeCall::ReloadSsl),
         Ok(OperationCommand::Remove { .. }) => Some(NodeCall::RemoveNode {
             host_id: record.lost_node.clone()?.host_id?,
         }),
@@ -397,6 +406,7 @@ fn overdue(scene: Scene<'_>, record: &OperationRecord) -> Option<String> {
         | OperationName::Compact
         | OperationName::Flush
         | OperationName::GarbageCollect
+        | OperationName::ReloadSsl
         | OperationName::Rebuild => SignedDuration::from_hours(24 * 7),
         // These have a step of their own: they end by what the ring says.
         OperationName::Decommission | OperationName::Replace | OperationName::Restart => return None,

@@ -7,12 +7,15 @@ use casskop_types::operation::OperationCommand;
 use casskop_types::task::labels::{
     CLUSTER, DATACENTER, FINALIZER, TASK_NAME, TASK_NAMESPACE, TASK_UID, TaskCondition,
 };
-use casskop_types::task::{CassandraTask, CassandraTaskSpec, K8ssandraTask, K8ssandraTaskStatus, TaskStatus};
+use casskop_types::task::{
+    CassandraTask, CassandraTaskSpec, K8ssandraTask, K8ssandraTaskSpec, K8ssandraTaskStatus, TaskStatus,
+};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::step::{Fate, keep};
+use super::work::{Job, Work};
 use super::{condition, is_aborted, place, work};
 use crate::effect::{Notice, Wake};
 
@@ -105,7 +108,7 @@ fn selected(scene: FanOutScene<'_>) -> Result<Vec<String>, String> {
     place::own_namespace(spec.cluster.as_ref(), namespace, "cluster")?;
     let unknown = || format!("unknown CassandraCluster {namespace}.{}", cluster_of(scene.task));
     let cluster = scene.cluster.ok_or_else(unknown)?;
-    let work = work::work(spec.template.as_ref().ok_or("say in template which job to run")?)?;
+    let job = work::job(spec.template.as_ref().ok_or("say in template which job to run")?)?;
     let known = place::names(cluster);
     let mut selected: Vec<String> = Vec::new();
     match spec.datacenters.as_deref().unwrap_or_default() {
@@ -129,26 +132,8 @@ fn selected(scene: FanOutScene<'_>) -> Result<Vec<String>, String> {
     if !unknown.is_empty() {
         return Err(format!("unknown datacenters: {}", unknown.join(", ")));
     }
-    if let OperationCommand::Rebuild { from_dc } = &work.operation {
-        let is_listed = spec
-            .datacenters
-            .as_ref()
-            .is_some_and(|listed| listed.contains(from_dc));
-        if is_listed {
-            return Err(format!(
-                "datacenter {from_dc} is to be rebuilt from itself: take it off datacenters"
-            ));
-        }
-        selected.retain(|dc| dc != from_dc);
-    }
-    // Where there is no such rack, or pod, there is nothing to do.
-    selected
-        .retain(|dc| is_begun(dc) || place::may_hold(cluster, dc, work.rack.as_deref(), work.pod.as_deref()));
-    if selected.is_empty() {
-        let rack = work.rack.map(|rack| format!("rack {rack}"));
-        let pod = work.pod.map(|pod| format!("place for pod {pod}"));
-        let lacks = rack.or(pod).unwrap_or_else(|| "node to work on".to_owned());
-        return Err(format!("no datacenter that is asked for has a {lacks}"));
+    if let Job::OnPods(work) = &job {
+        narrow(&mut selected, spec, cluster, work, is_begun)?;
     }
     for dc in &selected {
         let name = name_in(scene.task, dc);
@@ -163,6 +148,34 @@ fn selected(scene: FanOutScene<'_>) -> Result<Vec<String>, String> {
         }
     }
     Ok(selected)
+}
+
+/// Leaves out datacenters in which there is nothing to do.
+fn narrow(
+    selected: &mut Vec<String>,
+    spec: &K8ssandraTaskSpec,
+    cluster: &CassandraCluster,
+    work: &Work,
+    is_begun: impl Fn(&String) -> bool,
+) -> Result<(), String> {
+    if let OperationCommand::Rebuild { from_dc } = &work.operation {
+        let listed = spec.datacenters.as_deref().unwrap_or_default();
+        if listed.contains(from_dc) {
+            return Err(format!(
+                "datacenter {from_dc} is to be rebuilt from itself: take it off datacenters"
+            ));
+        }
+        selected.retain(|dc| dc != from_dc);
+    }
+    let (rack, pod) = (work.rack.as_deref(), work.pod.as_deref());
+    selected.retain(|dc| is_begun(dc) || place::may_hold(cluster, dc, rack, pod));
+    if selected.is_empty() {
+        let rack = rack.map(|rack| format!("rack {rack}"));
+        let pod = pod.map(|pod| format!("place for pod {pod}"));
+        let lacks = rack.or(pod).unwrap_or_else(|| "node to work on".to_owned());
+        return Err(format!("no datacenter that is asked for has a {lacks}"));
+    }
+    Ok(())
 }
 
 fn go_on(scene: FanOutScene<'_>, datacenters: &[String], plan: &mut FanOutPlan) {
@@ -257,10 +270,15 @@ fn aggregate(status: &mut K8ssandraTaskStatus, now: Timestamp) {
         let message = of_all
             .iter()
             .find_map(|status| condition::message(&status.conditions, kind));
-        match message {
-            Some(message) => condition::holds(&mut overall.conditions, kind, message, now),
-            None => condition::holds_not(&mut overall.conditions, kind, kind.as_str(), "", now),
+        if let Some(message) = message {
+            condition::holds(&mut overall.conditions, kind, message, now);
+            continue;
         }
+        // What a part waits for that has not ended.
+        let mut open = of_all.iter().filter(|status| status.completion_time.is_none());
+        let why = open.find_map(|status| condition::why_not(&status.conditions, kind));
+        let conditions = &mut overall.conditions;
+        condition::holds_not(conditions, kind, kind.as_str(), why.unwrap_or_default(), now);
     }
     let invalid = of_all
         .iter()

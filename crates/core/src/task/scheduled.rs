@@ -49,7 +49,7 @@ pub fn step(scene: ScheduleScene<'_>) -> SchedulePlan {
     if scene.task.metadata.deletion_timestamp.is_none() {
         let spec = &scene.task.spec;
         let schedule = Schedule::parse(&spec.schedule, spec.time_zone.as_deref());
-        let checked = work::work(&spec.task_details.task.template).and(schedule);
+        let checked = work::job(&spec.task_details.task.template).and(schedule);
         match checked {
             Ok(schedule) => {
                 condition::no_longer(&mut plan.status.conditions, TaskCondition::Invalid, scene.now);

@@ -15,7 +15,7 @@ use super::is_aborted;
 use super::members::{Members, Rack};
 use super::queue;
 use super::run::{Advance, PodWrite, Run, advance, has_ended, is_target, run_of};
-use super::work::{Work, work};
+use super::work::{Job, Work, job};
 use crate::call::can_be_stopped;
 use crate::effect::{Notice, Wake};
 
@@ -160,7 +160,7 @@ fn go_on(scene: TaskScene<'_>, plan: &mut TaskPlan) {
         plan.count();
         return plan.end("aborted", now);
     }
-    let (place, work) = match checked(scene) {
+    let (place, job) = match checked(scene) {
         Ok(checked) => checked,
         // It goes on once somebody has mended the spec, and so does what runs on its nodes.
         Err(why) if plan.status.start_time.is_none() || is_broken(scene) => return plan.refuse(&why, now),
@@ -191,23 +191,46 @@ fn go_on(scene: TaskScene<'_>, plan: &mut TaskPlan) {
         plan.status.start_time = Some(Time(now));
         plan.tell(
             "TaskStarted",
-            format!("{} starts in datacenter {}", work.operation.name(), place.dc),
+            format!("{} starts in datacenter {}", command_of(scene.task), place.dc),
         );
     }
-    condition::holds(&mut plan.status.conditions, TaskCondition::Running, "", now);
-    work_on(scene, place, &work, plan);
+    match job {
+        Job::OnPods(work) => {
+            condition::holds(&mut plan.status.conditions, TaskCondition::Running, "", now);
+            work_on(scene, place, &work, plan);
+        }
+        Job::Refresh => {
+            let message = "changes of the cluster are carried out as they are made";
+            let conditions = &mut plan.status.conditions;
+            condition::holds(conditions, TaskCondition::DatacenterUpdated, message, now);
+            plan.end("", now);
+        }
+    }
 }
 
 fn is_broken(scene: TaskScene<'_>) -> bool {
     matches!(scene.place, Err(Misplaced::BrokenCluster(_)))
 }
 
+fn command_of(task: &CassandraTask) -> &str {
+    let jobs = task.spec.template.jobs.as_deref().unwrap_or_default();
+    jobs.first().map_or("", |job| job.command.as_str())
+}
+
 /// What can be told before anything is begun. All of it is looked at again in each pass.
-fn checked(scene: TaskScene<'_>) -> Result<(Place<'_>, Work), String> {
-    let work = work(&scene.task.spec.template)?;
+fn checked(scene: TaskScene<'_>) -> Result<(Place<'_>, Job), String> {
+    let job = job(&scene.task.spec.template)?;
     let place = scene.place.map_err(|misplaced| match misplaced {
         Misplaced::Unknown(why) | Misplaced::BrokenCluster(why) => why.to_owned(),
     })?;
+    if let Job::OnPods(work) = &job {
+        check_pods(scene, place, work)?;
+    }
+    Ok((place, job))
+}
+
+/// The rack and the pods that a job names are there.
+fn check_pods(scene: TaskScene<'_>, place: Place<'_>, work: &Work) -> Result<(), String> {
     let racks: Vec<&Rack> = place.members.racks_of(place.dc).collect();
     if let Some(wanted) = &work.rack
         && !racks.iter().any(|rack| rack.id.rack.to_string() == *wanted)
@@ -219,22 +242,18 @@ fn checked(scene: TaskScene<'_>) -> Result<(Place<'_>, Work), String> {
             known.join(", ")
         ));
     }
-    let is_any = racks
-        .iter()
-        .any(|rack| rack.pods.iter().any(|pod| is_target(&work, rack, pod)));
+    // One that worked may have left with its node since.
+    let has_begun = scene
+        .task
+        .status
+        .as_ref()
+        .is_some_and(|status| status.start_time.is_some());
+    let on = |rack: &&Rack| rack.pods.iter().any(|pod| is_target(work, rack, pod));
     match &work.pod {
-        // One that worked may have left with its node since.
-        Some(pod)
-            if !is_any
-                && scene
-                    .task
-                    .status
-                    .as_ref()
-                    .is_none_or(|status| status.start_time.is_none()) =>
-        {
+        Some(pod) if !has_begun && !racks.iter().any(on) => {
             Err(format!("no pod {pod} in datacenter {}", place.dc))
         }
-        _ => Ok((place, work)),
+        _ => Ok(()),
     }
 }
 

@@ -3,6 +3,15 @@
 use casskop_types::operation::{OperationCommand, TableOptions, TableWork, TokenSpan};
 use casskop_types::task::{JobArguments, TaskCommand, TaskTemplate};
 
+/// What a job comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Job {
+    /// Operations on pods.
+    OnPods(Work),
+    /// Nothing at all: what waits there is for nobody's word here.
+    Refresh,
+}
+
 /// The work of a job: one operation on each of some pods.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Work {
@@ -15,7 +24,7 @@ pub(super) struct Work {
 }
 
 /// Reads the job of a task, or says why it cannot be done. What the engine cannot do is refused rather than left out in silence.
-pub(super) fn work(template: &TaskTemplate) -> Result<Work, String> {
+pub(super) fn job(template: &TaskTemplate) -> Result<Job, String> {
     let jobs = template.jobs.as_deref().unwrap_or_default();
     let [job] = jobs else {
         return Err(format!(
@@ -26,41 +35,40 @@ pub(super) fn work(template: &TaskTemplate) -> Result<Work, String> {
     let command = job.command().map_err(|error| format!("command: {error}"))?;
     let nothing = JobArguments::default();
     let arguments = job.args.as_ref().unwrap_or(&nothing);
-    Ok(Work {
+    if command.table_work().is_none() {
+        whole_nodes(command, arguments)?;
+    }
+    if command == TaskCommand::Refresh {
+        return Ok(Job::Refresh);
+    }
+    Ok(Job::OnPods(Work {
         operation: operation(command, arguments)?,
         rack: given(arguments.rack.as_ref()),
         pod: given(arguments.pod_name.as_ref()),
-    })
+    }))
 }
 
 /// Why the operator does not do what a task says, if it does not.
 pub fn refusal(template: &TaskTemplate) -> Option<String> {
-    work(template).err()
+    job(template).err()
 }
 
 fn operation(command: TaskCommand, arguments: &JobArguments) -> Result<OperationCommand, String> {
-    let on_tables = |work| options(work, arguments).map(|options| OperationCommand::OnTables(work, options));
+    if let Some(work) = command.table_work() {
+        return options(work, arguments).map(|options| OperationCommand::OnTables(work, options));
+    }
     match command {
-        TaskCommand::Cleanup => on_tables(TableWork::Cleanup),
-        TaskCommand::UpgradeSstables => on_tables(TableWork::UpgradeSstables),
-        TaskCommand::Scrub => on_tables(TableWork::Scrub),
-        TaskCommand::Compact => on_tables(TableWork::Compact),
-        TaskCommand::Flush => on_tables(TableWork::Flush),
-        TaskCommand::GarbageCollect => on_tables(TableWork::GarbageCollect),
         TaskCommand::Rebuild => {
-            whole_nodes(command, arguments)?;
             let from_dc = given(arguments.source_datacenter.as_ref())
                 .ok_or("rebuild needs args.source_datacenter: the datacenter to stream from")?;
             Ok(OperationCommand::Rebuild { from_dc })
         }
         TaskCommand::ReplaceNode => {
-            whole_nodes(command, arguments)?;
             let which = given(arguments.pod_name.as_ref()).or(given(arguments.rack.as_ref()));
             which.ok_or("replacenode needs args.pod_name or args.rack: which nodes to replace")?;
             Ok(OperationCommand::Replace { lost: None })
         }
         TaskCommand::Restart => {
-            whole_nodes(command, arguments)?;
             // All pods of a rack at once, and with racks down besides: that is what this operator never does.
             for (argument, flag) in [("fast", arguments.fast), ("force", arguments.force)] {
                 if flag == Some(true) {
@@ -71,20 +79,15 @@ fn operation(command: TaskCommand, arguments: &JobArguments) -> Result<Operation
             }
             Ok(OperationCommand::Restart)
         }
+        TaskCommand::TsReload => Ok(OperationCommand::ReloadSsl),
         TaskCommand::Move => {
             Err("move is not done by this operator: it gives no node another token".to_owned())
         }
-        TaskCommand::Refresh => {
-            Err("refresh is not done by this operator: changes of a cluster's spec wait for none".to_owned())
-        }
-        TaskCommand::TsReload => Err(
-            "tsreload is not done by this operator: restart the nodes to have them read their truststores again"
-                .to_owned(),
-        ),
+        other => Err(format!("{other} is no operation on each node")),
     }
 }
 
-/// Which tables, and how, out of the arguments that the work reads. The others are for other commands, and change nothing.
+/// Which tables, and how, out of the arguments. Flags of other commands change nothing; what would narrow the work is not passed over.
 fn options(work: TableWork, arguments: &JobArguments) -> Result<TableOptions, String> {
     let is_set = |flag: Option<bool>, of: TableWork| work == of && flag == Some(true);
     let (start, end) = (
@@ -92,10 +95,9 @@ fn options(work: TableWork, arguments: &JobArguments) -> Result<TableOptions, St
         given(arguments.end_token.as_ref()),
     );
     let tokens = match (start, end) {
-        _ if work != TableWork::Compact => None,
         (Some(start), Some(end)) => Some(TokenSpan { start, end }),
         (None, None) => None,
-        _ => return Err("compact needs args.end_token with args.start_token".to_owned()),
+        _ => return Err("a range of tokens needs both args.start_token and args.end_token".to_owned()),
     };
     // No number, and 0, are the operator's choice, as they are the management API's.
     let threads = arguments.jobs.filter(|jobs| *jobs > 0 && work.takes_threads());
@@ -133,64 +135,78 @@ fn given(text: Option<&String>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use casskop_types::operation::OperationName;
     use serde_json::{Value, json};
+
+    use casskop_types::operation::OperationName;
 
     use super::*;
 
     fn of(command: &str, arguments: &Value) -> Result<Work, String> {
         let template = json!({ "jobs": [{ "name": "job", "command": command, "args": arguments }] });
-        work(&serde_json::from_value(template).unwrap())
+        match job(&serde_json::from_value(template).unwrap())? {
+            Job::OnPods(work) => Ok(work),
+            Job::Refresh => panic!("a refresh works on no pod"),
+        }
     }
 
     #[test]
-    fn every_command_is_an_operation_or_refused_with_a_word() {
+    fn every_command_but_move_is_carried_out() {
         for command in TaskCommand::ALL {
-            let arguments = json!({ "source_datacenter": "dc2", "pod_name": "demo-dc1-rack1-0" });
-            let work = of(command.as_str(), &arguments);
-            match command {
-                TaskCommand::Move | TaskCommand::Refresh | TaskCommand::TsReload => {
-                    assert!(work.unwrap_err().starts_with(command.as_str()));
+            let arguments = json!({
+                "source_datacenter": "dc2", "pod_name": "demo-dc1-rack1-0",
+            });
+            let name = match command {
+                TaskCommand::Refresh => continue,
+                TaskCommand::Move => {
+                    let why = of(command.as_str(), &arguments).unwrap_err();
+                    assert!(why.starts_with("move is not done by this operator"), "{why}");
+                    continue;
                 }
-                TaskCommand::ReplaceNode => {
-                    assert_eq!(work.unwrap().operation.name(), OperationName::Replace);
-                }
-                _ => assert_eq!(work.unwrap().operation.name().as_str(), command.as_str()),
-            }
+                TaskCommand::ReplaceNode => OperationName::Replace,
+                TaskCommand::TsReload => OperationName::ReloadSsl,
+                other => other.as_str().parse().unwrap(),
+            };
+            assert_eq!(of(command.as_str(), &arguments).unwrap().operation.name(), name);
         }
+        let template = json!({ "jobs": [{ "name": "job", "command": "refresh" }] });
+        assert_eq!(job(&serde_json::from_value(template).unwrap()), Ok(Job::Refresh));
     }
 
     #[test]
     fn a_job_that_cannot_be_done_says_why() {
         let template = |value: Value| serde_json::from_value::<TaskTemplate>(value).unwrap();
         for (found, word) in [
-            (work(&template(json!({}))), "jobs holds 0 jobs"),
+            (job(&template(json!({}))).map(drop), "jobs holds 0 jobs"),
             (
-                work(&template(
+                job(&template(
                     json!({ "jobs": [{ "name": "a", "command": "flush" }, { "name": "b", "command": "flush" }] }),
-                )),
+                )).map(drop),
                 "jobs holds 2 jobs",
             ),
             (
-                of("DROP TABLE t", &json!({})),
+                of("DROP TABLE t", &json!({})).map(drop),
                 "command: `DROP TABLE t` is not one of cleanup",
             ),
-            (of("rebuild", &json!({})), "rebuild needs args.source_datacenter"),
+            (of("rebuild", &json!({})).map(drop), "rebuild needs args.source_datacenter"),
             (
-                of("replacenode", &json!({ "pod_name": "" })),
+                of("replacenode", &json!({ "pod_name": "" })).map(drop),
                 "replacenode needs args.pod_name or args.rack",
             ),
             (
-                of("flush", &json!({ "keyspace_name": "no such" })),
+                of("flush", &json!({ "keyspace_name": "no such" })).map(drop),
                 "`no such` is not a keyspace",
             ),
             (
-                of("cleanup", &json!({ "tables": ["carts"] })),
+                of("cleanup", &json!({ "tables": ["carts"] })).map(drop),
                 "options of cleanup: tables are of a keyspace",
             ),
             (
-                of("compact", &json!({ "start_token": "1" })),
-                "compact needs args.end_token with args.start_token",
+                of("garbagecollect", &json!({ "start_token": "1", "end_token": "2" })).map(drop),
+                "options of garbagecollect: it has no `tokens`",
+            ),
+            (
+                of("compact", &json!({ "start_token": "1" })).map(drop),
+                "a range of tokens needs both args.start_token and args.end_token",
             ),
         ] {
             let why = found.unwrap_err();
@@ -206,6 +222,7 @@ mod tests {
             ("restart", json!({ "force": true })),
             ("restart", json!({ "keyspace_name": "shop" })),
             ("rebuild", json!({ "tables": ["carts"] })),
+            ("tsreload", json!({ "keyspace_name": "shop" })),
         ] {
             let why = of(command, &arguments).unwrap_err();
             let argument = arguments.as_object().unwrap().keys().next().unwrap().clone();
@@ -217,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn every_argument_reaches_the_node() {
+    fn arguments_become_argument_and_options() {
         let carts = json!({ "keyspace_name": "shop", "tables": ["carts"], "jobs": 3 });
         let scrub = json!({ "keyspace_name": "shop", "no_validate": true, "no_snapshot": true, "skip_corrupted": true });
         for (command, arguments, argument, options) in [

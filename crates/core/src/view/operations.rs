@@ -65,14 +65,12 @@ fn from_labels(
         pod: node.pod.clone(),
         pod_uid: node.uid.clone(),
         name: request.name,
-        argument: shown(
-            request.name,
-            request.argument.as_deref(),
-            request
-                .options
-                .as_deref()
-                .or_else(|| record.and_then(|record| record.options.as_deref())),
-        ),
+        argument: request.argument.clone(),
+        options: request
+            .options
+            .clone()
+            .or_else(|| record.and_then(|record| record.options.clone()))
+            .or_else(|| ended_options(pod).filter(|_| says_ended)),
         status: request.status,
         started: record
             .map(|record| record.start_time.0)
@@ -85,13 +83,20 @@ fn from_labels(
     }
 }
 
-/// What an operation is about, as it is shown: options of tables in words.
-fn shown(name: OperationName, argument: Option<&str>, options: Option<&str>) -> Option<String> {
-    match OperationCommand::parse(name, argument, options) {
-        Ok(OperationCommand::OnTables(_, options)) => {
-            Some(options.to_string()).filter(|text| !text.is_empty())
+fn ended_options(pod: &Pod) -> Option<String> {
+    let annotations = pod.metadata.annotations.as_ref()?;
+    annotations.get(labels::OPERATION_ENDED_OPTIONS).cloned()
+}
+
+impl OperationView {
+    /// What it is about, on one line: which tables, and how, or its argument.
+    pub fn about(&self) -> Option<String> {
+        match OperationCommand::parse(self.name, self.argument.as_deref(), self.options.as_deref()) {
+            Ok(OperationCommand::OnTables(_, options)) => {
+                Some(options.to_string()).filter(|text| !text.is_empty())
+            }
+            Ok(_) | Err(_) => self.argument.clone(),
         }
-        Ok(_) | Err(_) => argument.map(str::to_owned),
     }
 }
 
@@ -100,7 +105,8 @@ fn from_record(record: &OperationRecord) -> OperationView {
         pod: record.pod.clone(),
         pod_uid: record.pod_uid.clone(),
         name: record.name,
-        argument: shown(record.name, record.argument.as_deref(), record.options.as_deref()),
+        argument: record.argument.clone(),
+        options: record.options.clone(),
         status: status_of(record.state),
         started: Some(record.start_time.0),
         ended: record.end_time.as_ref().map(|time| time.0),

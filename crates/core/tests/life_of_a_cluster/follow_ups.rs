@@ -182,6 +182,24 @@ fn a_request_of_a_users_is_not_overwritten_and_what_it_displaces_is_told() {
 }
 
 #[test]
+fn a_cleanup_of_some_tables_does_not_stand_for_the_one_after_more_nodes() {
+    let mut world = World::new(&two_racks(true));
+    world.settle();
+    let pod = "ring-dc1-rack1-0";
+    world.annotate(pod, OPERATION_OPTIONS, r#"{"keyspace":"shop"}"#);
+    world.label(pod, &[(OPERATION_NAME, "cleanup"), (OPERATION_STATUS, "Paused")]);
+    world.edit_spec(|spec| spec["nodesPerRacks"] = json!(2));
+    world.settle();
+    let told = world.notes("OperationNotQueued");
+    assert_eq!(
+        told,
+        [
+            "pod ring-dc1-rack1-0 should get a cleanup, and has cleanup of some tables asked for: ask for it afterwards"
+        ]
+    );
+}
+
+#[test]
 fn a_pod_made_anew_before_its_turn_gets_its_request_again() {
     let mut world = with_a_new_datacenter(false);
     replicates(&mut world, "shop", &["dc1", "dc2"]);

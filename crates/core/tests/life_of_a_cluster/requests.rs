@@ -11,6 +11,7 @@ use casskop_types::operation::{
     OperationName, OperationRecord, OperationStatus, RecordState, TableOptions, TableWork,
 };
 use casskop_types::status::{PodLastOperation, RackStatus};
+use serde_json::json;
 
 use super::world::{Death, World};
 use super::{ask_for_restart, formed};
@@ -107,6 +108,68 @@ fn a_request_for_some_tables_is_for_no_others_and_the_next_one_is_for_all() {
         ..TableOptions::default()
     };
     assert_eq!(made, [call(of_carts), call(of_all)]);
+    assert_eq!(world.annotation_of(POD, OPERATION_ENDED_OPTIONS), None);
+}
+
+/// Whoever prepares the next request while one runs keeps what he wrote.
+#[test]
+fn options_of_a_request_to_come_are_not_taken_away() {
+    let mut world = formed(1);
+    ask(&mut world, POD, "cleanup");
+    world.pass(Death::Never);
+    let next = r#"{"keyspace":"shop"}"#;
+    world.annotate(POD, OPERATION_OPTIONS, next);
+    world.settle();
+    assert_eq!(status_of(&world, POD), "Done");
+    assert_eq!(world.annotation_of(POD, OPERATION_OPTIONS).as_deref(), Some(next));
+    assert_eq!(world.annotation_of(POD, OPERATION_ENDED_OPTIONS), None);
+    world.label(POD, &[("operation-status", "ToDo")]);
+    world.settle();
+    let options = world.made.iter().map(|made| match &made.call {
+        NodeCall::Tables { options, .. } => options.keyspace.as_deref(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(options.collect::<Vec<_>>(), [None, Some("shop")]);
+}
+
+#[test]
+fn threads_are_the_operators_choice_where_none_are_asked_for() {
+    for (name, threads) in [
+        ("cleanup", Some(3)),
+        ("upgradesstables", Some(0)),
+        ("scrub", Some(2)),
+        ("garbagecollect", Some(2)),
+        ("compact", None),
+        ("flush", None),
+    ] {
+        let mut world = formed(1);
+        world.edit_spec(|spec| spec["keyspaceCleanupThreads"] = json!(3));
+        world.settle();
+        ask(&mut world, POD, name);
+        world.settle();
+        let NodeCall::Tables { options, .. } = &world.made[0].call else {
+            panic!("{name}: {:?}", world.made[0].call);
+        };
+        assert_eq!(options.threads, threads, "{name}");
+    }
+}
+
+/// An older definition drops what it does not know of a record: then all tables would be worked on.
+#[test]
+fn what_lost_its_options_is_not_begun_again_for_all_tables() {
+    let mut world = formed(1);
+    world.annotate(POD, OPERATION_OPTIONS, r#"{"keyspace":"shop"}"#);
+    ask(&mut world, POD, "cleanup");
+    world.pass(Death::Never);
+    let racks = &mut world.cluster.status.as_mut().unwrap().cassandra_rack_status;
+    racks.get_mut("dc1-rack1").unwrap().operations[0].options = None;
+    world.die();
+    world.nodes_finish();
+    world.settle();
+    assert_eq!(world.made.len(), 1);
+    assert_eq!(status_of(&world, POD), "Error");
+    let message = records(&world)[0].message.clone().unwrap();
+    assert!(message.contains("apply crds/ again"), "{message}");
 }
 
 #[test]

@@ -49,15 +49,16 @@ pub fn upgrade_sstables(tables: Tables<'_>, jobs: Jobs) -> Call<()> {
 /// How a scrub goes about it; `nodetool scrub` does it with none of these.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scrub {
-    /// Make no snapshot `pre-scrub-<time>` of each table first.
+    /// Make no snapshot `pre-scrub-<time>` of each table first: what cannot be read is gone then.
     pub no_snapshot: bool,
-    /// Leave out what cannot be read, also of counter tables, instead of failing there.
+    /// Leave out what cannot be read of counter tables too, instead of failing there: counts may come out lower.
     pub skip_corrupted: bool,
     /// Do not look whether values are of their columns' types.
     pub no_validate: bool,
 }
 
-/// Rewrites the sstables of tables, and reads all that is in them.
+/// Rewrites the sstables of tables. Partitions that cannot be read are left out of the new ones; of counter tables they are an
+/// exception (`throwIfCannotContinue` of Cassandra's scrubbers, 3.11 to 5.0).
 pub fn scrub(tables: Tables<'_>, jobs: Jobs, how: Scrub) -> Call<()> {
     const REINSERT_OVERFLOWED_TTL: bool = false;
     let operation = "scrub(boolean,boolean,boolean,boolean,int,java.lang.String,[Ljava.lang.String;)";

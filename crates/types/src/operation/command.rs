@@ -2,7 +2,7 @@
 
 use super::{Member, OperationName, RemoveTarget, TableOptions, TableWork};
 
-/// An operation's argument does not say what the operation needs.
+/// An operation's argument, or its options, do not say what the operation needs.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ArgumentError {
     /// A rebuild without its source.
@@ -23,7 +23,7 @@ pub enum ArgumentError {
     },
     /// What stands for a keyspace cannot be one.
     #[error(
-        "`{text}` is not a keyspace: {operation} works on all keyspaces, or on the one that operation-argument names"
+        "`{text}` is not a keyspace of {operation}: a name has letters, digits and `_`, 48 at most; leave it out for all keyspaces"
     )]
     Keyspace {
         /// The operation.
@@ -63,6 +63,8 @@ pub enum OperationCommand {
         /// Datacenter to stream from, as Cassandra names it: it may be one this cluster object does not know.
         from_dc: String,
     },
+    /// See [`OperationName::ReloadSsl`].
+    ReloadSsl,
     /// See [`OperationName::Remove`].
     Remove {
         /// The lost node.
@@ -108,6 +110,7 @@ impl OperationCommand {
                 let from_dc = argument.ok_or(ArgumentError::NoSourceDatacenter)?.to_owned();
                 Ok(Self::Rebuild { from_dc })
             }
+            OperationName::ReloadSsl => Ok(Self::ReloadSsl),
             OperationName::Remove => {
                 let target = argument.ok_or(ArgumentError::NoLostNode)?.parse()?;
                 Ok(Self::Remove { target })
@@ -124,6 +127,7 @@ impl OperationCommand {
         match self {
             Self::OnTables(work, _) => work.operation(),
             Self::Rebuild { .. } => OperationName::Rebuild,
+            Self::ReloadSsl => OperationName::ReloadSsl,
             Self::Remove { .. } => OperationName::Remove,
             Self::Decommission => OperationName::Decommission,
             Self::Replace { .. } => OperationName::Replace,
@@ -134,7 +138,7 @@ impl OperationCommand {
     /// The argument, in the form [`OperationCommand::parse`] reads.
     pub fn argument(&self) -> Option<String> {
         match self {
-            Self::Decommission | Self::Restart => None,
+            Self::Decommission | Self::Restart | Self::ReloadSsl => None,
             Self::OnTables(work, options) => options.keyspace.clone().filter(|_| work.takes_an_argument()),
             Self::Rebuild { from_dc } => Some(from_dc.clone()),
             Self::Remove { target } => Some(target.to_string()),
@@ -147,6 +151,7 @@ impl OperationCommand {
         match self {
             Self::OnTables(work, options) => options.to_text(*work),
             Self::Rebuild { .. }
+            | Self::ReloadSsl
             | Self::Remove { .. }
             | Self::Decommission
             | Self::Replace { .. }

@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::OperationName;
+use super::{ArgumentError, OperationCommand, OperationName};
 use crate::vocabulary::vocabulary;
 
 vocabulary! {
@@ -78,6 +78,13 @@ pub struct OperationRecord {
     /// How much of it is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<OperationProgress>,
+}
+
+impl OperationRecord {
+    /// The operation with its argument and options parsed.
+    pub fn command(&self) -> Result<OperationCommand, ArgumentError> {
+        OperationCommand::parse(self.name, self.argument.as_deref(), self.options.as_deref())
+    }
 }
 
 /// A node that is taken out of the ring from another one, or whose place a fresh one takes, as known before that.

@@ -24,23 +24,6 @@ pub enum TableWork {
 }
 
 impl TableWork {
-    /// The work on tables that an operation is, if it is any.
-    pub fn of(operation: OperationName) -> Option<Self> {
-        match operation {
-            OperationName::Cleanup => Some(Self::Cleanup),
-            OperationName::UpgradeSstables => Some(Self::UpgradeSstables),
-            OperationName::Scrub => Some(Self::Scrub),
-            OperationName::Compact => Some(Self::Compact),
-            OperationName::Flush => Some(Self::Flush),
-            OperationName::GarbageCollect => Some(Self::GarbageCollect),
-            OperationName::Rebuild
-            | OperationName::Remove
-            | OperationName::Decommission
-            | OperationName::Replace
-            | OperationName::Restart => None,
-        }
-    }
-
     /// The operation that does it.
     pub fn operation(self) -> OperationName {
         match self {
@@ -66,6 +49,7 @@ impl TableWork {
 }
 
 /// Which tables are worked on, and how: all of all keyspaces, as `nodetool` does it, where nothing is said.
+#[expect(clippy::struct_excessive_bools, reason = "flags of nodetool, each of its own")]
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct TableOptions {
@@ -78,13 +62,13 @@ pub struct TableOptions {
     /// Compaction threads to work with, 0 is all the node has: all but compact and flush.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<u16>,
-    /// Scrub: make no snapshot first.
+    /// Scrub: make no snapshot first; what cannot be read is gone then.
     #[serde(skip_serializing_if = "is_false")]
     pub no_snapshot: bool,
     /// Scrub: do not look whether values are of their columns' types.
     #[serde(skip_serializing_if = "is_false")]
     pub no_validate: bool,
-    /// Scrub: leave out partitions that cannot be read, also of counter tables.
+    /// Scrub: leave out partitions that cannot be read of counter tables too, instead of failing there.
     #[serde(skip_serializing_if = "is_false")]
     pub skip_corrupted: bool,
     /// Compact: make several data files, of falling sizes, of each table.

@@ -14,7 +14,7 @@ pub struct JobArguments {
     /// Tables of the keyspace to work on; all where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tables: Option<Vec<String>>,
-    /// Compaction threads on each node: cleanup, upgradesstables, scrub, garbagecollect.
+    /// Compaction threads on each node: cleanup, upgradesstables, scrub, garbagecollect. The operator's choice where 0 or absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jobs: Option<i64>,
     /// Datacenter to stream from: rebuild.
@@ -38,19 +38,19 @@ pub struct JobArguments {
     /// Whether a compaction makes several data files of falling sizes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split_output: Option<bool>,
-    /// First token of the range to compact.
+    /// First token of the range to compact, together with the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_token: Option<String>,
-    /// Last token of the range to compact.
+    /// Last token of the range to compact, together with the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_token: Option<String>,
-    /// New token by pod: move.
+    /// New token by pod: move, which is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new_tokens: Option<BTreeMap<String, String>>,
-    /// Whether a restart stops all nodes of a rack at once.
+    /// Whether a restart stops all nodes of a rack at once: refused, two nodes are never down together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fast: Option<bool>,
-    /// Whether a fast restart goes on while another rack lacks nodes.
+    /// Whether a fast restart goes on while another rack lacks nodes: refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub force: Option<bool>,
 }

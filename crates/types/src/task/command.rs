@@ -1,5 +1,6 @@
 //! The word of a job.
 
+use crate::operation::TableWork;
 use crate::vocabulary::vocabulary;
 
 vocabulary! {
@@ -25,9 +26,29 @@ vocabulary! {
         GarbageCollect = "garbagecollect",
         /// Write what is in memory to data files.
         Flush = "flush",
-        /// Let changes of the spec that wait take effect once. Not nodetool's refresh.
+        /// Let changes of the spec that wait take effect: here none does. Not nodetool's refresh.
         Refresh = "refresh",
-        /// Read the truststores of internode encryption again.
+        /// Read keys and certificates of encrypted connections again.
         TsReload = "tsreload",
+    }
+}
+
+impl TaskCommand {
+    /// The work on tables that a command is, if it is any.
+    pub fn table_work(self) -> Option<TableWork> {
+        match self {
+            Self::Cleanup => Some(TableWork::Cleanup),
+            Self::UpgradeSstables => Some(TableWork::UpgradeSstables),
+            Self::Scrub => Some(TableWork::Scrub),
+            Self::Compact => Some(TableWork::Compact),
+            Self::Flush => Some(TableWork::Flush),
+            Self::GarbageCollect => Some(TableWork::GarbageCollect),
+            Self::Rebuild
+            | Self::Restart
+            | Self::ReplaceNode
+            | Self::Move
+            | Self::Refresh
+            | Self::TsReload => None,
+        }
     }
 }

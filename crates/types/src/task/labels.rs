@@ -40,6 +40,8 @@ vocabulary! {
         Complete = "Complete",
         /// The task has ended badly.
         Failed = "Failed",
+        /// Refresh: what was changed of the cluster is carried out.
+        DatacenterUpdated = "DatacenterUpdated",
         /// The task cannot work as it is; the message says why.
         Invalid = "Invalid",
     }

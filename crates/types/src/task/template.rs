@@ -20,7 +20,7 @@ pub struct TaskTemplate {
     /// `OnFailure`, which is the default, tries a pod again whose work failed; any other word does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restart_policy: Option<String>,
-    /// Seconds to keep the task once it ended; 86400 when absent, 0 is for ever.
+    /// Seconds to keep the task once it ended; a day when absent, and a week if it failed; 0 is for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl_seconds_after_finished: Option<i32>,
     /// `Forbid`, which is the default, lets no other task run in the datacenter at the same time; any other word does.

@@ -2,13 +2,13 @@
 
 use casskop_core::task;
 use casskop_core::view::RackRef;
-use casskop_types::operation::{TableOptions, TableWork};
+use casskop_types::operation::TableOptions;
 use casskop_types::task::{JobArguments, TaskCommand, TaskJob, TaskTemplate};
 use clap::builder::NonEmptyStringValueParser;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::commands::table_flags::{CompactFlags, ScrubFlags, TableFlags, ThreadFlags};
+use crate::commands::table_flags::{CompactFlags, ScrubFlags, TableFlags, ThreadFlags, given};
 use crate::failure::Failure;
 
 /// What is done on each node, and how many at once.
@@ -101,6 +101,26 @@ impl JobFlags {
         self.at.is_some()
     }
 
+    /// Flags that are another command's would change nothing.
+    fn check(&self, command: TaskCommand, options: &TableOptions) -> Result<(), Failure> {
+        let goes_with = |flag: &str, others: &str| {
+            Err(Failure::Wrong(format!(
+                "{flag} goes with {others}, and not with {command}"
+            )))
+        };
+        if self.from_dc.is_some() && command != TaskCommand::Rebuild {
+            return goes_with("--from-dc", "rebuild");
+        }
+        match (command.table_work(), given(options).first()) {
+            (None, Some(flag)) => goes_with(flag, "work on tables"),
+            (Some(work), _) => {
+                let checked = options.check(work);
+                checked.map_err(|error| Failure::Wrong(flags(&error.to_string())))
+            }
+            (None, None) => Ok(()),
+        }
+    }
+
     /// The work, judged as the operator judges it.
     pub(crate) fn template(&self, command: &str) -> Result<TaskTemplate, Failure> {
         let options = self.options();
@@ -121,20 +141,8 @@ impl JobFlags {
             pod_name: self.pod.clone(),
             ..JobArguments::default()
         };
-        if self.from_dc.is_some() && command != TaskCommand::Rebuild.as_str() {
-            return Err(Failure::Wrong(format!(
-                "--from-dc goes with rebuild, and not with {command}"
-            )));
-        }
-        let work = command.parse().ok().and_then(TableWork::of);
-        if let Some(work) = work {
-            options
-                .check(work)
-                .map_err(|error| Failure::Wrong(error.to_string()))?;
-        } else if options != TableOptions::default() {
-            return Err(Failure::Wrong(format!(
-                "{command} works on whole nodes: it takes no {options}"
-            )));
+        if let Ok(command) = command.parse::<TaskCommand>() {
+            self.check(command, &options)?;
         }
         let template = TaskTemplate {
             scheduled_time: self.at.map(Time),
@@ -158,6 +166,12 @@ impl JobFlags {
 /// The fields of a manifest as flags of the command line.
 fn flags(why: &str) -> String {
     let names = [
+        ("`threads`", "--threads"),
+        ("`noSnapshot`", "--no-snapshot"),
+        ("`noValidate`", "--no-validate"),
+        ("`skipCorrupted`", "--skip-corrupted"),
+        ("`splitOutput`", "--split-output"),
+        ("`tokens`", "--start-token"),
         ("args.source_datacenter", "--from-dc"),
         ("args.pod_name", "--pod"),
         ("args.keyspace_name", "--keyspace"),
@@ -195,11 +209,11 @@ mod tests {
         let with = |line: &[&str]| Line::parse_from([&["task"], line].concat()).flags;
         assert_snapshot!(
             refused("restart", with(&["--keyspace=shop"])),
-            @"restart works on whole nodes: it takes no shop"
+            @"--keyspace goes with work on tables, and not with restart"
         );
         assert_snapshot!(
             refused("flush", with(&["--threads=2"])),
-            @"options of flush: it has no `threads`"
+            @"options of flush: it has no --threads"
         );
     }
 

@@ -83,7 +83,7 @@ fn place(operation: &OperationView) -> usize {
 fn table(shown: &[&OperationView], layout: &Layout) -> Table {
     let bar_of = |operation: &OperationView| operation.progress.as_ref().and_then(bar);
     let has_bars = shown.iter().any(|operation| bar_of(operation).is_some());
-    let has_arguments = shown.iter().any(|operation| operation.argument.is_some());
+    let has_arguments = shown.iter().any(|operation| operation.about().is_some());
     let mut header = vec!["OPERATION", "POD", "STATUS", "FOR"];
     if has_bars {
         header.push("PROGRESS");
@@ -104,7 +104,7 @@ fn table(shown: &[&OperationView], layout: &Layout) -> Table {
             cells.push(bar_of(operation).into());
         }
         if has_arguments {
-            cells.push(operation.argument.clone().into());
+            cells.push(operation.about().into());
         }
         table.row(cells);
     }

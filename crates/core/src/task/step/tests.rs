@@ -370,3 +370,23 @@ fn a_task_that_ends_without_a_place_is_labelled_as_ended() {
     });
     assert_eq!(plan.labels[STATUS], "completed");
 }
+
+#[test]
+fn a_refresh_is_complete_at_once() {
+    let mut ring = Ring::new(&[1]);
+    ring.task("t", &job("refresh", &json!({})));
+    let plan = ring.pass(0);
+    assert!(plan.writes.is_empty());
+    assert_eq!(notes(&plan), ["TaskStarted", "TaskCompleted"]);
+    let conditions = ring.conditions(0);
+    assert_eq!(
+        conditions,
+        [
+            (
+                "DatacenterUpdated",
+                "changes of the cluster are carried out as they are made"
+            ),
+            ("Complete", "")
+        ]
+    );
+}

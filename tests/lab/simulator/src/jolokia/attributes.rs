@@ -22,6 +22,7 @@ pub(super) enum MBean {
     CompactionManager,
     StreamManager,
     FailureDetector,
+    MessagingService,
     EndpointSnitchInfo,
     Gossiper,
     Runtime,
@@ -48,6 +49,7 @@ impl MBean {
             ("org.apache.cassandra.db", Some("EndpointSnitchInfo")) => Ok(Self::EndpointSnitchInfo),
             ("org.apache.cassandra.net", Some("StreamManager")) => Ok(Self::StreamManager),
             ("org.apache.cassandra.net", Some("FailureDetector")) => Ok(Self::FailureDetector),
+            ("org.apache.cassandra.net", Some("MessagingService")) => Ok(Self::MessagingService),
             ("org.apache.cassandra.net", Some("Gossiper")) => Ok(Self::Gossiper),
             ("java.lang", Some("Runtime")) => Ok(Self::Runtime),
             ("java.lang", Some("Memory")) => Ok(Self::Memory),
@@ -74,7 +76,7 @@ impl MBean {
             Self::StreamManager => vec!["CurrentStreams"],
             Self::FailureDetector => vec!["SimpleStates", "UpEndpointCount", "DownEndpointCount"],
             Self::EndpointSnitchInfo => vec!["Datacenter", "Rack", "SnitchName"],
-            Self::Gossiper | Self::DiagnosticCommand => vec![],
+            Self::MessagingService | Self::Gossiper | Self::DiagnosticCommand => vec![],
             Self::Runtime => vec!["Uptime", "StartTime", "VmName", "SpecVersion"],
             Self::Memory => vec!["HeapMemoryUsage"],
             Self::Table(..) => vec!["Value", "Count"],
@@ -101,7 +103,7 @@ impl MBean {
             }
             Self::FailureDetector => failure_detector(cassandra()?, attribute),
             Self::EndpointSnitchInfo => snitch(cassandra()?, attribute),
-            Self::Gossiper => cassandra().map(|_| None)?,
+            Self::MessagingService | Self::Gossiper => cassandra().map(|_| None)?,
             Self::Table(keyspace, table, metric) => {
                 self::table(cassandra()?, keyspace, table, metric, attribute)?
             }

@@ -71,6 +71,7 @@ const STORAGE_SERVICE: &[Signature] = &[
     signature("forceKeyspaceCleanup", &[TEXT, TEXTS]),
     signature("forceKeyspaceCleanup", &[INT, TEXT, TEXTS]),
     signature("forceKeyspaceCompaction", &[BOOL, TEXT, TEXTS]),
+    signature("forceKeyspaceCompactionForTokenRange", &[TEXT, TEXT, TEXT, TEXTS]),
     signature("forceKeyspaceFlush", &[TEXT, TEXTS]),
     signature("forceRemoveCompletion", &[]),
     signature("garbageCollect", &[TEXT, INT, TEXT, TEXTS]),
@@ -90,6 +91,7 @@ const STORAGE_SERVICE: &[Signature] = &[
     ),
 ];
 const SNITCH: &[Signature] = &[signature("getDatacenter", &[TEXT]), signature("getRack", &[TEXT])];
+const MESSAGING_SERVICE: &[Signature] = &[since(4, 0, signature("reloadSslCertificates", &[]))];
 const COMPACTION_MANAGER: &[Signature] = &[signature("stopCompaction", &[TEXT])];
 const DIAGNOSTIC_COMMAND: &[Signature] = &[signature("threadPrint", &[TEXTS])];
 
@@ -106,6 +108,7 @@ pub(super) fn resolve(
         (MBean::StorageService, Some(view)) => (STORAGE_SERVICE, view.node().release),
         (MBean::EndpointSnitchInfo, Some(view)) => (SNITCH, view.node().release),
         (MBean::CompactionManager, Some(view)) => (COMPACTION_MANAGER, view.node().release),
+        (MBean::MessagingService, Some(view)) => (MESSAGING_SERVICE, view.node().release),
         (MBean::Runtime | MBean::Memory, _) | (_, Some(_)) => (&[] as &[Signature], Release::new(0, 0, 0)),
         (_, None) => return Err(Failure::no_mbean(object_name)),
     };
@@ -123,6 +126,8 @@ pub(super) fn resolve(
         (MBean::StorageService, Some(view)) => storage_service(&operation.name, parameters, arguments, view),
         (MBean::CompactionManager, Some(view)) => stop_compaction(arguments, view.node().release),
         (MBean::EndpointSnitchInfo, Some(view)) => snitch(&operation.name, arguments, view),
+        // A node without encryption has nothing to read again, and says no word of it.
+        (MBean::MessagingService, Some(_)) => Ok(Action::Answer(Value::Null)),
         _ => Ok(Action::ThreadPrint),
     }
 }
@@ -209,7 +214,10 @@ fn storage_service(
             name: name.to_owned(),
             keyspace: required(arguments, 2)?,
         }),
-        "scrub" | "forceKeyspaceCompaction" | "forceKeyspaceFlush" => Action::Work(Operation::Maintain {
+        "scrub"
+        | "forceKeyspaceCompaction"
+        | "forceKeyspaceCompactionForTokenRange"
+        | "forceKeyspaceFlush" => Action::Work(Operation::Maintain {
             name: name.to_owned(),
             keyspace: keyspace()?,
         }),

@@ -87,6 +87,9 @@ fn frames(operation: &Operation) -> &'static [&'static str] {
             "forceKeyspaceFlush" => {
                 &["org.apache.cassandra.service.StorageService.forceKeyspaceFlush(StorageService.java:4335)"]
             }
+            "forceKeyspaceCompactionForTokenRange" => &[
+                "org.apache.cassandra.service.StorageService.forceKeyspaceCompactionForTokenRange(StorageService.java:4120)",
+            ],
             _ => &[
                 "org.apache.cassandra.service.StorageService.forceKeyspaceCompaction(StorageService.java:4140)",
             ],

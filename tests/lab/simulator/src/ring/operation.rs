@@ -234,7 +234,9 @@ impl Ring {
                 Returned::Nothing
             }
             Operation::Maintain { name, .. } => match name.as_str() {
-                "forceKeyspaceCompaction" | "forceKeyspaceFlush" => Returned::Nothing,
+                "forceKeyspaceCompaction" | "forceKeyspaceCompactionForTokenRange" | "forceKeyspaceFlush" => {
+                    Returned::Nothing
+                }
                 _ => Returned::Status(CompactionStatus::Successful),
             },
         };

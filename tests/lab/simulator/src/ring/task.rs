@@ -53,7 +53,7 @@ impl Operation {
                 let task = match name.as_str() {
                     "scrub" => Task::Scrub,
                     "garbageCollect" => Task::GarbageCollect,
-                    "forceKeyspaceCompaction" => Task::Compaction,
+                    "forceKeyspaceCompaction" | "forceKeyspaceCompactionForTokenRange" => Task::Compaction,
                     _ => return None,
                 };
                 Some((task, keyspace))
