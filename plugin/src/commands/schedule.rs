@@ -103,8 +103,8 @@ pub(super) async fn run(
     match args.step {
         Step::Create => create(args, subject, access, printer).await?,
         Step::List => list(access, printer).await?,
-        Step::Suspend => suspend(args, subject, true, access, printer).await?,
-        Step::Resume => suspend(args, subject, false, access, printer).await?,
+        Step::Suspend => runs(args, subject, Runs::Stop, access, printer).await?,
+        Step::Resume => runs(args, subject, Runs::Begin, access, printer).await?,
         Step::Delete => delete(args, subject, access, printer).await?,
     }
     Ok(ExitStatus::Success)
@@ -116,10 +116,15 @@ async fn create(
     access: &Access,
     printer: &mut Printer<'_>,
 ) -> Result<(), Failure> {
-    if command == TaskCommand::ReplaceNode.as_str() {
-        return Err(Failure::Wrong(
-            "a lost node is replaced once it is lost, and not by a schedule; see `kubectl casskop replace --help`".to_owned(),
-        ));
+    let once = match command.parse() {
+        Ok(TaskCommand::ReplaceNode) => Some("a lost node is replaced once it is lost"),
+        Ok(TaskCommand::Refresh) => Some("a refresh changes nothing"),
+        _ => None,
+    };
+    if let Some(why) = once {
+        return Err(Failure::Wrong(format!(
+            "{why}, and not by a schedule; see `kubectl casskop task --help`"
+        )));
     }
     if args.job.has_a_time() {
         return Err(Failure::Wrong(
@@ -185,17 +190,26 @@ async fn list(access: &Access, printer: &mut Printer<'_>) -> Result<(), Failure>
     printer.objects(&schedules)
 }
 
-async fn suspend(
+/// Whether runs of a schedule begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Runs {
+    Begin,
+    Stop,
+}
+
+async fn runs(
     args: &Args,
     name: &str,
-    suspended: bool,
+    wanted: Runs,
     access: &Access,
     printer: &mut Printer<'_>,
 ) -> Result<(), Failure> {
     let schedule = schedule(access, name).await?;
-    let done = if suspended { "suspended" } else { "resumed" };
+    let (suspended, state, done) = match wanted {
+        Runs::Stop => (true, "is", "suspended"),
+        Runs::Begin => (false, "is not", "resumed"),
+    };
     if schedule.spec.suspend.unwrap_or(false) == suspended {
-        let state = if suspended { "is" } else { "is not" };
         printer.note(&format!(
             "scheduledtask `{name}` {state} suspended already; nothing written"
         ));

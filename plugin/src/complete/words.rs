@@ -234,7 +234,9 @@ fn values(arg: &Arg) -> Wanted {
         return Wanted::Files;
     }
     match arg.get_id().as_str() {
-        "crd" | "name" => Wanted::Names(Names::Clusters),
+        "crd" => Wanted::Names(Names::Clusters),
+        // As a flag it is of an object to be made.
+        "name" if arg.is_positional() => Wanted::Names(Names::Clusters),
         "dc" | "from_dc" | "words" => Wanted::Names(Names::Datacenters),
         "rack" => Wanted::Names(Names::Racks),
         "pod" | "from_pod" => Wanted::Names(Names::Pods),
@@ -307,7 +309,12 @@ mod tests {
             assert_eq!(asked(line).wanted, Wanted::Names(names), "{line}");
         }
         assert_eq!(asked("version --kubeconfig ").wanted, Wanted::Files);
-        for line in ["nodetool status ", "cqlsh -- ", "removenode --host-id "] {
+        for line in [
+            "nodetool status ",
+            "cqlsh -- ",
+            "removenode --host-id ",
+            "task create flush --name ",
+        ] {
             assert_eq!(asked(line).wanted, Wanted::Nothing, "{line}");
         }
     }
