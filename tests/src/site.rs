@@ -68,6 +68,14 @@ impl Site {
         Ok(outcome)
     }
 
+    /// Ends the operator as if its machine had gone. Its Deployment makes another one at once.
+    pub fn kill_the_operator(&self) -> Result<()> {
+        self.typed(
+            "kubectl --namespace casskop-operator delete pods --selector app.kubernetes.io/name=casskop-operator --grace-period 0 --force",
+        )
+        .map(drop)
+    }
+
     /// Waits until the operation a pod was asked for has ended well.
     pub async fn operation_done(&self, pod: &str, operation: OperationName) -> Result<()> {
         until(

@@ -138,16 +138,35 @@ async fn a_removed_node_is_gone_for_the_others_and_a_fresh_one_joins() -> Result
     Ok(())
 }
 
-/// Two of three nodes are left to a client at QUORUM, and then the fresh one has what the lost one had.
 #[tokio::test]
 async fn a_fresh_node_takes_the_place_of_a_lost_one_under_traffic() -> Result<()> {
+    let command = format!("kubectl casskop replace --yes --pod {VICTIM}");
+    replaced_under_traffic("replaced", &command, |_| Ok(())).await
+}
+
+#[tokio::test]
+async fn a_task_replaces_a_lost_node_and_outlives_the_operator() -> Result<()> {
+    let command =
+        format!("kubectl casskop task create replacenode --crd demo --pod {VICTIM} --yes --name fresh");
+    replaced_under_traffic("succeeded", &command, |ring| ring.kill_the_operator()).await?;
     let ring = Ring::shared(NODES).await?;
-    ring.write_rows("replaced", 0)?;
+    ring.typed("kubectl casskop task wait fresh --timeout 1m")
+        .map(drop)
+}
+
+/// Two of three nodes are left to a client at QUORUM, and then the fresh one has what the lost one had.
+async fn replaced_under_traffic(
+    keyspace: &str,
+    command: &str,
+    meanwhile: impl Fn(&Ring) -> Result<()>,
+) -> Result<()> {
+    let ring = Ring::shared(NODES).await?;
+    ring.write_rows(keyspace, 0)?;
     let others = [WITNESS, REMOVER].map(str::to_owned).to_vec();
-    let client = Client::start(ring.kubectl_from_anywhere(), others, "replaced.rows");
+    let client = Client::start(ring.kubectl_from_anywhere(), others, &format!("{keyspace}.rows"));
     let lost = lose(&ring).await?;
     let pending = ring.pod(VICTIM).await?.metadata.uid;
-    ring.typed(&format!("kubectl casskop replace --yes --pod {VICTIM}"))?;
+    ring.typed(command)?;
     until("the pod without a machine is made anew", PATIENCE, async || {
         let pods = ring.uids().await?;
         let now = pods.get(VICTIM);
@@ -159,18 +178,19 @@ async fn a_fresh_node_takes_the_place_of_a_lost_one_under_traffic() -> Result<()
     })
     .await?;
     drop(lost.no_room);
+    meanwhile(&ring)?;
     ring.operation_done(VICTIM, OperationName::Replace).await?;
     ring.settled(PATIENCE).await?;
     let traffic = client.stop()?;
     assert_whole_without(&ring, &lost.host_id)?;
     let acknowledged = traffic.acknowledged;
-    let held: BTreeSet<_> = ring.keys_on_disk(VICTIM, "replaced")?.into_iter().collect();
+    let held: BTreeSet<_> = ring.keys_on_disk(VICTIM, keyspace)?.into_iter().collect();
     ensure!(
         held.len() >= acknowledged,
         "the fresh node holds {} of {acknowledged} rows",
         held.len()
     );
-    let rows = ring.count_rows(WITNESS, "replaced", "ALL")?;
+    let rows = ring.count_rows(WITNESS, keyspace, "ALL")?;
     ensure!(rows >= acknowledged, "{rows} of {acknowledged} rows are left");
     Ok(())
 }

@@ -13,6 +13,7 @@ use crate::NODES;
 
 const ROWS: usize = 50;
 const KEYSPACE: &str = "tasks";
+const MOVED: &str = "moved";
 
 /// Until a task of a few minutes ends.
 const PATIENCE: Duration = Duration::from_mins(8);
@@ -25,7 +26,7 @@ async fn both_datacenters_are_flushed_in_turn_and_compacted_together() -> Result
     ring.typed(&format!(
         "kubectl casskop task create flush --crd {NAME} --dc dc2 dc1 --keyspace {KEYSPACE} --name flushed"
     ))?;
-    kill_the_operator(&ring)?;
+    ring.kill_the_operator()?;
     let status = ended(&ring, "flushed").await?;
     assert_eq!(
         (status.overall.succeeded, status.overall.failed),
@@ -67,7 +68,7 @@ async fn both_datacenters_are_flushed_in_turn_and_compacted_together() -> Result
     ring.typed(&format!(
         "kubectl casskop task create compact --crd {NAME} --keyspace {KEYSPACE} --together --name one-file"
     ))?;
-    kill_the_operator(&ring)?;
+    ring.kill_the_operator()?;
     let status = ended(&ring, "one-file").await?;
     assert_eq!(
         (status.overall.succeeded, status.overall.failed),
@@ -91,7 +92,7 @@ async fn a_datacenter_is_restarted_and_the_other_is_left_alone() -> Result<()> {
     ring.typed(&format!(
         "kubectl casskop task create restart --crd {NAME} --dc dc2 --name restarted"
     ))?;
-    kill_the_operator(&ring)?;
+    ring.kill_the_operator()?;
     let status = ended(&ring, "restarted").await?;
     assert_eq!(
         (status.overall.succeeded, status.overall.failed),
@@ -105,12 +106,59 @@ async fn a_datacenter_is_restarted_and_the_other_is_left_alone() -> Result<()> {
     Ok(())
 }
 
-/// Its Deployment makes another one at once.
-fn kill_the_operator(ring: &Ring) -> Result<()> {
-    ring.typed(
-        "kubectl --namespace casskop-operator delete pods --selector app.kubernetes.io/name=casskop-operator --grace-period 0 --force",
-    )
-    .map(drop)
+/// The keys of rows go where they belong: to the second datacenter by a rebuild, and off the nodes that lost them by a cleanup.
+#[tokio::test]
+async fn a_datacenter_is_rebuilt_and_both_are_cleaned_up() -> Result<()> {
+    let ring = Ring::shared(NODES).await?;
+    let pods = ring.pods();
+    let [first, ..] = &pods;
+    ring.write_rows(MOVED, ROWS)?;
+    ring.extend_to_other_dc(MOVED).await?;
+    assert_eq!(ring.count_rows(OTHER_DC, MOVED, "LOCAL_ONE")?, 0);
+    ring.typed(&format!(
+        "kubectl casskop task create rebuild --crd {NAME} --dc dc2 --from-dc dc1 --name rebuilt"
+    ))?;
+    ring.kill_the_operator()?;
+    assert_eq!(done_on(&ring, "rebuilt").await?, 1);
+    assert_eq!(ring.count_rows(OTHER_DC, MOVED, "LOCAL_ONE")?, ROWS);
+
+    // One replica instead of three: two thirds of what a node holds is another's now.
+    for pod in &pods {
+        ring.inside(pod, &["nodetool", "flush", MOVED])?;
+    }
+    let everyone: Vec<&str> = pods.iter().map(String::as_str).chain([OTHER_DC]).collect();
+    ring.replicate(MOVED, &[("dc1", 1), ("dc2", 1)], &everyone)
+        .await?;
+    ring.typed(&format!(
+        "kubectl casskop task create cleanup --crd {NAME} --keyspace {MOVED} --table rows --threads 1 --together --name tidied"
+    ))?;
+    ring.kill_the_operator()?;
+    assert_eq!(done_on(&ring, "tidied").await?, 4);
+    let mut held = Vec::new();
+    for pod in &pods {
+        held.extend(ring.keys_on_disk(pod, MOVED)?);
+    }
+    assert_eq!(held.len(), ROWS, "each row on one node");
+    assert_eq!(ring.count_rows(first, MOVED, "ALL")?, ROWS);
+    ring.cql(first, &format!("DROP KEYSPACE {MOVED};")).map(drop)
+}
+
+/// A node without encryption has nothing to read, and it is asked all the same.
+#[tokio::test]
+async fn certificates_are_read_again_on_every_node() -> Result<()> {
+    let ring = Ring::shared(NODES).await?;
+    ring.typed(&format!(
+        "kubectl casskop task create tsreload --crd {NAME} --name read-again"
+    ))?;
+    assert_eq!(done_on(&ring, "read-again").await?, 4);
+    Ok(())
+}
+
+/// How many pods a task was done on, and it failed on none.
+async fn done_on(ring: &Ring, name: &str) -> Result<i32> {
+    let status = ended(ring, name).await?;
+    ensure!(status.overall.failed == 0, "{status:?}");
+    Ok(status.overall.succeeded)
 }
 
 async fn ended(ring: &Ring, name: &str) -> Result<K8ssandraTaskStatus> {

@@ -39,7 +39,10 @@ pub(super) async fn to_the_next_major_release(life: &Life) -> Result<usize> {
         suggested(&life.site, pod).await?;
     }
     life.site
-        .typed("kubectl casskop upgradesstables start --crd life --wait --timeout 5m")?;
+        .typed("kubectl casskop task create upgradesstables --crd life --name upgraded")?;
+    life.site.kill_the_operator()?;
+    life.site
+        .typed("kubectl casskop task wait upgraded --timeout 5m")?;
     // From here on nobody has to be asked.
     life.change(&json!({ "autoPilot": true }))?;
     for pod in &life.pods {
