@@ -159,9 +159,7 @@ fn find_again(
             record.name
         )));
     }
-    // An older definition of the cluster's status drops them, and without them all tables would be worked on.
-    let asked = queue::request_of(pod).ok().flatten();
-    if asked.is_some_and(|asked| asked.name == record.name && asked.options != record.options) {
+    if TableWork::of(record.name).is_some() && has_lost_its_options(record, pod) {
         return Transition::End(Err(
             "which tables it was for is not on record as it is on its pod: apply crds/ again, and ask for it again"
                 .to_owned(),
@@ -188,6 +186,12 @@ fn find_again(
         )));
     }
     Transition::RunAgain { keyspaces_done: done }
+}
+
+/// An older definition of the cluster's status drops them, and without them all tables would be worked on.
+fn has_lost_its_options(record: &OperationRecord, pod: &PodView<'_>) -> bool {
+    let asked = queue::request_of(pod).ok().flatten();
+    asked.is_some_and(|asked| asked.name == record.name && asked.options != record.options)
 }
 
 fn tries_with(keyspaces_done: &[String]) -> i32 {

@@ -172,6 +172,26 @@ fn what_lost_its_options_is_not_begun_again_for_all_tables() {
     assert!(message.contains("apply crds/ again"), "{message}");
 }
 
+/// Options prepared for work on tables are none of a rebuild's.
+#[test]
+fn a_rebuild_minds_no_options() {
+    let mut world = formed(1);
+    world.label(POD, &[("operation-argument", "dc1")]);
+    ask(&mut world, POD, "rebuild");
+    world.pass(Death::Never);
+    world.annotate(POD, OPERATION_OPTIONS, r#"{"keyspace":"shop"}"#);
+    world.die();
+    world.pass(Death::Never);
+    world.nodes_finish();
+    world.settle();
+    assert_eq!(status_of(&world, POD), "Done");
+    assert_eq!(
+        world.made.len(),
+        2,
+        "nobody heard how it ended, so it is done again"
+    );
+}
+
 #[test]
 fn options_that_cannot_be_meant_are_refused() {
     for options in [

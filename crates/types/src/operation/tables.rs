@@ -24,6 +24,24 @@ pub enum TableWork {
 }
 
 impl TableWork {
+    /// The work on tables that an operation is, if it is any.
+    pub fn of(operation: OperationName) -> Option<Self> {
+        match operation {
+            OperationName::Cleanup => Some(Self::Cleanup),
+            OperationName::UpgradeSstables => Some(Self::UpgradeSstables),
+            OperationName::Scrub => Some(Self::Scrub),
+            OperationName::Compact => Some(Self::Compact),
+            OperationName::Flush => Some(Self::Flush),
+            OperationName::GarbageCollect => Some(Self::GarbageCollect),
+            OperationName::Rebuild
+            | OperationName::ReloadSsl
+            | OperationName::Remove
+            | OperationName::Decommission
+            | OperationName::Replace
+            | OperationName::Restart => None,
+        }
+    }
+
     /// The operation that does it.
     pub fn operation(self) -> OperationName {
         match self {
