@@ -3,7 +3,7 @@
 use casskop_types::conditions::ConditionReason;
 use casskop_types::labels::{
     OPERATION_ARGUMENT, OPERATION_END, OPERATION_ENDED_OPTIONS, OPERATION_NAME, OPERATION_OPTIONS,
-    OPERATION_START, OPERATION_STATUS,
+    OPERATION_PARALLELISM, OPERATION_REQUESTED_BY, OPERATION_START, OPERATION_STATUS,
 };
 use casskop_types::operation::{OperationName, OperationRecord, OperationStatus, RecordState};
 use casskop_types::status::RackStatus;
@@ -165,8 +165,15 @@ fn request(pod: &PodView<'_>, follow_up: FollowUp<'_>, status: OperationStatus) 
     );
     if let Effect::LabelPod { annotations, .. } = &mut request {
         let held = pod.object.metadata.annotations.iter().flatten();
-        let of_another =
-            held.filter(|(key, _)| [OPERATION_OPTIONS, OPERATION_ENDED_OPTIONS].contains(&key.as_str()));
+        let of_another = held.filter(|(key, _)| {
+            [
+                OPERATION_OPTIONS,
+                OPERATION_ENDED_OPTIONS,
+                OPERATION_PARALLELISM,
+                OPERATION_REQUESTED_BY,
+            ]
+            .contains(&key.as_str())
+        });
         annotations.extend(of_another.map(|(key, _)| (key.clone(), None)));
     }
     request

@@ -2,7 +2,7 @@
 
 use casskop_types::labels::{
     OPERATION_ABORT, OPERATION_END, OPERATION_ENDED_OPTIONS, OPERATION_NAME, OPERATION_OPTIONS,
-    OPERATION_PARALLELISM, OPERATION_START, OPERATION_STATUS,
+    OPERATION_PARALLELISM, OPERATION_REQUESTED_BY, OPERATION_START, OPERATION_STATUS,
 };
 use casskop_types::operation::{
     OperationName, OperationRecord, OperationRequest, OperationStatus, RecordState,
@@ -158,10 +158,12 @@ fn ended(pod: &PodView<'_>, record: &OperationRecord) -> Effect {
             // In one write: a request that is told to end and lost that word would begin again.
             annotations.insert(OPERATION_ABORT.to_owned(), None);
         }
-        // These were said of this request, and a later one by label may mean all tables, or move data.
+        // These were said of this request, and a later one by label may be somebody else's, mean all tables, or move data.
         let held = |key| pod.object.metadata.annotations.as_ref()?.get(key);
-        if held(OPERATION_PARALLELISM).is_some() {
-            annotations.insert(OPERATION_PARALLELISM.to_owned(), None);
+        for key in [OPERATION_PARALLELISM, OPERATION_REQUESTED_BY] {
+            if held(key).is_some() {
+                annotations.insert(key.to_owned(), None);
+            }
         }
         // Others are of a request to come.
         if held(OPERATION_OPTIONS).is_some_and(|options| record.options.as_ref() == Some(options)) {

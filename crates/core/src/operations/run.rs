@@ -159,7 +159,7 @@ fn find_again(
             record.name
         )));
     }
-    if TableWork::of(record.name).is_some() && has_lost_its_options(record, pod) {
+    if has_lost_its_options(record, pod) {
         return Transition::End(Err(
             "which tables it was for is not on record as it is on its pod: apply crds/ again, and ask for it again"
                 .to_owned(),

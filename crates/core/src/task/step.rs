@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
 use casskop_types::names::DcName;
-use casskop_types::operation::{OperationRequest, OperationStatus, Parallelism, abort_patch};
+use casskop_types::operation::{OperationRequest, OperationStatus, Parallelism, RecordState, abort_patch};
 use casskop_types::task::labels::{CLUSTER, DATACENTER, STATUS, TaskCondition, TaskLabel};
 use casskop_types::task::{CassandraTask, PodState, TaskStatus};
 use jiff::{SignedDuration, Timestamp};
@@ -108,7 +108,12 @@ pub fn withdraw(members: &Members, tasks: &[CassandraTask]) -> Vec<PodWrite> {
         // What runs and cannot be stopped is left to its end: the engine would answer that, again and again.
         let can_end = request.status != OperationStatus::Ongoing || can_be_stopped(request.name);
         let is_wanted = tasks.iter().any(|task| wants(task, &pod.name, run));
-        if is_open(request) && can_end && !pod.is_ending && !is_wanted {
+        // What stands on the pod is then left from that one, and the request is somebody else's, by label.
+        let has_ended = pod.records.iter().any(|record| {
+            record.requested_by == request.requested_by
+                && matches!(record.state, RecordState::Done | RecordState::Error)
+        });
+        if is_open(request) && can_end && !pod.is_ending && !is_wanted && !has_ended {
             writes.push(PodWrite {
                 pod: pod.name.clone(),
                 uid: uid.clone(),

@@ -3,8 +3,10 @@
 use casskop_core::call::NodeCall;
 use casskop_core::replication::KeyspaceReplicas;
 use casskop_types::conditions::ConditionReason;
-use casskop_types::labels::{OPERATION_ARGUMENT, OPERATION_NAME, OPERATION_OPTIONS, OPERATION_STATUS};
-use casskop_types::operation::TableWork;
+use casskop_types::labels::{
+    OPERATION_ARGUMENT, OPERATION_NAME, OPERATION_OPTIONS, OPERATION_REQUESTED_BY, OPERATION_STATUS,
+};
+use casskop_types::operation::{OperationName, TableWork};
 use serde_json::{Value, json};
 
 use super::world::{Death, Made, World};
@@ -179,6 +181,30 @@ fn a_request_of_a_users_is_not_overwritten_and_what_it_displaces_is_told() {
             "pod ring-dc1-rack1-0 should get a cleanup, and has upgradesstables asked for: ask for it afterwards"
         ]
     );
+}
+
+/// What a task asked for is not what asks for the cleanup: it would be withdrawn with the task.
+#[test]
+fn a_cleanup_after_more_nodes_is_nobody_elses() {
+    let mut world = World::new(&two_racks(true));
+    world.settle();
+    let pod = "ring-dc1-rack1-0";
+    world.annotate(pod, OPERATION_REQUESTED_BY, "CassandraTask t (uid/pod/0)");
+    world.label(pod, &[(OPERATION_NAME, "flush"), (OPERATION_STATUS, "ToDo")]);
+    world.settle();
+    assert_eq!(request(&world, pod), asked("flush", "Done", None));
+    assert_eq!(world.annotation_of(pod, OPERATION_REQUESTED_BY), None);
+    // As an earlier operator left it.
+    world.annotate(pod, OPERATION_REQUESTED_BY, "CassandraTask t (uid/pod/0)");
+    world.edit_spec(|spec| spec["nodesPerRacks"] = json!(2));
+    world.settle();
+    assert_eq!(request(&world, pod), asked("cleanup", "Done", None));
+    let status = world.cluster.status.as_ref().unwrap();
+    let records = &status.cassandra_rack_status["dc1-rack1"].operations;
+    let cleanup = records
+        .iter()
+        .find(|record| record.name == OperationName::Cleanup);
+    assert_eq!(cleanup.unwrap().requested_by, None);
 }
 
 #[test]

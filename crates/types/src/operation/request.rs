@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 
-use super::{ArgumentError, OperationCommand, OperationName, OperationStatus, Parallelism, ParallelismError};
+use super::{
+    ArgumentError, OperationCommand, OperationName, OperationStatus, Parallelism, ParallelismError, TableWork,
+};
 use crate::labels::{
     Labels, OPERATION_ABORT, OPERATION_ARGUMENT, OPERATION_ARGUMENT_ANNOTATION, OPERATION_END,
     OPERATION_ENDED_OPTIONS, OPERATION_NAME, OPERATION_OPTIONS, OPERATION_PARALLELISM,
@@ -91,14 +93,18 @@ impl OperationRequest {
             Some(Err(_)) if status != OperationStatus::ToDo => Parallelism::ONE,
             Some(Err(error)) => return Err(RequestError::Parallelism(error)),
         };
+        let name = name.parse().map_err(RequestError::Name)?;
+        // To any other operation they say nothing: they may be prepared for the next one.
+        let options = annotation(OPERATION_OPTIONS)
+            .filter(|options| TableWork::of(name).is_some() && !options.trim().is_empty());
         Ok(Some(Self {
-            name: name.parse().map_err(RequestError::Name)?,
+            name,
             status,
             // The label wins: whoever writes it by hand does not know of an annotation left by an earlier request.
             argument: label(OPERATION_ARGUMENT)
                 .cloned()
                 .or_else(|| annotation(OPERATION_ARGUMENT_ANNOTATION)),
-            options: annotation(OPERATION_OPTIONS).filter(|options| !options.trim().is_empty()),
+            options,
             requested_by: annotation(OPERATION_REQUESTED_BY),
             parallelism,
         }))
@@ -178,7 +184,6 @@ impl MetadataPatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operation::TableWork;
 
     fn set(pairs: &[(&str, &str)]) -> Labels {
         pairs
@@ -233,6 +238,20 @@ mod tests {
         );
         let runs = OperationRequest::from_pod_metadata(Some(&labels("Ongoing")), Some(&zero)).unwrap();
         assert_eq!(runs.unwrap().parallelism, Parallelism::ONE);
+    }
+
+    #[test]
+    fn options_are_of_work_on_tables() {
+        let notes = set(&[(OPERATION_OPTIONS, r#"{"threads":1}"#)]);
+        for (name, options) in [
+            ("cleanup", Some(r#"{"threads":1}"#)),
+            ("rebuild", None),
+            ("restart", None),
+        ] {
+            let labels = set(&[("operation-name", name), ("operation-status", "ToDo")]);
+            let request = OperationRequest::from_pod_metadata(Some(&labels), Some(&notes)).unwrap();
+            assert_eq!(request.unwrap().options.as_deref(), options, "{name}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use casskop_types::operation::RecordState;
+use casskop_types::operation::{OperationCommand, RecordState, TableWork};
 use casskop_types::task::PodState;
 use jiff::SignedDuration;
 use serde_json::json;
@@ -389,4 +389,21 @@ fn a_refresh_is_complete_at_once() {
             ("Complete", "")
         ]
     );
+}
+
+/// A request made by label finds on its pod who asked for the one before, if an earlier operator left that there.
+#[test]
+fn what_somebody_asks_for_by_label_after_a_task_is_not_withdrawn_with_it() {
+    let mut ring = Ring::new(&[1]);
+    ring.task("t", &job("flush", &json!({})));
+    ring.pass(0);
+    ring.ends(POD, RecordState::Done, "");
+    ring.pass(0);
+    assert!(ring.tasks[0].status.as_ref().unwrap().completion_time.is_some());
+    let pod = ring.pod(POD);
+    let left = pod.records[0].requested_by.clone();
+    assert!(left.is_some());
+    let cleanup = OperationCommand::on_all_tables(TableWork::Cleanup);
+    pod.request = Some(OperationRequest::to_do(&cleanup, left));
+    assert!(withdraw(&ring.members, &ring.tasks).is_empty());
 }
