@@ -272,8 +272,7 @@ fn count(operator: &Operator, before: &CassandraTask, now: &TaskStatus) {
     if had_ended || now.completion_time.is_none() {
         return;
     }
-    let jobs = before.spec.template.jobs.as_deref();
-    let command = jobs.and_then(|jobs| jobs.first()?.command().ok());
+    let command = before.spec.template.command().and_then(|word| word.parse().ok());
     operator.metrics.task_ended(command, state(now));
 }
 

@@ -110,10 +110,11 @@ pub fn plan(kube: &KubeState) -> Plan {
         .filter(|claim| !licence::is_ours(claim, uid, &kube.statefulsets, &kube.pods));
     let stay: Vec<String> = stay.map(name).collect();
     if !stay.is_empty() {
-        plan.notices.push(Notice::warning("ClaimsKept", format!(
-                "not proved to be of this cluster, so kept although deletePVC is set: claims {}; delete them by hand",
-                stay.join(", ")
-            )));
+        let note = format!(
+            "not proved to be of this cluster, so kept although deletePVC is set: claims {}; delete them by hand",
+            stay.join(", ")
+        );
+        plan.notices.push(Notice::warning("ClaimsKept", note));
     }
     plan.effects.push(Effect::RemoveFinalizer);
     plan

@@ -26,7 +26,7 @@ use crate::removal;
 use crate::report;
 use crate::ring_record;
 use crate::steps::Steps;
-use crate::validate::{self, Problem, ValidatedCluster};
+use crate::validate::{self, Problem, ValidatedCluster, in_words};
 
 /// What one pass wants. A value: printed, compared, shown by the plugin.
 #[derive(Debug, Clone, PartialEq)]
@@ -243,11 +243,7 @@ pub fn refuse(cluster: &CassandraCluster, problems: &[Problem], now: Timestamp) 
     if !corrections.is_empty() {
         return put_back(stored, &corrections);
     }
-    let message = problems
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join("; ");
+    let message = in_words(problems);
     let mut status = stored.clone();
     status.observed_generation = cluster.metadata.generation;
     let waits = format!(

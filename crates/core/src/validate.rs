@@ -29,6 +29,12 @@ pub struct Problem {
     pub message: String,
 }
 
+/// All of them, on one line.
+pub fn in_words(problems: &[Problem]) -> String {
+    let words: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    words.join("; ")
+}
+
 /// Problems found so far.
 #[derive(Debug, Default)]
 struct Problems(Vec<Problem>);

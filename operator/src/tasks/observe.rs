@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use casskop_core::task::Members;
-use casskop_core::validate::validate;
+use casskop_core::validate::{in_words, validate};
 use casskop_types::task::{CassandraTask, K8ssandraTask, ScheduledTask};
 use casskop_types::{CassandraCluster, labels};
 use k8s_openapi::api::core::v1::Pod;
@@ -59,11 +59,8 @@ pub(super) async fn read(client: &Client, namespace: &str) -> Result<Seen, Failu
 pub(super) fn members(cluster: &CassandraCluster, pods: &[Pod]) -> Result<Members, String> {
     let validated = validate(cluster).map_err(|problems| {
         let name = cluster.metadata.name.as_deref().unwrap_or_default();
-        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        format!(
-            "the spec of CassandraCluster {name} cannot work: {}",
-            problems.join("; ")
-        )
+        let problems = in_words(&problems);
+        format!("the spec of CassandraCluster {name} cannot work: {problems}")
     })?;
     Ok(Members::of(&validated, cluster.status.as_ref(), pods))
 }

@@ -92,9 +92,7 @@ pub(crate) struct TableArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct ThreadedArgs {
     #[command(flatten)]
-    request: RequestArgs,
-    #[command(flatten)]
-    tables: TableFlags,
+    tables: TableArgs,
     #[command(flatten)]
     threads: ThreadFlags,
 }
@@ -103,11 +101,7 @@ pub(crate) struct ThreadedArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct ScrubArgs {
     #[command(flatten)]
-    request: RequestArgs,
-    #[command(flatten)]
-    tables: TableFlags,
-    #[command(flatten)]
-    threads: ThreadFlags,
+    threaded: ThreadedArgs,
     #[command(flatten)]
     how: ScrubFlags,
 }
@@ -116,9 +110,7 @@ pub(crate) struct ScrubArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct CompactArgs {
     #[command(flatten)]
-    request: RequestArgs,
-    #[command(flatten)]
-    tables: TableFlags,
+    tables: TableArgs,
     #[command(flatten)]
     how: CompactFlags,
 }
@@ -147,30 +139,30 @@ impl Maintenance {
             Self::Upgradesstables(args) => (TableWork::UpgradeSstables, args.read(&mut options)),
             Self::Garbagecollect(args) => (TableWork::GarbageCollect, args.read(&mut options)),
             Self::Scrub(args) => {
-                args.tables.read(&mut options);
-                args.threads.read(&mut options);
                 args.how.read(&mut options);
-                (TableWork::Scrub, &args.request)
+                (TableWork::Scrub, args.threaded.read(&mut options))
             }
             Self::Compact(args) => {
-                args.tables.read(&mut options);
                 args.how.read(&mut options);
-                (TableWork::Compact, &args.request)
+                (TableWork::Compact, args.tables.read(&mut options))
             }
-            Self::Flush(args) => {
-                args.tables.read(&mut options);
-                (TableWork::Flush, &args.request)
-            }
+            Self::Flush(args) => (TableWork::Flush, args.read(&mut options)),
         };
         (work, options, args)
     }
 }
 
-impl ThreadedArgs {
+impl TableArgs {
     fn read(&self, options: &mut TableOptions) -> &RequestArgs {
         self.tables.read(options);
-        self.threads.read(options);
         &self.request
+    }
+}
+
+impl ThreadedArgs {
+    fn read(&self, options: &mut TableOptions) -> &RequestArgs {
+        self.threads.read(options);
+        self.tables.read(options)
     }
 }
 

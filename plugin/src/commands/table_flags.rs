@@ -15,21 +15,17 @@ pub(crate) struct TableFlags {
     tables: Vec<String>,
 }
 
-/// Flags given, by their names.
-pub(crate) fn given(options: &TableOptions) -> Vec<&'static str> {
-    let flags = [
-        ("--keyspace", options.keyspace.is_some()),
-        ("--table", !options.tables.is_empty()),
-        ("--threads", options.threads.is_some()),
-        ("--no-snapshot", options.no_snapshot),
-        ("--no-validate", options.no_validate),
-        ("--skip-corrupted", options.skip_corrupted),
-        ("--split-output", options.split_output),
-        ("--start-token", options.tokens.is_some()),
-    ];
-    let given = flags.into_iter().filter(|(_, is_given)| *is_given);
-    given.map(|(flag, _)| flag).collect()
-}
+/// The flag of each option, by the option's name.
+pub(crate) const FLAGS: [(&str, &str); 8] = [
+    ("keyspace", "--keyspace"),
+    ("tables", "--table"),
+    ("threads", "--threads"),
+    ("noSnapshot", "--no-snapshot"),
+    ("noValidate", "--no-validate"),
+    ("skipCorrupted", "--skip-corrupted"),
+    ("splitOutput", "--split-output"),
+    ("tokens", "--start-token"),
+];
 
 /// At which pace.
 #[derive(Debug, Clone, Default, clap::Args)]

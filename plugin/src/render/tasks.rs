@@ -174,7 +174,6 @@ pub(crate) fn schedules(schedules: &[ScheduledTask], layout: &Layout) -> String 
             .datacenter
             .as_ref()
             .and_then(|datacenter| datacenter.name.clone());
-        let job = task.template.jobs.as_deref().and_then(|jobs| jobs.first());
         let next = status.next_schedule.as_ref().map(|time| time.0);
         let next = next.map(|time| {
             if time > layout.now {
@@ -198,7 +197,7 @@ pub(crate) fn schedules(schedules: &[ScheduledTask], layout: &Layout) -> String 
         table.row(vec![
             schedule.name_any().into(),
             datacenter.into(),
-            job.map(|job| job.command.clone()).into(),
+            task.template.command().map(str::to_owned).into(),
             spec.schedule.clone().into(),
             spec.time_zone.clone().into(),
             next.into(),

@@ -1,18 +1,17 @@
 //! Work on nodes that an action leaves to be done: asked for with autoPilot, else suggested.
 
 use casskop_types::conditions::ConditionReason;
-use casskop_types::labels::{
-    OPERATION_ARGUMENT, OPERATION_END, OPERATION_ENDED_OPTIONS, OPERATION_NAME, OPERATION_OPTIONS,
-    OPERATION_PARALLELISM, OPERATION_REQUESTED_BY, OPERATION_START, OPERATION_STATUS,
+use casskop_types::labels::{OPERATION_ENDED_OPTIONS, OPERATION_NAME, OPERATION_OPTIONS, OPERATION_STATUS};
+use casskop_types::operation::{
+    OperationName, OperationRecord, OperationRequest, OperationStatus, Parallelism, RecordState,
 };
-use casskop_types::operation::{OperationName, OperationRecord, OperationStatus, RecordState};
 use casskop_types::status::RackStatus;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::blocker::Blocker;
 use crate::effect::Effect;
 use crate::operations::Scene;
-use crate::operations::labels::label;
+use crate::operations::labels::ask;
 use crate::rack::{PodView, Rack};
 use crate::steps::Steps;
 
@@ -153,28 +152,15 @@ fn pending<'a>(pod: &'a PodView<'_>) -> Option<&'a str> {
 }
 
 fn request(pod: &PodView<'_>, follow_up: FollowUp<'_>, status: OperationStatus) -> Effect {
-    let mut request = label(
+    ask(
         pod,
-        [
-            (OPERATION_NAME, Some(follow_up.name.to_string())),
-            (OPERATION_STATUS, Some(status.to_string())),
-            (OPERATION_ARGUMENT, follow_up.argument.map(str::to_owned)),
-            (OPERATION_START, None),
-            (OPERATION_END, None),
-        ],
-    );
-    if let Effect::LabelPod { annotations, .. } = &mut request {
-        let held = pod.object.metadata.annotations.iter().flatten();
-        let of_another = held.filter(|(key, _)| {
-            [
-                OPERATION_OPTIONS,
-                OPERATION_ENDED_OPTIONS,
-                OPERATION_PARALLELISM,
-                OPERATION_REQUESTED_BY,
-            ]
-            .contains(&key.as_str())
-        });
-        annotations.extend(of_another.map(|(key, _)| (key.clone(), None)));
-    }
-    request
+        &OperationRequest {
+            name: follow_up.name,
+            status,
+            argument: follow_up.argument.map(str::to_owned),
+            options: None,
+            requested_by: None,
+            parallelism: Parallelism::ONE,
+        },
+    )
 }

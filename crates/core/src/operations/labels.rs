@@ -1,11 +1,13 @@
 //! The pods' operation labels, which mirror the records.
 
+use std::collections::BTreeMap;
+
 use casskop_types::labels::{
     OPERATION_ABORT, OPERATION_END, OPERATION_ENDED_OPTIONS, OPERATION_NAME, OPERATION_OPTIONS,
     OPERATION_PARALLELISM, OPERATION_REQUESTED_BY, OPERATION_START, OPERATION_STATUS,
 };
 use casskop_types::operation::{
-    OperationName, OperationRecord, OperationRequest, OperationStatus, RecordState,
+    MetadataPatch, OperationName, OperationRecord, OperationRequest, OperationStatus, RecordState,
 };
 use casskop_types::status::RackStatus;
 use casskop_types::time::label_time;
@@ -174,6 +176,21 @@ fn ended(pod: &PodView<'_>, record: &OperationRecord) -> Effect {
         }
     }
     effect
+}
+
+/// Asks a pod for an operation. Whatever an earlier request left is taken away.
+pub(crate) fn ask(pod: &PodView<'_>, request: &OperationRequest) -> Effect {
+    let MetadataPatch { labels, annotations } = request.to_patch();
+    let owned = |changes: BTreeMap<&'static str, Option<String>>| {
+        let changes = changes.into_iter();
+        changes.map(|(key, value)| (key.to_owned(), value)).collect()
+    };
+    Effect::LabelPod {
+        pod: pod.name.clone(),
+        uid: pod.uid.to_owned(),
+        labels: owned(labels),
+        annotations: owned(annotations),
+    }
 }
 
 /// Sets labels of a pod, or takes them away.

@@ -112,20 +112,6 @@ fn go_on(scene: ScheduleScene<'_>, schedule: &Schedule, plan: &mut SchedulePlan)
 /// A run of the schedule that has not ended; where no other may run beside it, also another task that does the same there.
 fn overlaps<'a>(scene: ScheduleScene<'a>) -> Option<&'a str> {
     let details = &scene.task.spec.task_details.task;
-    let command = |task: &'a CassandraTask| {
-        task.spec
-            .template
-            .jobs
-            .as_deref()?
-            .first()
-            .map(|job| job.command.as_str())
-    };
-    let ours = details
-        .template
-        .jobs
-        .as_deref()
-        .and_then(|jobs| jobs.first())
-        .map(|job| job.command.as_str());
     let datacenter = details
         .datacenter
         .as_ref()
@@ -144,7 +130,8 @@ fn overlaps<'a>(scene: ScheduleScene<'a>) -> Option<&'a str> {
             .as_ref()
             .and_then(|datacenter| datacenter.name.as_deref());
         // Also where others may run beside it: never two of its own.
-        let is_same = forbids && there == datacenter && command(task) == ours;
+        let is_same =
+            forbids && there == datacenter && task.spec.template.command() == details.template.command();
         is_open(task) && (is_run_of(scene.task, task) || is_same)
     };
     let found = scene.tasks.iter().find(in_the_way);

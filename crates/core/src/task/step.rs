@@ -139,13 +139,10 @@ fn wants(task: &CassandraTask, pod: &str, run: &str) -> bool {
 
 /// Whether tasks have asked something of these pods that has not ended.
 pub fn are_asking(pods: &[k8s_openapi::api::core::v1::Pod]) -> bool {
-    let requests = pods
+    let mut requests = pods
         .iter()
         .filter_map(|pod| OperationRequest::of(pod).ok().flatten());
-    let of_tasks = |request: OperationRequest| {
-        is_open(&request) && request.requested_by.as_deref().and_then(run_of).is_some()
-    };
-    requests.into_iter().any(of_tasks)
+    requests.any(|request| is_open(&request) && request.requested_by.as_deref().and_then(run_of).is_some())
 }
 
 fn is_open(request: &OperationRequest) -> bool {
@@ -194,9 +191,14 @@ fn go_on(scene: TaskScene<'_>, plan: &mut TaskPlan) {
             return condition::waits(&mut plan.status.conditions, "WaitingForTask", &message, now);
         }
         plan.status.start_time = Some(Time(now));
+        let command = scene.task.spec.template.command();
         plan.tell(
             "TaskStarted",
-            format!("{} starts in datacenter {}", command_of(scene.task), place.dc),
+            format!(
+                "{} starts in datacenter {}",
+                command.unwrap_or_default(),
+                place.dc
+            ),
         );
     }
     match job {
@@ -215,11 +217,6 @@ fn go_on(scene: TaskScene<'_>, plan: &mut TaskPlan) {
 
 fn is_broken(scene: TaskScene<'_>) -> bool {
     matches!(scene.place, Err(Misplaced::BrokenCluster(_)))
-}
-
-fn command_of(task: &CassandraTask) -> &str {
-    let jobs = task.spec.template.jobs.as_deref().unwrap_or_default();
-    jobs.first().map_or("", |job| job.command.as_str())
 }
 
 /// What can be told before anything is begun. All of it is looked at again in each pass.
@@ -348,13 +345,7 @@ impl TaskPlan {
     /// The one place that says how a task ended: badly where there is a verdict.
     fn end(&mut self, verdict: &str, now: Timestamp) {
         let conditions = &mut self.status.conditions;
-        condition::holds_not(
-            conditions,
-            TaskCondition::Running,
-            TaskCondition::Running.as_str(),
-            "",
-            now,
-        );
+        condition::waits(conditions, TaskCondition::Running.as_str(), "", now);
         condition::holds(conditions, TaskCondition::Complete, "", now);
         self.status.completion_time = Some(Time(now));
         self.status.active = 0;

@@ -190,10 +190,10 @@ impl TaskPart {
 }
 
 fn job(template: Option<&TaskTemplate>) -> String {
-    let jobs = template.and_then(|template| template.jobs.as_deref());
-    let first = jobs.and_then(|jobs| jobs.first());
-    first.map(|job| job.command.clone()).unwrap_or_default()
+    let command = template.and_then(TaskTemplate::command);
+    command.unwrap_or_default().to_owned()
 }
+
 /// How far a task is, by its status.
 pub fn state(status: &TaskStatus) -> TaskState {
     if status.completion_time.is_some() {

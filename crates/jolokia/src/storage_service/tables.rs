@@ -134,9 +134,6 @@ impl Jobs {
     /// As many as the node has compaction threads: a request for 0.
     pub const ALL_COMPACTORS: Self = Self(0);
 
-    /// What `nodetool` asks for unless told otherwise.
-    pub const TWO: Self = Self(2);
-
     /// So many, bounded by the node's compaction threads; 0 means all of them.
     pub fn new(jobs: u32) -> Self {
         // The operations take a Java int.
@@ -165,9 +162,9 @@ mod tests {
     fn only_a_zero_is_success() {
         for call in [
             cleanup(Tables::of("shop"), Jobs::new(2)),
-            upgrade_sstables(Tables::of("shop"), Jobs::TWO),
-            scrub(Tables::of("shop"), Jobs::TWO, Scrub::default()),
-            garbage_collect(Tables::of("shop"), Jobs::TWO),
+            upgrade_sstables(Tables::of("shop"), Jobs::new(2)),
+            scrub(Tables::of("shop"), Jobs::new(2), Scrub::default()),
+            garbage_collect(Tables::of("shop"), Jobs::new(2)),
         ] {
             let outcome = |value: Value| call.parse(&json!({"status": 200, "value": value}));
             assert!(outcome(json!(0)).is_ok());

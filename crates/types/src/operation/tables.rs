@@ -59,6 +59,16 @@ impl TableWork {
         !matches!(self, Self::Compact | Self::Flush)
     }
 
+    /// Whether it has an option, by its name.
+    fn takes(self, option: &str) -> bool {
+        match option {
+            "threads" => self.takes_threads(),
+            "noSnapshot" | "noValidate" | "skipCorrupted" => self == Self::Scrub,
+            "splitOutput" | "tokens" => self == Self::Compact,
+            _ => true,
+        }
+    }
+
     /// Whether the keyspace is the argument of the operation. `CassKop` knows two operations without any, and leaves the arguments of
     /// other ones behind on pods: a keyspace of those two is an option.
     pub(super) fn takes_an_argument(self) -> bool {
@@ -123,23 +133,10 @@ impl fmt::Display for TableOptions {
             keyspace => keyspace.iter().cloned().collect(),
         };
         words.extend(self.threads.map(|threads| format!("threads={threads}")));
-        let flags = [
-            ("noSnapshot", self.no_snapshot),
-            ("noValidate", self.no_validate),
-            ("skipCorrupted", self.skip_corrupted),
-            ("splitOutput", self.split_output),
-        ];
-        words.extend(
-            flags
-                .iter()
-                .filter(|(_, is_set)| *is_set)
-                .map(|(flag, _)| (*flag).to_owned()),
-        );
-        words.extend(
-            self.tokens
-                .as_ref()
-                .map(|TokenSpan { start, end }| format!("tokens={start}..{end}")),
-        );
+        let flags = self.flags().into_iter().filter(|(_, is_set)| *is_set);
+        words.extend(flags.map(|(flag, _)| flag.to_owned()));
+        let tokens = self.tokens.as_ref();
+        words.extend(tokens.map(|TokenSpan { start, end }| format!("tokens={start}..{end}")));
         f.write_str(&words.join(" "))
     }
 }
@@ -153,6 +150,28 @@ impl TableOptions {
         }
     }
 
+    /// Names of the options that are given.
+    pub fn given(&self) -> Vec<&'static str> {
+        let before = [
+            ("keyspace", self.keyspace.is_some()),
+            ("tables", !self.tables.is_empty()),
+            ("threads", self.threads.is_some()),
+        ];
+        let all = before.into_iter().chain(self.flags());
+        let all = all.chain([("tokens", self.tokens.is_some())]);
+        let given = all.filter(|(_, is_given)| *is_given);
+        given.map(|(option, _)| option).collect()
+    }
+
+    fn flags(&self) -> [(&'static str, bool); 4] {
+        [
+            ("noSnapshot", self.no_snapshot),
+            ("noValidate", self.no_validate),
+            ("skipCorrupted", self.skip_corrupted),
+            ("splitOutput", self.split_output),
+        ]
+    }
+
     /// Whether the work can be done so; else says what is wrong.
     pub fn check(&self, work: TableWork) -> Result<(), ArgumentError> {
         if let Some(keyspace) = &self.keyspace
@@ -163,21 +182,11 @@ impl TableOptions {
                 text: keyspace.clone(),
             });
         }
-        let scrubs = work == TableWork::Scrub;
-        let compacts = work == TableWork::Compact;
-        let not_taken = [
-            ("threads", self.threads.is_some() && !work.takes_threads()),
-            ("noSnapshot", self.no_snapshot && !scrubs),
-            ("noValidate", self.no_validate && !scrubs),
-            ("skipCorrupted", self.skip_corrupted && !scrubs),
-            ("splitOutput", self.split_output && !compacts),
-            ("tokens", self.tokens.is_some() && !compacts),
-        ];
         let wrong = |why: String| ArgumentError::Options {
             operation: work.operation(),
             why,
         };
-        if let Some((option, _)) = not_taken.into_iter().find(|(_, is_so)| *is_so) {
+        if let Some(option) = self.given().into_iter().find(|option| !work.takes(option)) {
             return Err(wrong(format!("it has no `{option}`")));
         }
         if let Some(table) = self.tables.iter().find(|table| !is_name(table)) {

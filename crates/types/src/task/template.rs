@@ -34,6 +34,13 @@ pub struct TaskTemplate {
     pub retries: Option<i64>,
 }
 
+impl TaskTemplate {
+    /// The command of the job, as written, if there is a job.
+    pub fn command(&self) -> Option<&str> {
+        self.jobs.as_deref()?.first().map(|job| job.command.as_str())
+    }
+}
+
 /// A job of a task.
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct TaskJob {

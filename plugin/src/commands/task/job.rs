@@ -8,7 +8,7 @@ use clap::builder::NonEmptyStringValueParser;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::commands::table_flags::{CompactFlags, ScrubFlags, TableFlags, ThreadFlags, given};
+use crate::commands::table_flags::{CompactFlags, FLAGS, ScrubFlags, TableFlags, ThreadFlags};
 use crate::failure::Failure;
 
 /// What is done on each node, and how many at once.
@@ -111,13 +111,13 @@ impl JobFlags {
         if self.from_dc.is_some() && command != TaskCommand::Rebuild {
             return goes_with("--from-dc", "rebuild");
         }
-        match (command.table_work(), given(options).first()) {
-            (None, Some(flag)) => goes_with(flag, "work on tables"),
-            (Some(work), _) => {
-                let checked = options.check(work);
-                checked.map_err(|error| Failure::Wrong(flags(&error.to_string())))
-            }
-            (None, None) => Ok(()),
+        if let Some(work) = command.table_work() {
+            let checked = options.check(work);
+            return checked.map_err(|error| Failure::Wrong(flags(&error.to_string())));
+        }
+        match options.given().first() {
+            Some(option) => goes_with(&flags(&format!("`{option}`")), "work on tables"),
+            None => Ok(()),
         }
     }
 
@@ -166,20 +166,18 @@ impl JobFlags {
 /// The fields of a manifest as flags of the command line.
 fn flags(why: &str) -> String {
     let names = [
-        ("`threads`", "--threads"),
-        ("`noSnapshot`", "--no-snapshot"),
-        ("`noValidate`", "--no-validate"),
-        ("`skipCorrupted`", "--skip-corrupted"),
-        ("`splitOutput`", "--split-output"),
-        ("`tokens`", "--start-token"),
         ("args.source_datacenter", "--from-dc"),
         ("args.pod_name", "--pod"),
         ("args.keyspace_name", "--keyspace"),
         ("args.rack", "--rack"),
     ];
-    names
+    let options = FLAGS.map(|(option, flag)| (format!("`{option}`"), flag));
+    let text = names
         .into_iter()
-        .fold(why.to_owned(), |text, (field, flag)| text.replace(field, flag))
+        .fold(why.to_owned(), |text, (field, flag)| text.replace(field, flag));
+    options
+        .into_iter()
+        .fold(text, |text, (option, flag)| text.replace(&option, flag))
 }
 
 #[cfg(test)]

@@ -83,7 +83,8 @@ fn place(operation: &OperationView) -> usize {
 fn table(shown: &[&OperationView], layout: &Layout) -> Table {
     let bar_of = |operation: &OperationView| operation.progress.as_ref().and_then(bar);
     let has_bars = shown.iter().any(|operation| bar_of(operation).is_some());
-    let has_arguments = shown.iter().any(|operation| operation.about().is_some());
+    let abouts: Vec<Option<String>> = shown.iter().map(|operation| operation.about()).collect();
+    let has_arguments = abouts.iter().any(Option::is_some);
     let mut header = vec!["OPERATION", "POD", "STATUS", "FOR"];
     if has_bars {
         header.push("PROGRESS");
@@ -92,7 +93,7 @@ fn table(shown: &[&OperationView], layout: &Layout) -> Table {
         header.push("ARGUMENT");
     }
     let mut table = Table::new(&header).spare(&["ARGUMENT", "FOR"]);
-    for operation in shown {
+    for (operation, about) in shown.iter().zip(abouts) {
         let ended = operation.ended.unwrap_or(layout.now);
         let mut cells = vec![
             operation.name.as_str().into(),
@@ -104,7 +105,7 @@ fn table(shown: &[&OperationView], layout: &Layout) -> Table {
             cells.push(bar_of(operation).into());
         }
         if has_arguments {
-            cells.push(operation.about().into());
+            cells.push(about.into());
         }
         table.row(cells);
     }
