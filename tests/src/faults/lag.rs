@@ -186,12 +186,6 @@ impl Passage for Lagging {
 
 impl State {
     fn kind(&mut self, name: &str) -> &mut Kind {
-        // Claims are not watched: what becomes of them shows in the pods.
-        let name = if name == "persistentvolumeclaims" {
-            "pods"
-        } else {
-            name
-        };
         self.kinds.entry(name.to_owned()).or_default()
     }
 

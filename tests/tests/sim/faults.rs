@@ -6,6 +6,7 @@ mod holds;
 mod maintenance;
 mod removal;
 mod takeover;
+mod tasks;
 mod witness;
 
 use anyhow::Result;
@@ -45,6 +46,12 @@ async fn an_adoption_survives_a_death_at_every_write() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tasks_survive_a_death_at_every_write() -> Result<()> {
+    println!("{}", tasks::live_through(AT_EVERY_WRITE).await?);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn maintenance_minds_no_lag() -> Result<()> {
     println!("{}", maintenance::live_through(Faults::Lag).await?);
     Ok(())
@@ -69,6 +76,12 @@ async fn an_adoption_minds_no_lag() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tasks_mind_no_lag() -> Result<()> {
+    println!("{}", tasks::live_through(Faults::Lag).await?);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_survives_deaths_amid_passes() -> Result<()> {
     if std::env::var_os("CASSKOP_TEST_FULL").is_none() {
         return Ok(());
@@ -78,6 +91,7 @@ async fn everything_survives_deaths_amid_passes() -> Result<()> {
         println!("{}", growth::live_through(faults).await?);
         println!("{}", removal::live_through(faults).await?);
         println!("{}", takeover::live_through(faults).await?);
+        println!("{}", tasks::live_through(faults).await?);
     }
     Ok(())
 }

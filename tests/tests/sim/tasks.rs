@@ -16,7 +16,7 @@ use kube::Api;
 use serde_json::Value;
 
 /// The objects of a kind in the test's namespace.
-fn tasks<K>(ground: &Ground) -> Api<K>
+pub(crate) fn tasks<K>(ground: &Ground) -> Api<K>
 where
     K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
 {
@@ -24,7 +24,7 @@ where
 }
 
 /// `kubectl apply`.
-fn apply(ground: &Ground, manifest: &str) -> Result<()> {
+pub(crate) fn apply(ground: &Ground, manifest: &str) -> Result<()> {
     let applied = ground
         .kubectl()?
         .arguments(["apply", "-f", "-"])
@@ -36,7 +36,7 @@ fn apply(ground: &Ground, manifest: &str) -> Result<()> {
 }
 
 /// A `CassandraTask` on all nodes of a datacenter.
-fn task(name: &str, datacenter: &str, command: &str, rest: &str) -> String {
+pub(crate) fn task(name: &str, datacenter: &str, command: &str, rest: &str) -> String {
     format!(
         "{{apiVersion: control.k8ssandra.io/v1alpha1, kind: CassandraTask, metadata: {{name: {name}}}, \
          spec: {{datacenter: {{name: {datacenter}}}, jobs: [{{name: job, command: {command}}}]{rest}}}}}"
@@ -63,12 +63,12 @@ async fn task_is(
     .await
 }
 
-async fn task_ends(ground: &Ground, name: &str) -> Result<TaskStatus> {
+pub(crate) async fn task_ends(ground: &Ground, name: &str) -> Result<TaskStatus> {
     task_is(ground, name, "ends", |status| status.completion_time.is_some()).await
 }
 
 /// Waits until a `K8ssandraTask` has ended.
-async fn fan_out_ends(ground: &Ground, name: &str) -> Result<K8ssandraTask> {
+pub(crate) async fn fan_out_ends(ground: &Ground, name: &str) -> Result<K8ssandraTask> {
     let tasks = tasks::<K8ssandraTask>(ground);
     until(&format!("task {name} ends"), PATIENCE, async || {
         let task = tasks.get(name).await?;
