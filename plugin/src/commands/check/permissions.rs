@@ -41,9 +41,10 @@ const fn need(
 
 const CLUSTERS: &str = "cassandraclusters";
 const GROUP: &str = "db.orange.com";
+const TASKS: &str = "control.k8ssandra.io";
 
 /// In the order of the documentation. Without the first four hardly any verb works; the others are granted to those who need them.
-const NEEDS: [Need; 14] = [
+const NEEDS: [Need; 18] = [
     need("get", GROUP, CLUSTERS, "", "every verb", Verdict::Failed),
     need("list", GROUP, CLUSTERS, "", "every verb", Verdict::Failed),
     need("list", "", "pods", "", "every verb on nodes", Verdict::Failed),
@@ -61,6 +62,24 @@ const NEEDS: [Need; 14] = [
     need("patch", "", "pods", "", "operations on nodes", Verdict::Warning),
     need("get", "", "pods", "log", "logs, report --logs", Verdict::Warning),
     need("create", "", "pods", "exec", "nodetool, cqlsh", Verdict::Warning),
+    need("list", TASKS, "k8ssandratasks", "", "task", Verdict::Warning),
+    need(
+        "create",
+        TASKS,
+        "k8ssandratasks",
+        "",
+        "task create",
+        Verdict::Warning,
+    ),
+    need("list", TASKS, "scheduledtasks", "", "schedule", Verdict::Warning),
+    need(
+        "create",
+        TASKS,
+        "scheduledtasks",
+        "",
+        "schedule create",
+        Verdict::Warning,
+    ),
     need(
         "list",
         "apps",
@@ -89,7 +108,7 @@ const NEEDS: [Need; 14] = [
 ];
 
 /// Reviews that are asked for at the same moment.
-const AT_ONCE: usize = 14;
+const AT_ONCE: usize = NEEDS.len();
 
 pub(super) async fn permissions(access: &Access) -> Result<Vec<Finding>, CallError> {
     let reviewed = stream::iter(&NEEDS)

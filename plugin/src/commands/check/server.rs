@@ -1,33 +1,59 @@
 //! The API server, and what is installed on it.
 
 use casskop_types::operation::OperationName;
+use casskop_types::task::{CassandraTask, K8ssandraTask, ScheduledTask};
+use casskop_types::{CassandraCluster, cluster};
+use futures::future::try_join4;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::Resource;
 use serde_json::Value;
 
-use super::finding::Finding;
+use super::finding::{Finding, Verdict};
 use crate::commands::version;
 use crate::kube_access::{Access, CallError};
 
 const SUBJECT: &str = "Kubernetes";
-const DEFINITION: &str = "definition of CassandraCluster";
 
 /// The oldest Kubernetes that works.
 const OLDEST: (u32, u32) = (1, 29);
 
 pub(super) async fn server(access: &Access) -> Result<Vec<Finding>, CallError> {
     let version = access.server_version().await?;
-    let definition = match version::definition(access).await {
-        Ok(definition) => installed(&definition),
-        Err(error @ CallError::Forbidden { .. }) => {
-            Finding::warning(DEFINITION, format!("not known: {error}"))
-        }
-        Err(CallError::NotFound { .. }) => Finding::failed(
-            DEFINITION,
+    let (cluster, tasks_of_clusters, tasks_of_datacenters, schedules) = Box::pin(try_join4(
+        definition::<CassandraCluster>(access, Verdict::Failed),
+        definition::<K8ssandraTask>(access, Verdict::Warning),
+        definition::<CassandraTask>(access, Verdict::Warning),
+        definition::<ScheduledTask>(access, Verdict::Warning),
+    ))
+    .await?;
+    Ok(vec![
+        kubernetes(&version),
+        cluster,
+        tasks_of_clusters,
+        tasks_of_datacenters,
+        schedules,
+    ])
+}
+
+/// The definition of a kind, whose lack means this.
+async fn definition<K>(access: &Access, lack: Verdict) -> Result<Finding, CallError>
+where
+    K: Resource<DynamicType = ()>,
+{
+    let subject = format!("definition of {}", K::kind(&()));
+    Ok(match version::definition::<K>(access).await {
+        Ok(definition) => match unfit(&definition, &K::version(&())) {
+            None => Finding::ok(&subject, format!("serves version {}", K::version(&()))),
+            Some(why) => Finding::new(lack, &subject, format!("{why}; apply crds/ again")),
+        },
+        Err(error @ CallError::Forbidden { .. }) => Finding::warning(&subject, format!("not known: {error}")),
+        Err(CallError::NotFound { .. }) => Finding::new(
+            lack,
+            &subject,
             "not installed; install it with `kubectl casskop install` or `kubectl apply --server-side -f crds/`",
         ),
         Err(error) => return Err(error),
-    };
-    Ok(vec![kubernetes(&version), definition])
+    })
 }
 
 fn kubernetes(version: &str) -> Finding {
@@ -44,19 +70,19 @@ fn kubernetes(version: &str) -> Finding {
     }
 }
 
-/// Whether the definition is this version's, and not CassKop's: that one drops fields the operator needs.
-fn installed(definition: &CustomResourceDefinition) -> Finding {
-    let wanted = casskop_types::cluster::VERSION;
+/// Why a definition is not the one of this version. CassKop's drops fields the operator needs.
+fn unfit(definition: &CustomResourceDefinition, wanted: &str) -> Option<String> {
     let versions = &definition.spec.versions;
     let Some(version) = versions
         .iter()
         .find(|version| version.name == wanted && version.served)
     else {
-        return Finding::failed(
-            DEFINITION,
-            format!("it does not serve version {wanted}; apply crds/ again"),
-        );
+        return Some(format!("it does not serve version {wanted}"));
     };
+    if definition.spec.group != cluster::GROUP {
+        // Those of tasks have no other variant.
+        return None;
+    }
     let schema = version
         .schema
         .as_ref()
@@ -67,18 +93,12 @@ fn installed(definition: &CustomResourceDefinition) -> Finding {
     let records =
         &status["properties"]["cassandraRackStatus"]["additionalProperties"]["properties"]["operations"];
     if records.is_null() && !open(&schema) && !open(status) {
-        return Finding::failed(
-            DEFINITION,
-            "it is not this operator's, and would drop what the operator records; apply crds/ again",
-        );
+        return Some("it is not this operator's, and would drop what the operator records".to_owned());
     }
-    if let Some(operation) = unknown_operation(records) {
-        return Finding::failed(
-            DEFINITION,
-            format!("it is older than this plugin and does not know {operation}; apply crds/ again"),
-        );
-    }
-    Finding::ok(DEFINITION, format!("serves version {wanted}"))
+    let operation = unknown_operation(records)?;
+    Some(format!(
+        "it is older than this plugin and does not know {operation}"
+    ))
 }
 
 /// An operation whose record the API server would refuse.
@@ -92,7 +112,6 @@ fn unknown_operation(records: &Value) -> Option<OperationName> {
 mod tests {
     use serde_json::json;
 
-    use super::super::finding::Verdict;
     use super::*;
 
     #[test]
@@ -109,19 +128,16 @@ mod tests {
             "../../../../crds/cassandraclusters.db.orange.com.yaml"
         ))
         .unwrap();
-        assert_eq!(installed(&shipped), Finding::ok(DEFINITION, "serves version v2"));
+        assert_eq!(unfit(&shipped, "v2"), None);
         let mut older = serde_json::to_value(&shipped).unwrap();
         let operations = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties/cassandraRackStatus/additionalProperties\
                           /properties/operations/items/properties/name/enum";
         let operations = older.pointer_mut(operations).unwrap().as_array_mut().unwrap();
         operations.retain(|word| word != "restart");
-        let older = installed(&serde_json::from_value(older).unwrap());
+        let older = unfit(&serde_json::from_value(older).unwrap(), "v2");
         assert_eq!(
-            (older.verdict, older.message.as_str()),
-            (
-                Verdict::Failed,
-                "it is older than this plugin and does not know restart; apply crds/ again"
-            )
+            older.as_deref(),
+            Some("it is older than this plugin and does not know restart")
         );
         let other = |version: &str| -> CustomResourceDefinition {
             serde_json::from_value(json!({ "metadata": {}, "spec": {
@@ -130,7 +146,8 @@ mod tests {
             } }))
             .unwrap()
         };
-        assert_eq!(installed(&other("v2")).verdict, Verdict::Failed);
-        assert_eq!(installed(&other("v1")).verdict, Verdict::Failed);
+        let why = |version| unfit(&other(version), "v2").unwrap_or_default();
+        assert!(why("v2").contains("not this operator's"), "{}", why("v2"));
+        assert_eq!(why("v1"), "it does not serve version v2");
     }
 }

@@ -3,7 +3,7 @@
 use casskop_types::{CassandraCluster, cluster};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::ResourceExt;
+use kube::{Resource, ResourceExt};
 use serde::Serialize;
 
 use super::CLIENT;
@@ -77,7 +77,7 @@ pub(super) async fn ask(access: &Access) -> Result<Found, Failure> {
             Vec::new()
         }
     };
-    let definition = match definition(access).await {
+    let definition = match definition::<CassandraCluster>(access).await {
         Ok(definition) => Some(definition),
         Err(error) => {
             unknown.push(format!("the version of the definition is not known: {error}"));
@@ -111,9 +111,12 @@ pub(crate) async fn operators(access: &Access) -> Result<Vec<Deployment>, CallEr
     }
 }
 
-/// The definition of `CassandraCluster`.
-pub(crate) async fn definition(access: &Access) -> Result<CustomResourceDefinition, CallError> {
-    let name = format!("{}.{}", cluster::PLURAL, cluster::GROUP);
+/// The definition of a kind.
+pub(crate) async fn definition<K>(access: &Access) -> Result<CustomResourceDefinition, CallError>
+where
+    K: Resource<DynamicType = ()>,
+{
+    let name = format!("{}.{}", K::plural(&()), K::group(&()));
     let call = Call {
         verb: "get",
         resource: Kind::Definitions,

@@ -300,7 +300,17 @@ async fn what_is_lacking_is_found_before_it_is_needed() -> Result<()> {
         "{}",
         found.out
     );
+    assert!(
+        line("definition of ScheduledTask").starts_with("ok "),
+        "{}",
+        found.out
+    );
     assert!(line("right to patch pods").starts_with("ok "), "{}", found.out);
+    assert!(
+        line("right to create k8ssandratasks").starts_with("ok "),
+        "{}",
+        found.out
+    );
     assert!(line("CassKop's lock").starts_with("ok "), "{}", found.out);
     assert!(line("account of demo's pods").starts_with("ok "), "{}", found.out);
     assert!(line("names of demo").starts_with("failed "), "{}", found.out);
