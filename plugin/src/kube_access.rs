@@ -3,6 +3,7 @@
 mod call;
 mod error;
 mod login;
+mod patience;
 
 use std::future::Future;
 use std::time::Duration;
@@ -10,18 +11,24 @@ use std::time::Duration;
 use casskop_types::CassandraCluster;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ApiResource, DynamicObject};
-use kube::client::UpgradeConnectionError;
+use kube::client::{ClientBuilder, UpgradeConnectionError};
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::core::{NamespaceResourceScope, Status};
 use kube::{Api, Client, Config, Resource};
+use tower::buffer::BufferLayer;
+use tower::retry::RetryLayer;
 
 use crate::cli::GlobalFlags;
 pub(crate) use call::{Call, Kind};
 pub(crate) use error::{AccessError, CallError};
 use login::LoginError;
+use patience::Patience;
 
 /// Recorded by the API server as the writer of what the plugin writes.
 pub(crate) const FIELD_MANAGER: &str = "kubectl-casskop";
+
+/// Requests that may be on their way at once; more of them wait.
+const AT_ONCE: usize = 1024;
 
 /// A way to one namespace of one API server.
 pub(crate) struct Access {
@@ -76,7 +83,7 @@ impl Access {
         if !flags.impersonate_groups.is_empty() {
             config.auth_info.impersonate_groups = Some(flags.impersonate_groups.clone());
         }
-        // kube retries 429 and 503 up to fifteen times, up to a quarter of an hour apart: far longer than a person waits.
+        // Of kube's own, up to fifteen times and up to a quarter of an hour apart: far longer than a person waits.
         config.default_retry = false;
         if let Ok(agent) = user_agent().parse() {
             config.headers.push((http::header::USER_AGENT, agent));
@@ -90,16 +97,20 @@ impl Access {
             context,
             user,
         };
-        let client = Client::try_from(config).map_err(|cause| match LoginError::of(&cause, &place) {
-            Some(error) => AccessError::Login(error),
-            None => AccessError::Client {
-                server: place.server.clone(),
-                context: place.context.clone(),
-                cause,
-            },
-        })?;
+        let builder =
+            ClientBuilder::try_from(config).map_err(|cause| match LoginError::of(&cause, &place) {
+                Some(error) => AccessError::Login(error),
+                None => AccessError::Client {
+                    server: place.server.clone(),
+                    context: place.context.clone(),
+                    cause,
+                },
+            })?;
+        let builder = builder
+            .with_layer(&BufferLayer::new(AT_ONCE))
+            .with_layer(&RetryLayer::new(Patience::default()));
         Ok(Self {
-            client,
+            client: builder.build(),
             place,
             reach: Reach::Namespace,
             request_timeout: flags.request_timeout(),

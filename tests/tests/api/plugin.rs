@@ -2,6 +2,7 @@
 //!
 //! No operator runs here: where one is waited for, the test writes what an operator would.
 
+mod busy_server;
 mod decommission;
 mod dry_run;
 mod held;

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use casskop_lab::audit::Reader;
 use casskop_lab::state::Nodes;
 use casskop_lab::wait::{Answer, until};
+use casskop_tests::faults::proxy::Proxy;
 use casskop_tests::ground::Ground;
 use casskop_tests::kubectl::{Kubectl, Outcome};
 use casskop_types::CassandraCluster;
@@ -59,6 +60,21 @@ impl Stage {
     /// The plugin in the hands of a user that has no rights but those RBAC gives.
     pub(super) fn as_user(&self, user: &str) -> Result<Plugin> {
         Plugin::new(&self.ground.lab.login(user, None)?, self.namespace())
+    }
+
+    /// The administrator's client.
+    pub(super) fn client(&self) -> kube::Client {
+        self.ground.client.clone()
+    }
+
+    /// The plugin that reaches the API server through a proxy.
+    pub(super) fn through(&self, proxy: &Proxy) -> Result<Plugin> {
+        let lab = self.ground.lab;
+        let path = lab
+            .directory()
+            .path()
+            .join(format!("{}.kubeconfig", self.namespace()));
+        Plugin::new(&proxy.kubeconfig(&lab.kubeconfig(), path)?, self.namespace())
     }
 
     /// A line in a shell, as somebody types it.
