@@ -2,7 +2,6 @@
 //! are written for. Clusters in it have nothing in common but the operator.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -20,11 +19,14 @@ use kube::Api;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use crate::ground::{Ground, repository};
+use crate::ground::Ground;
 use crate::kubectl::{Kubectl, Outcome};
 
 /// The namespace that the manifests are written for.
 pub const NAMESPACE: &str = "cassandra";
+
+/// The clusters that tests make in it. Their pods may read what the operator tells them.
+const CLUSTERS: [&str; 2] = ["demo", "life"];
 
 /// How long anything may take but for a ring to form.
 pub const PATIENCE: Duration = Duration::from_mins(5);
@@ -122,7 +124,10 @@ impl Site {
 
     /// `kubectl apply` of a manifest.
     pub fn apply(&self, manifest: &Value) -> Result<()> {
-        apply(&self.lab.kubeconfig(), &manifest.to_string())
+        let kubectl = self.kubectl()?.arguments(["apply", "-f", "-"]);
+        let outcome = kubectl.input(manifest.to_string()).run()?;
+        ensure!(outcome.success, "kubectl apply: {}", outcome.stderr);
+        Ok(())
     }
 
     /// Runs a command in a node's container.
@@ -222,21 +227,16 @@ impl Site {
     }
 }
 
+/// As a user installs it: the namespace is made with it.
 fn install(ground: &Ground) -> Result<()> {
-    let kubeconfig = ground.lab.kubeconfig();
-    let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": NAMESPACE } });
-    apply(&kubeconfig, &namespace.to_string())?;
-    for manifest in ["namespaced.yaml", "cassandra-pods.yaml"] {
-        let path = repository().join("operator/deploy").join(manifest);
-        apply(&kubeconfig, &std::fs::read_to_string(path)?)?;
+    let clusters = CLUSTERS.map(|name| format!("--crd {name}")).join(" ");
+    let installed = ground.typed(&format!("kubectl casskop install -n {NAMESPACE} {clusters}"))?;
+    for part in ["customresourcedefinition", "role.", "deployment.apps/"] {
+        ensure!(
+            installed.stdout.contains(part),
+            "no {part} installed: {installed:?}"
+        );
     }
-    Ok(())
-}
-
-fn apply(kubeconfig: &Path, text: &str) -> Result<()> {
-    let kubectl = Kubectl::new(kubeconfig, NAMESPACE)?;
-    let outcome = kubectl.arguments(["apply", "-f", "-"]).input(text).run()?;
-    ensure!(outcome.success, "kubectl apply: {}", outcome.stderr);
     Ok(())
 }
 

@@ -26,6 +26,9 @@ const NAME: &str = "life";
 
 const KEYSPACE: &str = "shop";
 
+/// The node of a second datacenter, as long as there is one.
+const OTHER_DC: &str = "life-dc2-rack1-0";
+
 /// A ring in use.
 struct Life {
     site: Site,
@@ -50,14 +53,16 @@ async fn a_ring_in_use_goes_through_everything_and_loses_nothing() -> Result<()>
 
     // Each step reads everything back at its end, row by row.
     tell("begins", 0);
+    let rows = datacenter::comes_and_gets_the_data(&life).await?;
+    tell("a datacenter has come", rows);
     let rows = upgrade::to_the_next_major_release(&life).await?;
     tell("upgraded", rows);
+    let rows = datacenter::goes(&life).await?;
+    tell("the datacenter has gone", rows);
     let rows = sizes::a_second_node_in_each_rack(&life, rows).await?;
     tell("grown", rows);
     let rows = sizes::one_node_in_each_rack_again(&life, rows).await?;
     tell("shrunk", rows);
-    let rows = datacenter::comes_gets_the_data_and_goes(&life, rows).await?;
-    tell("a datacenter has come and gone", rows);
     let rows = configuration::changes(&life).await?;
     tell("configured", rows);
 
@@ -73,23 +78,22 @@ async fn a_ring_in_use_goes_through_everything_and_loses_nothing() -> Result<()>
 
 /// Three racks of a node each, of the release before, and a table with a replica in every rack.
 async fn create(site: &Site, pods: &[String; 3]) -> Result<()> {
-    // Its pods read its own ConfigMap, not that of the cluster the manifest is written for.
-    site.typed(&format!(
-        "kubectl patch role cassandra-cluster-node --type json \
-         --patch '[{{\"op\": \"add\", \"path\": \"/rules/0/resourceNames/-\", \"value\": \"{NAME}-bootstrap\"}}]'"
-    ))?;
     let mut cluster = manifest(NAME, Release::V4_1, &json!([datacenter("dc1", &RACKS)]));
     cluster["spec"]["deletePVC"] = json!(true);
     site.apply(&cluster)?;
     settled(site, 3).await?;
-    // No compaction on its own: files are read while the ring is in use.
+    create_table(site, &pods[0], KEYSPACE, "'dc1': 3")
+}
+
+/// A table with a row that all replicas have, and no compaction on its own: files are looked at while the ring is in use.
+fn create_table(site: &Site, pod: &str, keyspace: &str, replicas: &str) -> Result<()> {
     site.cql(
-        &pods[0],
+        pod,
         &format!(
-            "CREATE KEYSPACE {KEYSPACE} WITH replication = {{'class': 'NetworkTopologyStrategy', 'dc1': 3}}; \
-             CREATE TABLE {KEYSPACE}.rows (id int PRIMARY KEY, value int) \
+            "CREATE KEYSPACE {keyspace} WITH replication = {{'class': 'NetworkTopologyStrategy', {replicas}}}; \
+             CREATE TABLE {keyspace}.rows (id int PRIMARY KEY, value int) \
              WITH compaction = {{'class': 'SizeTieredCompactionStrategy', 'min_threshold': 32}}; \
-             CONSISTENCY ALL; INSERT INTO {KEYSPACE}.rows (id, value) VALUES (-1, -1);"
+             CONSISTENCY ALL; INSERT INTO {keyspace}.rows (id, value) VALUES (-1, -1);"
         ),
     )
     .map(drop)
