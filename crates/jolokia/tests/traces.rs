@@ -12,9 +12,10 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use casskop_jolokia::storage_service::{
-    Jobs, Replication, Tables, cleanup, decommission, describe_ring, drain, flush, host_ids, keyspaces,
-    live_nodes, local_host_id, native_transport_running, non_local_keyspaces, operation_mode, rebuild,
-    release_version, removal_status, remove_node, unreachable_nodes, upgrade_sstables,
+    Jobs, Output, Replication, Scrub, Tables, cleanup, compact, compact_tokens, decommission, describe_ring,
+    drain, flush, garbage_collect, host_ids, keyspaces, live_nodes, local_host_id, native_transport_running,
+    non_local_keyspaces, operation_mode, rebuild, release_version, reload_ssl, removal_status, remove_node,
+    scrub, unreachable_nodes, upgrade_sstables,
 };
 use casskop_jolokia::{
     Call, CallError, Category, CompactionTask, InFlight, NodeOperation, NodeStatus, OperationMode,
@@ -522,6 +523,69 @@ fn the_short_operations_return() {
             recording.status("the node is drained").unwrap().mode,
             OperationMode::Drained
         );
+    }
+}
+
+#[test]
+fn work_on_tables_returns_or_says_what_is_not_there() {
+    let nowhere = ["nowhere".to_owned()];
+    let calls = |tables| {
+        let jobs = Jobs::ALL_COMPACTORS;
+        [
+            ("scrub", scrub(tables, jobs, Scrub::default())),
+            ("garbagecollect", garbage_collect(tables, jobs)),
+            ("compact", compact(tables, Output::Few)),
+            ("compact-tokens", compact_tokens(tables, "-100", "100")),
+        ]
+    };
+    for recording in recordings() {
+        for (topic, call) in calls(Tables::of("shop")) {
+            recording.answer(topic, "two nodes", &call).unwrap();
+        }
+        let names = &nowhere;
+        let unknown_table = Tables {
+            keyspace: "shop",
+            names,
+        };
+        for (state, tables, words) in [
+            (
+                "an unknown table",
+                unknown_table,
+                "Unknown keyspace/cf pair (shop.nowhere)",
+            ),
+            (
+                "an unknown keyspace",
+                Tables::of("nowhere"),
+                "Keyspace nowhere does not exist",
+            ),
+        ] {
+            for (topic, call) in calls(tables) {
+                let (category, told) = refusal(recording.answer(topic, state, &call));
+                assert_eq!(category, Category::Refused, "{topic}");
+                assert!(told.ends_with(words), "{topic}: {told}");
+            }
+        }
+        recording.answer("reloadssl", "two nodes", &reload_ssl()).unwrap();
+    }
+}
+
+#[test]
+fn a_compaction_is_seen_at_work_and_fails_when_it_is_stopped() {
+    for recording in recordings() {
+        let state = "a compaction is under way";
+        let seen = recording.answer("CompactionManager", state, &compaction_manager::compactions());
+        let seen = seen.unwrap();
+        let is_it = |one: &casskop_jolokia::Compaction| {
+            one.task == CompactionTask::Compaction
+                && (one.keyspace.as_str(), one.table.as_str()) == ("shop", "orders")
+        };
+        assert!(seen.iter().any(is_it), "{seen:?}");
+        assert!(recording.in_flight(state).contains(NodeOperation::Compact));
+        let stop = compaction_manager::stop(&CompactionTask::Compaction, recording.version);
+        recording.answer("stop", state, &stop.unwrap()).unwrap();
+        let compaction = compact(Tables::of("shop"), Output::Few);
+        let (_, words) = refusal(recording.answer("compact", "it was stopped", &compaction));
+        assert!(words.contains("Compaction interrupted"), "{words}");
     }
 }
 

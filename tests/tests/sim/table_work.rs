@@ -6,6 +6,7 @@ use casskop_simulator::ring::{Keyspace, Replication};
 use casskop_simulator::{CallOutcome, CallPattern, CallQuery, CallRule, Scope, Span};
 use casskop_tests::cluster::{Cluster, PATIENCE, spec};
 use casskop_tests::ground::Ground;
+use casskop_tests::kubectl::Kubectl;
 use casskop_tests::operator::Operator;
 use casskop_types::operation::OperationStatus;
 use serde_json::json;
@@ -127,9 +128,11 @@ async fn each_work_on_tables_is_asked_of_the_node_once_for_its_keyspace() -> Res
     let cluster = Cluster::create(&ground, "demo", spec(&[("dc1", &["rack1"])], 1)).await?;
     cluster.settled(1).await?;
     let (simulator, id) = cluster.simulator()?;
-    simulator
-        .put_keyspace(&id, "shop", Keyspace::full(Replication::by_dc([("dc1", 1)])))
-        .await?;
+    let shop = Keyspace {
+        tables: vec!["carts".to_owned()],
+        ..Keyspace::full(Replication::by_dc([("dc1", 1)]))
+    };
+    simulator.put_keyspace(&id, "shop", shop).await?;
     for (operation, method) in [
         ("flush", "forceKeyspaceFlush"),
         ("scrub", "scrub"),
@@ -166,5 +169,13 @@ async fn each_work_on_tables_is_asked_of_the_node_once_for_its_keyspace() -> Res
         .await?;
     let asked: Vec<_> = calls.records().iter().map(|call| &call.arguments).collect();
     assert_eq!(asked, [&vec![json!(1), json!("shop"), json!(["carts"])]]);
+    // What is not there the node says itself.
+    let line = "kubectl casskop flush start --keyspace shop --table cart --wait --timeout 2m";
+    let refused = Kubectl::typed(&ground.lab.kubeconfig(), &ground.namespace, line)?.run()?;
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(
+        refused.stderr.contains("Unknown keyspace/cf pair (shop.cart)"),
+        "{refused:?}"
+    );
     Ok(())
 }

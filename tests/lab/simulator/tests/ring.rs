@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use casskop_simulator::ring::{
     Begun, Boot, BootRefused, Booted, CallId, CompactionStatus, Force, HostId, Keyspace, Location,
     Membership, Moment, Operation, OperationMode, Partitions, Process, Refusal, Release, Replication,
-    Returned, Ring, Sight, Task, Transport,
+    Returned, Ring, Sight, Transport,
 };
 use proptest::prelude::*;
 
@@ -337,7 +337,7 @@ fn two_cleanups_of_a_keyspace_do_not_get_along() {
         "before 5.0 the newer one wins"
     );
     let interrupted = Refusal::Interrupted {
-        task: Task::Cleanup,
+        what: "Cleanup",
         keyspace: "ks".to_owned(),
         table: "t".to_owned(),
     };

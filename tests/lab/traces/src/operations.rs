@@ -5,10 +5,13 @@ use std::thread::JoinHandle;
 
 use anyhow::{Context, Result, anyhow};
 use casskop_jolokia::storage_service::{
-    self, HostId, Jobs, OperationMode, RemovalStatus, Replication, Tables, cleanup, decommission,
-    describe_ring, drain, flush, host_ids, operation_mode, rebuild, remove_node, upgrade_sstables,
+    self, HostId, Jobs, OperationMode, Output, RemovalStatus, Replication, Scrub, Tables, cleanup, compact,
+    compact_tokens, decommission, describe_ring, drain, flush, garbage_collect, host_ids, operation_mode,
+    rebuild, reload_ssl, remove_node, scrub, upgrade_sstables,
 };
-use casskop_jolokia::{Call, CompactionTask, StreamPlan, compaction_manager, diagnostics, stream_manager};
+use casskop_jolokia::{
+    Call, Compaction, CompactionTask, StreamPlan, compaction_manager, diagnostics, stream_manager,
+};
 
 use crate::cql::Cql;
 use crate::exchange::{Exchange, Login, post};
@@ -75,6 +78,62 @@ pub(crate) fn upgrades(node: &Node, traces: &mut Traces) -> Result<()> {
         let call = upgrade_sstables(Tables::of(keyspace), Jobs::ALL_COMPACTORS);
         traces.keep("upgradesstables", state, node.ask(&call)?);
     }
+    Ok(())
+}
+
+/// What else is done to tables: each once, of a table that is not there, and of a keyspace that is not.
+pub(crate) fn table_work(node: &Node, traces: &mut Traces) -> Result<()> {
+    let unknown = ["nowhere".to_owned()];
+    let unknown_table = Tables {
+        keyspace: "shop",
+        names: &unknown,
+    };
+    for (state, tables) in [
+        ("two nodes", Tables::of("shop")),
+        ("an unknown table", unknown_table),
+        ("an unknown keyspace", Tables::of("nowhere")),
+    ] {
+        let jobs = Jobs::ALL_COMPACTORS;
+        traces.keep("scrub", state, node.ask(&scrub(tables, jobs, Scrub::default()))?);
+        traces.keep("garbagecollect", state, node.ask(&garbage_collect(tables, jobs))?);
+        traces.keep("compact", state, node.ask(&compact(tables, Output::Few))?);
+        traces.keep(
+            "compact-tokens",
+            state,
+            node.ask(&compact_tokens(tables, "-100", "100"))?,
+        );
+    }
+    let own = scrub(Tables::of("system"), Jobs::ALL_COMPACTORS, Scrub::default());
+    traces.keep("scrub", "the node's own keyspace", node.ask(&own)?);
+    traces.keep("reloadssl", "two nodes", node.ask(&reload_ssl())?);
+    Ok(())
+}
+
+/// A compaction that somebody stops.
+pub(crate) fn stops(java: &Java, node: &Node, traces: &mut Traces) -> Result<()> {
+    let running = under_way(node, &compact(Tables::of("shop"), Output::Few));
+    let is_it = |compaction: &Compaction| {
+        compaction.task == CompactionTask::Compaction && compaction.keyspace == "shop"
+    };
+    node.wait(
+        "a compaction",
+        &compaction_manager::compactions(),
+        |compactions| compactions.iter().any(is_it),
+    )?;
+    let state = "a compaction is under way";
+    traces.keep(
+        "CompactionManager",
+        state,
+        node.ask(&compaction_manager::compactions())?,
+    );
+    traces.keep("DiagnosticCommand", state, node.ask(&diagnostics::in_flight())?);
+    let stop = compaction_manager::stop(&CompactionTask::Compaction, java.version);
+    traces.keep(
+        "stop",
+        state,
+        node.ask(&stop.context("compactions are stopped")?)?,
+    );
+    traces.keep("compact", "it was stopped", end_of(running)?);
     Ok(())
 }
 

@@ -14,7 +14,9 @@ use casskop_jolokia::{diagnostics, stream_manager};
 
 use crate::cql::Cql;
 use crate::node::{Bootstrap, Java, Node, Place};
-use crate::operations::{cleanups, decommissions, drains, flushes, rebuilds, removals, some_went, upgrades};
+use crate::operations::{
+    cleanups, decommissions, drains, flushes, rebuilds, removals, some_went, stops, table_work, upgrades,
+};
 use crate::reads::{
     credentials, keyspaces, more_attributes, protocol, reads, shares, what_the_node_does_not_have,
 };
@@ -75,6 +77,9 @@ pub(crate) fn play(java: &Java, traces: &mut Traces, progress: &mut impl Write) 
     act("cleanup")?;
     cleanups(&first, traces)?;
     upgrades(&first, traces)?;
+    act("tables are scrubbed, collected and compacted, and a compaction is stopped")?;
+    table_work(&first, traces)?;
+    stops(java, &first, traces)?;
     act("a third node joins and is decommissioned")?;
     let mut third = Node::start(java, &THIRD)?;
     third.wait_for_agent()?;

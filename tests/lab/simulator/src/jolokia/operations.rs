@@ -185,11 +185,17 @@ fn storage_service(
     arguments: &[Value],
     view: NodeView<'_>,
 ) -> Result<Action, Failure> {
-    // The keyspace is the first argument that is a string, in every operation on one.
+    // The keyspace is the first argument that is a string, in every operation on one but this.
     let keyspace = || {
-        let position = parameters.iter().position(|kind| *kind == TEXT).unwrap_or(0);
+        let position = match name {
+            "garbageCollect" => 2,
+            _ => parameters.iter().position(|kind| *kind == TEXT).unwrap_or(0),
+        };
         required(arguments, position)
     };
+    if parameters.last() == Some(&TEXTS) {
+        tables_are_known(view, &keyspace()?, arguments.last())?;
+    }
     Ok(match name {
         "forceKeyspaceCleanup" => Action::Work(Operation::Cleanup {
             keyspace: keyspace()?,
@@ -210,11 +216,8 @@ fn storage_service(
             Action::Work(Operation::Decommission { force })
         }
         "drain" => Action::Work(Operation::Drain),
-        "garbageCollect" => Action::Work(Operation::Maintain {
-            name: name.to_owned(),
-            keyspace: required(arguments, 2)?,
-        }),
         "scrub"
+        | "garbageCollect"
         | "forceKeyspaceCompaction"
         | "forceKeyspaceCompactionForTokenRange"
         | "forceKeyspaceFlush" => Action::Work(Operation::Maintain {
@@ -234,6 +237,21 @@ fn storage_service(
             ));
         }
     })
+}
+
+/// Every operation on tables looks for them before it does anything; a keyspace that is not there it looks for itself.
+fn tables_are_known(view: NodeView<'_>, keyspace: &str, tables: Option<&Value>) -> Result<(), Failure> {
+    let Some(known) = view.ring().keyspaces().get(keyspace) else {
+        return Ok(());
+    };
+    let named = tables.and_then(Value::as_array).into_iter().flatten();
+    let mut named = named.filter_map(Value::as_str);
+    named
+        .find(|table| known.tables.iter().all(|one| one != table))
+        .map_or(Ok(()), |table| {
+            let message = format!("Unknown keyspace/cf pair ({keyspace}.{table})");
+            Err(Failure::thrown("java.lang.IllegalArgumentException", message))
+        })
 }
 
 /// `OperationType.valueOf` first: what is no kind is refused.

@@ -203,7 +203,7 @@ impl Ring {
         if interrupted && let Some((task, keyspace)) = operation.compaction() {
             let tables = self.keyspaces.get(keyspace).map(|known| known.tables.as_slice());
             return Some(Err(Refusal::Interrupted {
-                task,
+                what: task.description(self.is_five(host)),
                 keyspace: keyspace.to_owned(),
                 table: tables.and_then(<[String]>::first).cloned().unwrap_or_default(),
             }));
@@ -247,11 +247,7 @@ impl Ring {
     /// the eyes of the others, until it succeeds or is restarted.
     pub fn abort(&mut self, id: CallId) -> Option<Call> {
         let call = self.calls.remove(&id)?;
-        let newer = self
-            .nodes
-            .get(&call.host)
-            .is_some_and(|node| node.release.at_least(5, 0));
-        if newer && matches!(call.operation, Operation::Decommission { .. }) {
+        if self.is_five(call.host) && matches!(call.operation, Operation::Decommission { .. }) {
             self.set_mode(call.host, OperationMode::DecommissionFailed);
         }
         Some(call)
@@ -259,10 +255,7 @@ impl Ring {
 
     /// The tasks of a kind (`OperationType`) that run on a node are told to stop: what was asked for them fails at once.
     pub fn stop_compactions(&mut self, host: HostId, kind: &str) {
-        let five = self
-            .nodes
-            .get(&host)
-            .is_some_and(|node| node.release.at_least(5, 0));
+        let five = self.is_five(host);
         for call in self.calls.values_mut().filter(|call| call.host == host) {
             let task = call.operation.compaction().map(|(task, _)| task);
             if task.is_some_and(|task| task.operation_type(five) == kind) {
@@ -275,6 +268,11 @@ impl Ring {
     /// Whether a call in flight was told to stop.
     pub fn is_stopped(&self, id: CallId) -> bool {
         self.calls.get(&id).is_some_and(|call| call.stopped)
+    }
+
+    fn is_five(&self, host: HostId) -> bool {
+        let node = self.nodes.get(&host);
+        node.is_some_and(|node| node.release.at_least(5, 0))
     }
 
     fn known(&self, keyspace: &str) -> Result<(), Refusal> {

@@ -1,6 +1,5 @@
 //! Why a node refuses a call, in Cassandra's words.
 
-use super::Task;
 use super::node::OperationMode;
 
 /// Why a node refuses a call. The messages are Cassandra's.
@@ -57,16 +56,15 @@ pub enum Refusal {
     /// Only a NORMAL node can leave.
     #[error("Node in {0} state; wait for status to become normal or restart")]
     NotNormal(OperationMode),
-    /// A second cleanup has pushed this one aside (before 5.0).
+    /// It was stopped, or a second cleanup has pushed this one aside (before 5.0).
     #[error(
         "java.util.concurrent.ExecutionException: \
          org.apache.cassandra.db.compaction.CompactionInterruptedException: Compaction interrupted: \
-         {what}(0 / 0 bytes)@({keyspace}, {table})",
-        what = .task.description(false)
+         {what}(0 / 0 bytes)@({keyspace}, {table})"
     )]
     Interrupted {
         /// What was done.
-        task: Task,
+        what: &'static str,
         /// The keyspace worked on.
         keyspace: String,
         /// Its table.

@@ -32,6 +32,10 @@ struct Exchange {
     answer: Value,
 }
 
+/// Calls that somebody disturbed.
+const CLEANUP: &str = "forceKeyspaceCleanup";
+const COMPACTION: &str = "forceKeyspaceCompaction";
+
 /// States in which nodes were recorded and which the simulator does not claim to know: release, topic, state, reason.
 const NOT_PLAYED: &[(&str, &str, &str, &str)] = &[
     (
@@ -103,18 +107,19 @@ async fn compare(trace: &Trace, exchange: &Exchange) -> Result<(), String> {
         _ => None,
     };
     let node = Node::of(scene.ring, host(scene.asked), credentials).await;
-    if exchange.state == "another cleanup was asked for meanwhile" {
-        node.rule("forceKeyspaceCleanup", Span::UntilReleased, Ending::Normal, None);
+    let disturbed = match exchange.state.as_str() {
+        "another cleanup was asked for meanwhile" => Some(CLEANUP),
+        "it was stopped" => Some(COMPACTION),
+        _ => None,
+    };
+    if let Some(call) = disturbed {
+        node.rule(call, Span::UntilReleased, Ending::Normal, None);
     }
     let (reply, ()) = tokio::join!(node.send(&request, user), async {
-        if exchange.state == "another cleanup was asked for meanwhile" {
-            node.called("forceKeyspaceCleanup", 1).await;
-            let again = Operation::Cleanup {
-                keyspace: "shop".to_owned(),
-            };
-            let begin = |ring: &mut Ring| ring.begin(node.host, again, Moment(0));
-            node.world.change_ring(&node.cluster, begin).expect("accepted");
-            node.release("forceKeyspaceCleanup");
+        if let Some(call) = disturbed {
+            node.called(call, 1).await;
+            disturb(&node, trace.cassandra, call);
+            node.release(call);
         }
     });
     let (status, answer) = reply.ok_or("no answer")?;
@@ -135,6 +140,23 @@ async fn compare(trace: &Trace, exchange: &Exchange) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// What the recorder did while the call was in flight.
+fn disturb(node: &Node, release: Release, call: &str) {
+    let change = |ring: &mut Ring| {
+        if call == COMPACTION {
+            let kind = if release.at_least(5, 0) {
+                "MAJOR_COMPACTION"
+            } else {
+                "COMPACTION"
+            };
+            ring.stop_compactions(node.host, kind);
+        } else {
+            ring.begin(node.host, cleanup(), Moment(0)).expect("accepted");
+        }
+    };
+    node.world.change_ring(&node.cluster, change);
 }
 
 /// Puts simulated host ids in the place of recorded ones.
@@ -206,16 +228,11 @@ impl Scene {
             | "two nodes"
             | "another cleanup was asked for meanwhile"
             | "the node's own keyspace"
+            | "an unknown table"
+            | "it was stopped"
             | "an unknown keyspace" => lab.joined(&[1, 2]),
-            "a cleanup is under way" | "another cleanup is under way" => {
-                lab.joined(&[1, 2]);
-                lab.under_way(
-                    1,
-                    Operation::Cleanup {
-                        keyspace: "shop".to_owned(),
-                    },
-                )
-            }
+            "a compaction is under way" => lab.at_work(compaction()),
+            "a cleanup is under way" | "another cleanup is under way" => lab.at_work(cleanup()),
             "three nodes, and a keyspace with three replicas" | "forced" => {
                 lab.joined(&[1, 2, 3]);
                 3
@@ -362,6 +379,12 @@ impl Stage {
         1
     }
 
+    /// The first of two nodes, at work.
+    fn at_work(&mut self, operation: Operation) -> u8 {
+        self.joined(&[1, 2]);
+        self.under_way(1, operation)
+    }
+
     fn under_way(&mut self, number: u8, operation: Operation) -> u8 {
         self.ring
             .begin(host(number), operation, Moment(0))
@@ -397,6 +420,18 @@ impl Stage {
                 host: host(2).to_string(),
             },
         );
+    }
+}
+
+fn cleanup() -> Operation {
+    let keyspace = "shop".to_owned();
+    Operation::Cleanup { keyspace }
+}
+
+fn compaction() -> Operation {
+    Operation::Maintain {
+        name: COMPACTION.to_owned(),
+        keyspace: "shop".to_owned(),
     }
 }
 
@@ -502,9 +537,10 @@ fn text(string: &str) -> String {
     if is_uuid(string) {
         return "<uuid>".to_owned();
     }
-    if let Some((head, cleanup)) = string.split_once("Compaction interrupted: Cleanup(") {
-        let (_, table) = cleanup.rsplit_once('(').unwrap_or_default();
-        return format!("{head}Compaction interrupted: Cleanup(<progress>)@({table}");
+    if let Some((head, work)) = string.split_once("Compaction interrupted: ") {
+        let (task, progress) = work.split_once('(').unwrap_or_default();
+        let (_, table) = progress.rsplit_once('(').unwrap_or_default();
+        return format!("{head}Compaction interrupted: {task}(<progress>)@({table}");
     }
     if let Some(range) = string.strip_prefix("TokenRange(") {
         let (_, replicas) = range.split_once("endpoints:").unwrap_or_default();
