@@ -574,12 +574,12 @@ fn scenarios() -> Vec<Scenario> {
     ]
 }
 
-/// With `CASSKOP_TEST_FULL` a second operator may die as well, which makes some hundred times more states.
+/// With `CASSKOP_TEST_FULL` a second operator may die as well: a million states and more.
 #[expect(clippy::disallowed_methods, reason = "how long a test runs is no decision")]
 fn bounds() -> Bounds {
     if std::env::var_os("CASSKOP_TEST_FULL").is_some() {
         Bounds {
-            states: 200_000,
+            states: 100_000,
             deaths: 2,
         }
     } else {
