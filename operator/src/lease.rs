@@ -99,17 +99,34 @@ pub struct Leadership {
 
 /// Tells whether the lease still holds.
 #[derive(Debug, Clone)]
-pub struct Term(Option<watch::Receiver<Instant>>);
+pub struct Term {
+    began: Timestamp,
+    ends: Option<watch::Receiver<Instant>>,
+}
 
 impl Term {
     /// A term without end, for an operator that runs without election.
     pub fn without_election() -> Self {
-        Self(None)
+        Self::from_now_on(None)
+    }
+
+    fn from_now_on(ends: Option<watch::Receiver<Instant>>) -> Self {
+        Self {
+            began: Timestamp::now(),
+            ends,
+        }
+    }
+
+    /// When it was asked for, once the lease was held.
+    pub fn began(&self) -> Timestamp {
+        self.began
     }
 
     /// False once the lease may have passed to another.
     pub fn holds(&self) -> bool {
-        self.0.as_ref().is_none_or(|ends| Instant::now() < *ends.borrow())
+        self.ends
+            .as_ref()
+            .is_none_or(|ends| Instant::now() < *ends.borrow())
     }
 }
 
@@ -219,7 +236,7 @@ enum Attempt {
 impl Leadership {
     /// Tells whether the lease still holds.
     pub fn term(&self) -> Term {
-        Term(Some(self.ends.subscribe()))
+        Term::from_now_on(Some(self.ends.subscribe()))
     }
 
     /// Renews the lease every third of its time, and returns with the reason once that has failed for two thirds of
@@ -361,7 +378,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_term_ends_by_itself() {
         let ends = watch::Sender::new(Instant::now() + Duration::from_secs(15));
-        let term = Term(Some(ends.subscribe()));
+        let term = Term::from_now_on(Some(ends.subscribe()));
         assert!(term.holds());
         tokio::time::advance(Duration::from_secs(16)).await;
         assert!(!term.holds());

@@ -261,6 +261,7 @@ async fn observe(
         nodes,
         calls,
         refused_record: None,
+        leads_since: operator.term.began(),
         operator: operator.name.clone(),
     })
 }

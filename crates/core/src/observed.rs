@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use casskop_types::cluster::CassandraCluster;
 use casskop_types::names::PodName;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -55,6 +56,10 @@ pub struct GrowthTrial {
     pub capacity: String,
 }
 
+/// How long what an operator sent a node may be on its way after that operator died. The kernel goes on sending what it has taken,
+/// and sends a lost packet again after 0.2 s, 0.6 s and 1.4 s (Linux, TCP).
+pub const CALLS_ARRIVE_WITHIN: SignedDuration = SignedDuration::from_secs(2);
+
 /// The complete input of [`crate::plan::plan`] besides the validated cluster and the time.
 #[derive(Debug, Clone)]
 pub struct Observed {
@@ -67,6 +72,8 @@ pub struct Observed {
     /// Why the API server does not let the record be made that [`crate::effect::Effect::RecordRing`] makes, if it was tried in this
     /// pass and refused.
     pub refused_record: Option<String>,
+    /// Since when this operator process leads.
+    pub leads_since: Timestamp,
     /// Name of the running operator pod (`POD_NAME`), written into `podLastOperation.operatorName`.
     pub operator: String,
 }

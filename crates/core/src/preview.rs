@@ -81,6 +81,7 @@ pub fn preview(kube: KubeState, now: Timestamp) -> Result<Preview, Vec<Problem>>
         nodes: std::collections::BTreeMap::new(),
         calls: std::collections::BTreeMap::new(),
         refused_record: None,
+        leads_since: now,
         operator: String::new(),
     };
     let kube = &observed.kube;

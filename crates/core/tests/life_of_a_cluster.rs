@@ -361,6 +361,7 @@ fn a_cleanup_ends_as_an_error_only_if_its_tries_lead_nowhere() {
             }
             world.die();
             world.nodes_finish();
+            world.calls_arrive();
         }
         world.settle();
         let status = world.cluster.status.as_ref().unwrap();
@@ -370,6 +371,24 @@ fn a_cleanup_ends_as_an_error_only_if_its_tries_lead_nowhere() {
     assert_eq!(after_deaths(false), (RecordState::Error, 20, None));
     // What is done leaves no list of keyspaces behind.
     assert_eq!(after_deaths(true), (RecordState::Done, 41, None));
+}
+
+/// A packet may be lost, and sent again by the kernel when the operator is dead: the node is idle until it arrives.
+#[test]
+fn what_a_dead_operator_sent_is_given_time_to_arrive() {
+    let mut world = formed(1);
+    let cleanup = [("operation-name", "cleanup"), ("operation-status", "ToDo")];
+    world.label("ring-dc1-rack1-0", &cleanup);
+    world.pass(Death::Never);
+    assert_eq!(world.made.len(), 1);
+    world.die();
+    world.nodes_finish();
+    let plan = world.pass(Death::Never);
+    assert_eq!(world.made.len(), 1, "begun again at once");
+    assert!(matches!(plan.wake, Wake::After(_)));
+    world.calls_arrive();
+    world.pass(Death::Never);
+    assert_eq!(world.made.len(), 2);
 }
 
 #[test]

@@ -59,6 +59,7 @@ fn applied(labels: &Value, spec: &Value) -> Vec<Effect> {
     let validated = validate(&object).unwrap();
     let observed = Observed {
         refused_record: None,
+        leads_since: jiff::Timestamp::UNIX_EPOCH,
         kube: KubeState {
             hooks: Fact::default(),
             cluster: object,

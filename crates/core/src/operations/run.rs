@@ -16,7 +16,7 @@ use crate::blocker::Blocker;
 use crate::call::{CallKey, CallState, NodeCall, storage_service_operation};
 use crate::effect::Effect;
 use crate::fact::Fact;
-use crate::observed::NodeFacts;
+use crate::observed::{CALLS_ARRIVE_WITHIN, NodeFacts};
 use crate::rack::{PodView, Rack};
 use crate::steps::Steps;
 use casskop_types::conditions::ConditionReason;
@@ -188,6 +188,11 @@ fn find_again(
     Transition::RunAgain { keyspaces_done: done }
 }
 
+/// Whether a node has got all that an earlier operator sent it: until then, that it is not at work says nothing.
+fn calls_have_arrived(scene: Scene<'_>) -> bool {
+    scene.now.duration_since(scene.observed.leads_since) >= CALLS_ARRIVE_WITHIN
+}
+
 /// An older definition of the cluster's status drops them, and without them all tables would be worked on.
 fn has_lost_its_options(record: &OperationRecord, pod: &PodView<'_>) -> bool {
     let asked = queue::request_of(pod).ok().flatten();
@@ -232,6 +237,14 @@ pub(super) fn enter(
         Transition::AskAgain(blocker) => {
             steps.look_again_after(ASK_AGAIN);
             steps.wait_for(blocker);
+        }
+        Transition::RunAgain { .. } if !calls_have_arrived(scene) => {
+            let note = format!(
+                "an operator before this one may just have asked pod {} for {}: its node is asked again in a moment",
+                record.pod, record.name
+            );
+            steps.look_again_after(CALLS_ARRIVE_WITHIN);
+            steps.wait_for(Blocker::new(ConditionReason::OperationOngoing, note));
         }
         Transition::RunAgain { keyspaces_done } => {
             record.attempt += 1;

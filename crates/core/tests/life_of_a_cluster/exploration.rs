@@ -65,7 +65,7 @@ type Work = (Plan, BTreeMap<String, u32>, usize);
 struct State {
     world: World,
     carries_out: Option<Work>,
-    /// What a dead operator has sent, and has not arrived yet.
+    /// What a dead operator has sent, and has not arrived yet. Calls arrive in a moment, or never.
     late: Option<Work>,
     /// Edits to come, one bit each.
     edits: u8,
@@ -135,6 +135,13 @@ fn explore(scenario: &Scenario, bug: Bug, bounds: Bounds) -> Report {
     report
 }
 
+/// Whether the next thing to do is to call a node.
+fn is_call((plan, _, done): &Work) -> bool {
+    let effect = done.checked_sub(plan.first.len() + 1);
+    let effect = effect.and_then(|at| plan.effects.get(at));
+    matches!(effect, Some(Effect::StartCall { .. }))
+}
+
 impl State {
     fn next(&self, scenario: &Scenario, bug: Bug) -> Vec<Self> {
         let mut next = Vec::new();
@@ -156,7 +163,11 @@ impl State {
                 state.world.die();
             });
         }
-        if self.late.is_some() {
+        if !self.world.calls_have_arrived() {
+            step("a moment passes".to_owned(), &|state| state.world.calls_arrive());
+        }
+        let late = self.late.as_ref();
+        if late.is_some_and(|work| !(self.world.calls_have_arrived() && is_call(work))) {
             step("a late write".to_owned(), &|state| {
                 let alive = state.carries_out.take();
                 state.carries_out = state.late.take();
@@ -306,7 +317,7 @@ impl State {
             )
         )
         .hash(&mut hasher);
-        (self.edits, self.deaths, self.fall).hash(&mut hasher);
+        (self.edits, self.deaths, self.fall, world.calls_have_arrived()).hash(&mut hasher);
         for (plan, read, done) in self.carries_out.iter().chain(&self.late) {
             let outdated: Vec<_> = world
                 .versions

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use casskop_core::call::{CallKey, CallState, NodeCall};
 use casskop_core::effect::{Effect, Notice, Wake};
 use casskop_core::fact::Fact;
-use casskop_core::observed::{KubeState, NodeFacts, Observed, OperationMode, RingView};
+use casskop_core::observed::{CALLS_ARRIVE_WITHIN, KubeState, NodeFacts, Observed, OperationMode, RingView};
 use casskop_core::plan::{Plan, pause, plan, refuse};
 use casskop_core::questions::{Question, Questions, growth_trials, questions};
 use casskop_core::replication::{KeyspaceReplicas, Replication};
@@ -97,6 +97,8 @@ pub(crate) struct World {
     /// CassKop's backups on a schedule.
     pub(crate) scheduled_backups: Vec<String>,
     pub(crate) now: Timestamp,
+    /// Since when the operator that is at work has been.
+    leads_since: Timestamp,
     /// Most pods ever not ready or missing at once since the cluster was up.
     pub(crate) most_down: usize,
     dropped_claims: Vec<String>,
@@ -159,6 +161,7 @@ impl World {
             stopped: Vec::new(),
             scheduled_backups: Vec::new(),
             now: "2026-11-21T08:00:00Z".parse().unwrap(),
+            leads_since: "2026-11-21T07:00:00Z".parse().unwrap(),
             most_down: 0,
             dropped_claims: Vec::new(),
             fallen: BTreeSet::new(),
@@ -257,6 +260,7 @@ impl World {
             nodes,
             calls: self.calls.clone(),
             refused_record: None,
+            leads_since: self.leads_since,
             operator: "operator-0".to_owned(),
         };
         let made = plan(cluster, &observed, self.now);
@@ -283,6 +287,16 @@ impl World {
     /// The operator is gone, and what it remembered; what it started in nodes goes on.
     pub(crate) fn die(&mut self) {
         self.calls.clear();
+        self.leads_since = self.now;
+    }
+
+    /// Whether nothing that a dead operator sent a node is on its way any more.
+    pub(crate) fn calls_have_arrived(&self) -> bool {
+        self.now.duration_since(self.leads_since) >= CALLS_ARRIVE_WITHIN
+    }
+
+    pub(crate) fn calls_arrive(&mut self) {
+        self.now = self.now.max(self.leads_since + CALLS_ARRIVE_WITHIN);
     }
 
     /// Runs operator and controllers until nothing changes any more; returns the passes it took.
