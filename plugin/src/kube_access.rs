@@ -27,8 +27,9 @@ use patience::Patience;
 /// Recorded by the API server as the writer of what the plugin writes.
 pub(crate) const FIELD_MANAGER: &str = "kubectl-casskop";
 
-/// Requests that may be on their way at once; more of them wait.
-const AT_ONCE: usize = 1024;
+/// Requests that wait to be handed on, which takes no time: what is tried again needs a service that can be cloned. As deep as
+/// kube's own.
+const QUEUE: usize = 1024;
 
 /// A way to one namespace of one API server.
 pub(crate) struct Access {
@@ -107,8 +108,8 @@ impl Access {
                 },
             })?;
         let builder = builder
-            .with_layer(&BufferLayer::new(AT_ONCE))
-            .with_layer(&RetryLayer::new(Patience::default()));
+            .with_layer(&BufferLayer::new(QUEUE))
+            .with_layer(&RetryLayer::new(Patience::within(flags.request_timeout())));
         Ok(Self {
             client: builder.build(),
             place,
@@ -252,6 +253,7 @@ impl Access {
                     namespace: place.namespace,
                 },
             },
+            kube::Error::Api(status) if status.is_already_exists() => CallError::Exists { object },
             kube::Error::Api(status) if status.is_conflict() || is_failed_test(&status) => {
                 CallError::Changed { object }
             }

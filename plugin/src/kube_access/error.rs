@@ -119,6 +119,9 @@ pub(crate) enum CallError {
     /// The object is gone.
     #[error("{object} not found in namespace `{namespace}`")]
     NotFound { object: String, namespace: String },
+    /// There is an object of the name.
+    #[error("{object} is there already")]
+    Exists { object: String },
     /// The object is not as the request supposed.
     #[error("{object} was changed by somebody else meanwhile; try again")]
     Changed { object: String },

@@ -102,14 +102,17 @@ pub(crate) async fn create_task<K: Task>(access: &Access, task: &K, dry_run: Dry
         field_manager: Some(FIELD_MANAGER.to_owned()),
         dry_run: dry_run == DryRun::Server,
     };
-    match access.api::<K>().create(&how, &task).await {
-        Ok(made) => Ok(made),
-        Err(kube::Error::Api(status)) if status.is_already_exists() => Err(Failure::Wrong(format!(
+    let tasks = access.api::<K>();
+    let made = access
+        .call(&call::<K>("create", &name), tasks.create(&how, &task))
+        .await;
+    made.map_err(|error| match error {
+        CallError::Exists { .. } => Failure::Wrong(format!(
             "{} `{name}` is there already; choose another --name",
             K::kind(&()).to_lowercase()
-        ))),
-        Err(error) => Err(access.explain(&call::<K>("create", &name), error).into()),
-    }
+        )),
+        error => error.into(),
+    })
 }
 
 /// Changes fields of an object.

@@ -44,7 +44,7 @@ const GROUP: &str = "db.orange.com";
 const TASKS: &str = "control.k8ssandra.io";
 
 /// In the order of the documentation. Without the first four hardly any verb works; the others are granted to those who need them.
-const NEEDS: [Need; 18] = [
+const NEEDS: [Need; 24] = [
     need("get", GROUP, CLUSTERS, "", "every verb", Verdict::Failed),
     need("list", GROUP, CLUSTERS, "", "every verb", Verdict::Failed),
     need("list", "", "pods", "", "every verb on nodes", Verdict::Failed),
@@ -63,12 +63,38 @@ const NEEDS: [Need; 18] = [
     need("get", "", "pods", "log", "logs, report --logs", Verdict::Warning),
     need("create", "", "pods", "exec", "nodetool, cqlsh", Verdict::Warning),
     need("list", TASKS, "k8ssandratasks", "", "task", Verdict::Warning),
+    need("list", TASKS, "cassandratasks", "", "task", Verdict::Warning),
+    need("get", TASKS, "k8ssandratasks", "", "task", Verdict::Warning),
     need(
         "create",
         TASKS,
         "k8ssandratasks",
         "",
         "task create",
+        Verdict::Warning,
+    ),
+    need(
+        "watch",
+        TASKS,
+        "k8ssandratasks",
+        "",
+        "task wait",
+        Verdict::Warning,
+    ),
+    need(
+        "patch",
+        TASKS,
+        "k8ssandratasks",
+        "",
+        "task abort",
+        Verdict::Warning,
+    ),
+    need(
+        "patch",
+        TASKS,
+        "cassandratasks",
+        "",
+        "task abort",
         Verdict::Warning,
     ),
     need("list", TASKS, "scheduledtasks", "", "schedule", Verdict::Warning),
@@ -78,6 +104,14 @@ const NEEDS: [Need; 18] = [
         "scheduledtasks",
         "",
         "schedule create",
+        Verdict::Warning,
+    ),
+    need(
+        "patch",
+        TASKS,
+        "scheduledtasks",
+        "",
+        "schedule suspend and resume",
         Verdict::Warning,
     ),
     need(

@@ -14,45 +14,52 @@ use crate::kube_access::{Access, CallError};
 
 const SUBJECT: &str = "Kubernetes";
 
+const CURE: &str = "install it with `kubectl casskop install` or `kubectl apply --server-side -f crds/`";
+const CURE_OF_TASKS: &str = "tasks and schedules do not work: apply crds/*control.k8ssandra.io.yaml, or see docs/tasks.md where operators of \
+                             K8ssandra run";
+
 /// The oldest Kubernetes that works.
 const OLDEST: (u32, u32) = (1, 29);
 
 pub(super) async fn server(access: &Access) -> Result<Vec<Finding>, CallError> {
     let version = access.server_version().await?;
-    let (cluster, tasks_of_clusters, tasks_of_datacenters, schedules) = Box::pin(try_join4(
-        definition::<CassandraCluster>(access, Verdict::Failed),
-        definition::<K8ssandraTask>(access, Verdict::Warning),
-        definition::<CassandraTask>(access, Verdict::Warning),
-        definition::<ScheduledTask>(access, Verdict::Warning),
-    ))
-    .await?;
-    Ok(vec![
-        kubernetes(&version),
-        cluster,
-        tasks_of_clusters,
-        tasks_of_datacenters,
-        schedules,
-    ])
+    let mut findings = vec![kubernetes(&version)];
+    match Box::pin(definitions(access)).await {
+        Ok(definitions) => findings.extend(definitions),
+        Err(CallError::Forbidden { .. }) => findings.push(Finding::warning(
+            "definitions",
+            "not known; a ClusterRole with verb `get` on resource `customresourcedefinitions` lets them be looked at",
+        )),
+        Err(error) => return Err(error),
+    }
+    Ok(findings)
 }
 
-/// The definition of a kind, whose lack means this.
-async fn definition<K>(access: &Access, lack: Verdict) -> Result<Finding, CallError>
+async fn definitions(access: &Access) -> Result<[Finding; 4], CallError> {
+    let (cluster, tasks_of_clusters, tasks_of_datacenters, schedules) = try_join4(
+        definition::<CassandraCluster>(access, Verdict::Failed, CURE),
+        definition::<K8ssandraTask>(access, Verdict::Warning, CURE_OF_TASKS),
+        definition::<CassandraTask>(access, Verdict::Warning, CURE_OF_TASKS),
+        definition::<ScheduledTask>(access, Verdict::Warning, CURE_OF_TASKS),
+    )
+    .await?;
+    Ok([cluster, tasks_of_clusters, tasks_of_datacenters, schedules])
+}
+
+/// The definition of a kind, whose lack means this, and what to do about it.
+async fn definition<K>(access: &Access, lack: Verdict, cure: &str) -> Result<Finding, CallError>
 where
     K: Resource<DynamicType = ()>,
 {
     let subject = format!("definition of {}", K::kind(&()));
-    Ok(match version::definition::<K>(access).await {
-        Ok(definition) => match unfit(&definition, &K::version(&())) {
-            None => Finding::ok(&subject, format!("serves version {}", K::version(&()))),
-            Some(why) => Finding::new(lack, &subject, format!("{why}; apply crds/ again")),
-        },
-        Err(error @ CallError::Forbidden { .. }) => Finding::warning(&subject, format!("not known: {error}")),
-        Err(CallError::NotFound { .. }) => Finding::new(
-            lack,
-            &subject,
-            "not installed; install it with `kubectl casskop install` or `kubectl apply --server-side -f crds/`",
-        ),
+    let unfit = match version::definition::<K>(access).await {
+        Ok(definition) => unfit(&definition, &K::version(&())),
+        Err(CallError::NotFound { .. }) => Some("it is not installed".to_owned()),
         Err(error) => return Err(error),
+    };
+    Ok(match unfit {
+        None => Finding::ok(&subject, format!("serves version {}", K::version(&()))),
+        Some(why) => Finding::new(lack, &subject, format!("{why}; {cure}")),
     })
 }
 
@@ -79,10 +86,6 @@ fn unfit(definition: &CustomResourceDefinition, wanted: &str) -> Option<String> 
     else {
         return Some(format!("it does not serve version {wanted}"));
     };
-    if definition.spec.group != cluster::GROUP {
-        // Those of tasks have no other variant.
-        return None;
-    }
     let schema = version
         .schema
         .as_ref()
@@ -90,9 +93,18 @@ fn unfit(definition: &CustomResourceDefinition, wanted: &str) -> Option<String> 
     let schema = serde_json::to_value(schema).unwrap_or_default();
     let status = &schema["properties"]["status"];
     let open = |schema: &Value| schema["x-kubernetes-preserve-unknown-fields"] == true;
+    let is_open = open(&schema) || open(status);
+    let kind = definition.spec.names.plural.as_str();
+    if kind == CassandraTask::plural(&()) && status["properties"]["podStatuses"].is_null() && !is_open {
+        // That of cass-operator before 1.29.
+        return Some("it has no status.podStatuses, without which no task is begun".to_owned());
+    }
+    if kind != cluster::PLURAL {
+        return None;
+    }
     let records =
         &status["properties"]["cassandraRackStatus"]["additionalProperties"]["properties"]["operations"];
-    if records.is_null() && !open(&schema) && !open(status) {
+    if records.is_null() && !is_open {
         return Some("it is not this operator's, and would drop what the operator records".to_owned());
     }
     let operation = unknown_operation(records)?;
@@ -146,6 +158,15 @@ mod tests {
             } }))
             .unwrap()
         };
+        let mut tasks: CustomResourceDefinition = serde_yaml::from_str(include_str!(
+            "../../../../crds/cassandratasks.control.k8ssandra.io.yaml"
+        ))
+        .unwrap();
+        assert_eq!(unfit(&tasks, "v1alpha1"), None);
+        tasks.spec.versions[0].schema =
+            serde_json::from_value(json!({ "openAPIV3Schema": { "type": "object" } })).unwrap();
+        let why = unfit(&tasks, "v1alpha1").unwrap_or_default();
+        assert!(why.contains("podStatuses"), "{why}");
         let why = |version| unfit(&other(version), "v2").unwrap_or_default();
         assert!(why("v2").contains("not this operator's"), "{}", why("v2"));
         assert_eq!(why("v1"), "it does not serve version v2");
