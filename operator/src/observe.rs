@@ -59,6 +59,7 @@ pub async fn cluster(client: &Client, id: &ClusterId) -> Result<ClusterRead, Fai
     let Some(object) = read.map_err(|error| Failure::of_api(format!("cluster {id}"), error))? else {
         return Ok(ClusterRead::Gone);
     };
+    let object = without_managers(object);
     Ok(match object.clone().try_parse() {
         Ok(cluster) => ClusterRead::Read(Box::new(cluster)),
         Err(error) => ClusterRead::Unreadable {
@@ -200,8 +201,14 @@ impl Lists<'_> {
         let listed = api.list(&ListParams::default().labels(&selector)).await;
         let listed =
             listed.map_err(|error| Failure::of_api(format!("{plural} of cluster {}", self.id), error))?;
-        Ok(listed.items)
+        Ok(listed.items.into_iter().map(without_managers).collect())
     }
+}
+
+/// Who set which field is half of an object as it is read, and nothing is decided on it.
+fn without_managers<K: Resource>(mut object: K) -> K {
+    object.meta_mut().managed_fields = None;
+    object
 }
 
 impl Lists<'_> {
