@@ -86,7 +86,12 @@ pub(crate) async fn fan_out_ends(ground: &Ground, name: &str) -> Result<K8ssandr
 }
 
 /// Calls of this operation last as long as said.
-async fn slow_down(simulator: &Client, id: &ClusterId, operation: &str, takes: Span) -> Result<()> {
+pub(crate) async fn slow_down(
+    simulator: &Client,
+    id: &ClusterId,
+    operation: &str,
+    takes: Span,
+) -> Result<()> {
     let rule = CallRule {
         scope: Scope::Cluster(id.clone()),
         calls: CallPattern::named(operation),

@@ -1,9 +1,13 @@
 //! Tasks: over datacenters in order and at once, one whose node fails, one that is deleted amid its work, and a schedule.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Result, ensure};
 use casskop_lab::wait::{Answer, until};
 use casskop_simulator::ring::{Keyspace, Replication};
-use casskop_simulator::{CallLog, CallPattern, CallQuery, CallRule, Client, ClusterId, Ending, PodId, Scope};
+use casskop_simulator::{
+    CallLog, CallPattern, CallQuery, CallRule, Client, ClusterId, Ending, PodId, Scope, Span,
+};
 use casskop_tests::cluster::{Cluster, PATIENCE, spec};
 use casskop_tests::faults::stage::{Faults, Stage};
 use casskop_tests::ground::Ground;
@@ -16,7 +20,7 @@ use serde_json::json;
 
 use super::operation;
 use crate::NODES;
-use crate::tasks::{apply, fan_out_ends, task, task_ends, tasks};
+use crate::tasks::{apply, fan_out_ends, slow_down, task, task_ends, tasks};
 
 const PODS: [&str; 2] = ["demo-dc1-rack1-0", "demo-dc2-rack1-0"];
 
@@ -86,7 +90,10 @@ impl Actors<'_> {
             .await?;
         // Nobody can tell that a cleanup ended whose operator died before it wrote so: that one is done again.
         let cleanups = self.calls("forceKeyspaceCleanup").await?;
-        ensure!(cleanups.len() >= 2, "not on both nodes: {cleanups:?}");
+        ensure!(
+            cleanups.count_by_pod().len() == 2,
+            "not on both nodes: {cleanups:?}"
+        );
         Ok(())
     }
 
@@ -110,7 +117,10 @@ impl Actors<'_> {
                 let ended = task_ends(self.ground, "upgrade").await?;
                 ensure!((ended.succeeded, ended.failed) == (0, 1), "{ended:?}");
                 let pod = &ended.pod_statuses[PODS[0]];
-                ensure!(pod.status == Some(PodState::Error), "{pod:?}");
+                ensure!(
+                    (pod.status, pod.retries) == (Some(PodState::Error), Some(1)),
+                    "{pod:?}"
+                );
                 Ok(())
             })
             .await?;
@@ -122,17 +132,25 @@ impl Actors<'_> {
 
     /// All that it made is gone with it, and what it asked nodes for and was not begun is not begun any more.
     async fn deleted_amid_its_work(&self, stage: &mut Stage) -> Result<()> {
-        let before = self.calls("forceKeyspaceCleanup").await?.len();
+        let before = self.calls("forceKeyspaceCleanup").await?.count_by_pod();
+        // At work until it is stopped.
+        let rule = CallRule {
+            scope: Scope::Pod(PodId::new(&self.ground.namespace, PODS[0])),
+            calls: CallPattern::named("forceKeyspaceCleanup"),
+            takes: Span::UntilReleased,
+            ..CallRule::default()
+        };
+        self.simulator.add_call_rule(rule).await?;
         let deletion = operation("K8ssandraTask, deleted", 8, &["forceKeyspaceCleanup"]);
         stage
             .carry_out(deletion, async || {
                 apply(self.ground, &over_all("short", "Forbid", "cleanup"))?;
                 until("the first datacenter is at work", PATIENCE, async || {
-                    let begun = self.calls("forceKeyspaceCleanup").await?.len();
-                    Ok(if begun > before {
-                        Answer::Yes(())
+                    let begun = self.calls("forceKeyspaceCleanup").await?.count_by_pod();
+                    Ok(if begun == before {
+                        Answer::not_yet(format!("{begun:?}"))
                     } else {
-                        Answer::not_yet(begun)
+                        Answer::Yes(())
                     })
                 })
                 .await?;
@@ -141,18 +159,29 @@ impl Actors<'_> {
                 self.all_is_gone("short").await?;
                 self.nobody_asks().await
             })
-            .await
+            .await?;
+        let after = self.calls("forceKeyspaceCleanup").await?.count_by_pod();
+        let of_the_second = |counts: &BTreeMap<(PodId, String), usize>| {
+            let mut counts = counts.iter();
+            counts.find_map(|((pod, _), count)| (pod.name == PODS[1]).then_some(*count))
+        };
+        ensure!(
+            of_the_second(&before) == of_the_second(&after),
+            "begun for a task that was gone: {before:?} {after:?}"
+        );
+        Ok(())
     }
 
-    /// A schedule whose operator dies makes no run twice, and none beside another.
+    /// A schedule whose operator dies makes no run before the one before has ended.
     async fn scheduled(&self, stage: &mut Stage) -> Result<()> {
+        slow_down(&self.simulator, &self.id, "forceKeyspaceFlush", Span::Millis(300)).await?;
         let schedule = operation("ScheduledTask", 6, &[]);
         stage
             .carry_out(schedule, async || {
                 apply(
                     self.ground,
                     "{apiVersion: control.k8ssandra.io/v1alpha1, kind: ScheduledTask, metadata: {name: often}, spec: {schedule: \
-                     '@every 1s', successfulTasksHistoryLimit: 1, taskDetails: {name: flush, datacenter: {name: dc2}, jobs: \
+                     '@every 1s', successfulTasksHistoryLimit: 20, taskDetails: {name: flush, datacenter: {name: dc2}, jobs: \
                      [{name: job, command: flush}]}}}",
                 )?;
                 let schedules = tasks::<ScheduledTask>(self.ground);
@@ -164,6 +193,20 @@ impl Actors<'_> {
                 self.nobody_asks().await
             })
             .await?;
+        let mut runs = self.runs().await?;
+        runs.sort_by_key(|run| run.metadata.creation_timestamp.as_ref().map(|time| time.0));
+        ensure!(runs.len() >= 3, "{runs:?}");
+        for pair in runs.windows(2) {
+            let end = pair[0]
+                .status
+                .as_ref()
+                .and_then(|status| status.completion_time.as_ref());
+            let next = pair[1].metadata.creation_timestamp.as_ref();
+            ensure!(
+                end.map(|time| time.0) <= next.map(|time| time.0),
+                "made beside another: {pair:?}"
+            );
+        }
         let flushes = self.calls("forceKeyspaceFlush").await?;
         ensure!(flushes.max_concurrent() == 1, "two runs at once: {flushes:?}");
         Ok(())
@@ -208,10 +251,8 @@ impl Actors<'_> {
 
     /// Waits until every run of the schedule has ended, and none has failed. They outlive it.
     async fn runs_end(&self) -> Result<()> {
-        let runs = tasks::<CassandraTask>(self.ground);
-        let of_schedule = ListParams::default().labels("control.k8ssandra.io/scheduled-task=often");
         until("its runs have ended", PATIENCE, async || {
-            let listed = runs.list(&of_schedule).await?.items;
+            let listed = self.runs().await?;
             let done = |run: &CassandraTask| {
                 let status = run.status.as_ref();
                 status.is_some_and(|status| status.completion_time.is_some() && status.succeeded == 1)
@@ -223,6 +264,12 @@ impl Actors<'_> {
             })
         })
         .await
+    }
+
+    async fn runs(&self) -> Result<Vec<CassandraTask>> {
+        let runs = tasks::<CassandraTask>(self.ground);
+        let of_schedule = ListParams::default().labels("control.k8ssandra.io/scheduled-task=often");
+        Ok(runs.list(&of_schedule).await?.items)
     }
 
     /// Waits until every pod's last request has ended.
