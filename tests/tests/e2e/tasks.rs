@@ -6,14 +6,16 @@ use anyhow::{Context, Result, ensure};
 use casskop_lab::wait::{Answer, until};
 use casskop_tests::ring::{NAME, OTHER_DC, Ring};
 use casskop_tests::site::NAMESPACE;
-use casskop_types::task::{K8ssandraTask, K8ssandraTaskStatus};
+use casskop_types::task::{K8ssandraTask, K8ssandraTaskStatus, ScheduledTask};
 use kube::Api;
+use serde_json::json;
 
 use crate::NODES;
 
 const ROWS: usize = 50;
 const KEYSPACE: &str = "tasks";
 const MOVED: &str = "moved";
+const NIGHTLY: &str = "nightly";
 
 /// Until a task of a few minutes ends.
 const PATIENCE: Duration = Duration::from_mins(8);
@@ -152,6 +154,43 @@ async fn certificates_are_read_again_on_every_node() -> Result<()> {
     ))?;
     assert_eq!(done_on(&ring, "read-again").await?, 4);
     Ok(())
+}
+
+/// What is written after one run only the next one writes to disk.
+#[tokio::test]
+async fn a_schedule_has_a_node_write_its_rows_down_again_and_again() -> Result<()> {
+    let ring = Ring::shared(NODES).await?;
+    let [first, ..] = &ring.pods();
+    ring.write_rows(NIGHTLY, ROWS)?;
+    ring.typed(&format!(
+        "kubectl casskop schedule create flush --crd {NAME} --dc dc1 --pod {first} --keyspace {NIGHTLY} --cron '@every 2s' --name nightly"
+    ))?;
+    has_files(&ring, first, 1).await?;
+    ring.kill_the_operator()?;
+    ring.cql(
+        first,
+        &format!("CONSISTENCY ALL; INSERT INTO {NIGHTLY}.rows (id, value) VALUES (1, 7);"),
+    )?;
+    has_files(&ring, first, 2).await?;
+    let listed = ring.typed("kubectl casskop schedule list")?.stdout;
+    ensure!(listed.contains("nightly"), "{listed}");
+    ring.typed("kubectl casskop schedule delete nightly --yes")?;
+    let schedules = Api::<ScheduledTask>::namespaced(ring.client.clone(), NAMESPACE);
+    assert!(schedules.get_opt("nightly").await?.is_none());
+    Ok(())
+}
+
+/// Waits until a node has at least so many data files of the scheduled keyspace.
+async fn has_files(ring: &Ring, pod: &str, count: usize) -> Result<()> {
+    until(&format!("{count} data files"), PATIENCE, async || {
+        let files = ring.data_files(pod, NIGHTLY)?;
+        Ok(if files.len() >= count {
+            Answer::Yes(())
+        } else {
+            Answer::not_yet(json!(files))
+        })
+    })
+    .await
 }
 
 /// How many pods a task was done on, and it failed on none.

@@ -1,6 +1,6 @@
 //! Cassandra's own tools and logs through the plugin, against real kubelets.
 
-use anyhow::Result;
+use anyhow::{Result, anyhow, ensure};
 use casskop_tests::ring::{self, Ring};
 
 use crate::NODES;
@@ -76,5 +76,43 @@ async fn logs_of_all_pods_come_together() -> Result<()> {
         .typed(&format!("kubectl casskop logs --pod {first} -c bootstrap"))?
         .stdout;
     assert!(!init.is_empty(), "the init container has said something");
+    Ok(())
+}
+
+/// Whoever follows the logs hears of each table that is made while he listens, from the nodes themselves.
+#[tokio::test]
+async fn logs_are_followed_until_nobody_reads_them() -> Result<()> {
+    const TABLES: usize = 60;
+    let ring = Ring::shared(NODES).await?;
+    let pods = ring.pods();
+    let [first, ..] = &pods;
+    ring.cql(
+        first,
+        "CREATE KEYSPACE followed WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 3};",
+    )?;
+    let followed = std::thread::scope(|scope| {
+        let follower = scope.spawn(|| {
+            ring.typed(
+                "timeout 180 kubectl casskop logs --crd demo --dc dc1 --follow --tail 0 | grep -m 4 'Initializing followed'",
+            )
+        });
+        let mut made = 0;
+        while !follower.is_finished() && made < TABLES {
+            ring.cql(
+                first,
+                &format!("CREATE TABLE followed.t{made} (id int PRIMARY KEY);"),
+            )?;
+            made += 1;
+        }
+        ensure!(made < TABLES, "nothing is heard of {made} tables");
+        follower.join().map_err(|_| anyhow!("the follower panicked"))?
+    })?;
+    ring.cql(first, "DROP KEYSPACE followed;")?;
+    let lines: Vec<&str> = followed.stdout.lines().collect();
+    assert_eq!(lines.len(), 4, "{followed:?}");
+    for line in lines {
+        let of_a_pod = pods.iter().any(|pod| line.starts_with(&format!("[{pod}] ")));
+        assert!(of_a_pod, "{line}");
+    }
     Ok(())
 }

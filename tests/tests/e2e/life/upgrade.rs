@@ -80,7 +80,8 @@ async fn rewrite(life: &Life, pods: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// When the task began and ended in a datacenter.
+/// When the task began and ended in a datacenter, in whole seconds: that datacenters run in turn, or beside each other, is seen to
+/// the call on simulated nodes (`sim/tasks/cluster_wide.rs`).
 #[derive(Debug)]
 struct Times {
     begin: Timestamp,
