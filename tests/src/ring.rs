@@ -107,20 +107,23 @@ impl Ring {
 
     /// Makes a keyspace with a table `rows`, with a replica on every node of the first datacenter, and writes so many
     /// rows to all of them.
-    pub fn write_rows(&self, keyspace: &str, count: usize) -> Result<()> {
-        let mut statements = vec![
-            format!("DROP KEYSPACE IF EXISTS {keyspace};"),
-            format!(
-                "CREATE KEYSPACE {keyspace} WITH replication = {{'class': 'NetworkTopologyStrategy', 'dc1': 3}};"
+    pub async fn write_rows(&self, keyspace: &str, count: usize) -> Result<()> {
+        let pods = self.pods();
+        let [_, from, _] = &pods;
+        self.cql(
+            from,
+            &format!(
+                "DROP KEYSPACE IF EXISTS {keyspace}; \
+                 CREATE KEYSPACE {keyspace} WITH replication = {{'class': 'NetworkTopologyStrategy', 'dc1': 3}}; \
+                 CREATE TABLE {keyspace}.rows (id int PRIMARY KEY, value int);"
             ),
-            format!("CREATE TABLE {keyspace}.rows (id int PRIMARY KEY, value int);"),
-            "CONSISTENCY ALL;".to_owned(),
-        ];
-        statements.extend(
-            (0..count).map(|id| format!("INSERT INTO {keyspace}.rows (id, value) VALUES ({id}, {id});")),
-        );
-        let [_, from, _] = self.pods();
-        self.cql(&from, &statements.join("\n")).map(drop)
+        )?;
+        self.all_know_the_table(keyspace, &pods.each_ref().map(String::as_str))
+            .await?;
+        let rows =
+            (0..count).map(|id| format!("INSERT INTO {keyspace}.rows (id, value) VALUES ({id}, {id});"));
+        let statements: Vec<String> = ["CONSISTENCY ALL;".to_owned()].into_iter().chain(rows).collect();
+        self.cql(from, &statements.join("\n")).map(drop)
     }
 
     /// Gives the second datacenter a replica of a keyspace, which holds nothing yet.

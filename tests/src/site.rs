@@ -148,6 +148,25 @@ impl Site {
         self.inside(pod, &["cqlsh", "--request-timeout=60", "-e", statements])
     }
 
+    /// Waits until each of these nodes has the table `rows` of a keyspace, the same one: `cqlsh` waits ten seconds for that and goes
+    /// on, and a node that has not heard of a table refuses its rows.
+    pub async fn all_know_the_table(&self, keyspace: &str, nodes: &[&str]) -> Result<()> {
+        let identity = format!(
+            "SELECT id FROM system_schema.tables WHERE keyspace_name = '{keyspace}' AND table_name = 'rows';"
+        );
+        until(&format!("all nodes know {keyspace}.rows"), PATIENCE, async || {
+            let known = nodes.iter().map(|node| self.cql(node, &identity));
+            let mut known = known.collect::<Result<Vec<_>>>()?;
+            known.dedup();
+            Ok(if known.len() == 1 && known[0].contains("(1 rows)") {
+                Answer::Yes(())
+            } else {
+                Answer::not_yet(format!("{known:?}"))
+            })
+        })
+        .await
+    }
+
     /// Gives a keyspace other numbers of replicas, and waits until each of these nodes knows of them: what is done on one of
     /// them is done by the schema it has at that moment. The statement runs on the first.
     pub async fn replicate(&self, keyspace: &str, replicas: &[(&str, usize)], nodes: &[&str]) -> Result<()> {

@@ -17,7 +17,7 @@ const ROWS: usize = 300;
 async fn after_a_cleanup_every_key_is_where_it_belongs_and_nowhere_else() -> Result<()> {
     let ring = Ring::shared(NODES).await?;
     let [rack1, rack2, rack3] = &ring.pods();
-    ring.write_rows("cleaned", ROWS)?;
+    ring.write_rows("cleaned", ROWS).await?;
     let before: BTreeSet<String> = ring.keys_on_disk(rack2, "cleaned")?.into_iter().collect();
     assert_eq!(
         before.len(),

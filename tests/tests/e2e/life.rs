@@ -9,7 +9,7 @@ mod upgrade;
 
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use casskop_lab::images::cassandra::Release;
 use casskop_lab::wait::{Answer, until};
 use casskop_tests::ring::RACKS;
@@ -82,21 +82,23 @@ async fn create(site: &Site, pods: &[String; 3]) -> Result<()> {
     cluster["spec"]["deletePVC"] = json!(true);
     site.apply(&cluster)?;
     settled(site, 3).await?;
-    create_table(site, &pods[0], KEYSPACE, "'dc1': 3")
+    create_table(site, &pods.each_ref().map(String::as_str), KEYSPACE, "'dc1': 3").await
 }
 
 /// A table with a row that all replicas have, and no compaction on its own: files are looked at while the ring is in use.
-fn create_table(site: &Site, pod: &str, keyspace: &str, replicas: &str) -> Result<()> {
+async fn create_table(site: &Site, pods: &[&str], keyspace: &str, replicas: &str) -> Result<()> {
+    let first = pods.first().context("no node to ask")?;
     site.cql(
-        pod,
+        first,
         &format!(
             "CREATE KEYSPACE {keyspace} WITH replication = {{'class': 'NetworkTopologyStrategy', {replicas}}}; \
              CREATE TABLE {keyspace}.rows (id int PRIMARY KEY, value int) \
-             WITH compaction = {{'class': 'SizeTieredCompactionStrategy', 'min_threshold': 32}}; \
-             CONSISTENCY ALL; INSERT INTO {keyspace}.rows (id, value) VALUES (-1, -1);"
+             WITH compaction = {{'class': 'SizeTieredCompactionStrategy', 'min_threshold': 32}};"
         ),
-    )
-    .map(drop)
+    )?;
+    site.all_know_the_table(keyspace, pods).await?;
+    let row = format!("CONSISTENCY ALL; INSERT INTO {keyspace}.rows (id, value) VALUES (-1, -1);");
+    site.cql(first, &row).map(drop)
 }
 
 /// A datacenter as the spec has it.

@@ -113,7 +113,7 @@ fn assert_whole_without(ring: &Ring, lost: &str) -> Result<()> {
 #[tokio::test]
 async fn a_removed_node_is_gone_for_the_others_and_a_fresh_one_joins() -> Result<()> {
     let ring = Ring::shared(NODES).await?;
-    ring.write_rows("survives", 100)?;
+    ring.write_rows("survives", 100).await?;
     let Lost {
         host_id: lost,
         address: previous,
@@ -161,7 +161,7 @@ async fn replaced_under_traffic(
     meanwhile: impl Fn(&Ring) -> Result<()>,
 ) -> Result<()> {
     let ring = Ring::shared(NODES).await?;
-    ring.write_rows(keyspace, 0)?;
+    ring.write_rows(keyspace, 0).await?;
     let others = [WITNESS, REMOVER].map(str::to_owned).to_vec();
     let client = Client::start(ring.kubectl_from_anywhere(), others, &format!("{keyspace}.rows"));
     let lost = lose(&ring).await?;

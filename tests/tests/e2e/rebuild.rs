@@ -10,7 +10,7 @@ const ROWS: usize = 100;
 
 /// Gives the second datacenter a replica of a keyspace, which holds nothing yet.
 async fn extend(ring: &Ring, keyspace: &str) -> Result<()> {
-    ring.write_rows(keyspace, ROWS)?;
+    ring.write_rows(keyspace, ROWS).await?;
     ring.extend_to_other_dc(keyspace).await?;
     assert_eq!(ring.count_rows(OTHER_DC, keyspace, "LOCAL_ONE")?, 0);
     Ok(())

@@ -8,7 +8,7 @@ use crate::NODES;
 #[tokio::test]
 async fn a_restart_of_a_rack_replaces_its_pod_alone_and_loses_nothing() -> Result<()> {
     let ring = Ring::shared(NODES).await?;
-    ring.write_rows("restarted", 100)?;
+    ring.write_rows("restarted", 100).await?;
     let before = ring.uids().await?;
     assert_eq!(before.len(), ALL);
 
@@ -38,7 +38,7 @@ async fn a_restart_of_a_rack_replaces_its_pod_alone_and_loses_nothing() -> Resul
 async fn a_node_that_is_restarted_alone_has_written_down_all_it_held() -> Result<()> {
     let ring = Ring::shared(NODES).await?;
     let [other, pod, _] = ring.pods();
-    ring.write_rows("drained", 100)?;
+    ring.write_rows("drained", 100).await?;
     let before = ring.uids().await?;
     let members = ring.members(&other)?;
 

@@ -24,7 +24,7 @@ const HELD: &str = "held";
 async fn tables_are_flushed_compacted_collected_and_scrubbed_on_one_node_alone() -> Result<()> {
     let ring = Ring::shared(NODES).await?;
     let [node, other, _] = &ring.pods();
-    ring.write_rows(KEYSPACE, ROWS)?;
+    ring.write_rows(KEYSPACE, ROWS).await?;
     let before = ring.data_files(other, KEYSPACE)?;
     ensure!(
         ring.data_files(node, KEYSPACE)?.is_empty(),
@@ -93,7 +93,7 @@ async fn tables_are_flushed_compacted_collected_and_scrubbed_on_one_node_alone()
 async fn what_is_held_back_begins_when_it_is_let_go() -> Result<()> {
     let ring = Ring::shared(NODES).await?;
     let [held, free, _] = &ring.pods();
-    ring.write_rows(HELD, ROWS)?;
+    ring.write_rows(HELD, ROWS).await?;
     ring.typed(&format!("kubectl casskop reconcile pause --crd {NAME}"))?;
     until("the operator holds still", PATIENCE, async || {
         let status = ring.status(NAME).await?;

@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_mins(8);
 async fn both_datacenters_are_flushed_in_turn_and_compacted_together() -> Result<()> {
     let ring = Ring::shared(NODES).await?;
     let [first, ..] = &ring.pods();
-    ring.write_rows(KEYSPACE, ROWS)?;
+    ring.write_rows(KEYSPACE, ROWS).await?;
     ring.typed(&format!(
         "kubectl casskop task create flush --crd {NAME} --dc dc2 dc1 --keyspace {KEYSPACE} --name flushed"
     ))?;
@@ -114,7 +114,7 @@ async fn a_datacenter_is_rebuilt_and_both_are_cleaned_up() -> Result<()> {
     let ring = Ring::shared(NODES).await?;
     let pods = ring.pods();
     let [first, ..] = &pods;
-    ring.write_rows(MOVED, ROWS)?;
+    ring.write_rows(MOVED, ROWS).await?;
     ring.extend_to_other_dc(MOVED).await?;
     assert_eq!(ring.count_rows(OTHER_DC, MOVED, "LOCAL_ONE")?, 0);
     ring.typed(&format!(
@@ -161,7 +161,7 @@ async fn certificates_are_read_again_on_every_node() -> Result<()> {
 async fn a_schedule_has_a_node_write_its_rows_down_again_and_again() -> Result<()> {
     let ring = Ring::shared(NODES).await?;
     let [first, ..] = &ring.pods();
-    ring.write_rows(NIGHTLY, ROWS)?;
+    ring.write_rows(NIGHTLY, ROWS).await?;
     ring.typed(&format!(
         "kubectl casskop schedule create flush --crd {NAME} --dc dc1 --pod {first} --keyspace {NIGHTLY} --cron '@every 2s' --name nightly"
     ))?;

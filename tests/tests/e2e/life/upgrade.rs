@@ -20,7 +20,7 @@ const LEDGER: &str = "ledger";
 /// Every node of both datacenters runs the new release afterwards, and no file has the old format any more.
 pub(super) async fn to_the_next_major_release(life: &Life) -> Result<usize> {
     let pods: Vec<&str> = life.pods.iter().map(String::as_str).chain([OTHER_DC]).collect();
-    create_table(&life.site, pods[0], LEDGER, "'dc1': 3, 'dc2': 1")?;
+    create_table(&life.site, &pods, LEDGER, "'dc1': 3, 'dc2': 1").await?;
     for pod in &pods {
         for keyspace in [KEYSPACE, LEDGER] {
             life.site.inside(pod, &["nodetool", "flush", keyspace])?;
