@@ -174,7 +174,7 @@ async fn a_schedule_has_a_node_write_its_rows_down_again_and_again() -> Result<(
     has_files(&ring, first, 2).await?;
     let listed = ring.typed("kubectl casskop schedule list")?.stdout;
     ensure!(listed.contains("nightly"), "{listed}");
-    ring.typed("kubectl casskop schedule delete nightly --yes")?;
+    ring.typed("kubectl casskop schedule delete nightly")?;
     let schedules = Api::<ScheduledTask>::namespaced(ring.client.clone(), NAMESPACE);
     assert!(schedules.get_opt("nightly").await?.is_none());
     Ok(())
