@@ -57,23 +57,13 @@ pub(crate) async fn run(options: &TestOptions, printer: &Printer) -> Result<Exit
 
 fn core(options: &TestOptions, printer: &Printer) -> Result<()> {
     cargo::run(printer, &mut cargo::command(&["fmt", "--all", "--check"])?)?;
-    let mut clippy = cargo::command(&[
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        // Left out of plain `cargo test`, and so of all targets too.
-        "--test",
-        "api",
-        "--test",
-        "sim",
-        "--test",
-        "e2e",
-        "--locked",
-        "--",
-        "-D",
-        "warnings",
-    ])?;
-    cargo::run(printer, &mut clippy)?;
+    // The layers that need a lab are left out of plain `cargo test`, and so of all targets too, whatever is named beside those.
+    let layers = ["--test", "api", "--test", "sim", "--test", "e2e"];
+    for targets in [&["--all-targets"][..], &layers] {
+        let mut clippy = cargo::command(&["clippy", "--workspace", "--locked"])?;
+        clippy.args(targets).args(["--", "-D", "warnings"]);
+        cargo::run(printer, &mut clippy)?;
+    }
     // Advisories come from a database outside the package registries: they are not part of the tests.
     let mut deny = Command::new(setup::cargo_deny(printer)?);
     deny.current_dir(cargo::repository())

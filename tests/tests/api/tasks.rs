@@ -1,15 +1,13 @@
 //! The CRDs of tasks as the API server applies them.
 
+use anyhow::Result;
 use casskop_lab::state::Nodes;
 use casskop_tests::ground::{Ground, repository};
-fn applied(ground: &Ground, objects: &str) -> casskop_tests::kubectl::Outcome {
-    ground
-        .kubectl()
-        .unwrap()
-        .arguments(["apply", "-f", "-"])
-        .input(objects.to_owned())
-        .run()
-        .unwrap()
+use casskop_tests::kubectl::Outcome;
+
+fn applied(ground: &Ground, objects: &str) -> Result<Outcome> {
+    let apply = ground.kubectl()?.arguments(["apply", "-f", "-"]);
+    apply.input(objects.to_owned()).run()
 }
 
 #[tokio::test]
@@ -17,7 +15,7 @@ async fn tasks_of_k8ssandras_users_apply_unchanged() {
     let ground = Ground::new(Nodes::None).await.unwrap();
     let tasks = std::fs::read_to_string(repository().join("crates/types/tests/fixtures/tasks.yaml")).unwrap();
     let written = tasks.matches("\nkind: ").count();
-    let first = applied(&ground, &tasks);
+    let first = applied(&ground, &tasks).unwrap();
     assert!(first.success, "{}", first.stderr);
     assert_eq!(
         first.stdout.matches(" created\n").count(),
@@ -32,7 +30,7 @@ async fn tasks_of_k8ssandras_users_apply_unchanged() {
 async fn kubectl_shows_the_columns_of_tasks() {
     let ground = Ground::new(Nodes::None).await.unwrap();
     let tasks = std::fs::read_to_string(repository().join("crates/types/tests/fixtures/tasks.yaml")).unwrap();
-    let done = applied(&ground, &tasks);
+    let done = applied(&ground, &tasks).unwrap();
     assert!(done.success, "{}", done.stderr);
     for (kind, row, columns) in [
         (
@@ -81,32 +79,58 @@ fn task(kind: &str, name: &str, spec: &str) -> String {
 #[tokio::test]
 async fn tasks_that_can_never_work_are_refused_with_a_reason() {
     let ground = Ground::new(Nodes::None).await.unwrap();
-    let long = "n".repeat(64);
-    let longer = "n".repeat(243);
-    let cassandra = |job: &str| {
-        task(
-            "CassandraTask",
-            "one",
-            &format!("{{datacenter: {{name: dc1}}, jobs: [{job}]}}"),
-        )
-    };
-    let k8ssandra = |name: &str, rest: &str| {
-        task(
-            "K8ssandraTask",
-            name,
-            &format!("{{cluster: {{name: demo}}{rest}}}"),
-        )
-    };
-    let scheduled = |name: &str, schedule: &str| {
-        let details = "{datacenter: {name: dc1}, jobs: [{name: j, command: flush}]}";
-        task(
-            "ScheduledTask",
-            name,
-            &format!("{{schedule: '{schedule}', taskDetails: {details}}}"),
-        )
-    };
-    let flush = ", template: {jobs: [{name: j, command: flush}]}";
-    for (object, reason) in [
+    for (object, reason) in refused() {
+        let done = applied(&ground, &object).unwrap();
+        assert_eq!(done.code, Some(1), "taken:\n{object}");
+        assert!(
+            done.stderr.contains(reason),
+            "no word of {reason:?} in: {}",
+            done.stderr
+        );
+    }
+    // Right beside what is refused.
+    for object in [
+        cassandra("{name: j, command: replacenode, args: {rack: rack1}}"),
+        // As the original writes what was left out.
+        cassandra("{name: j, command: compact, args: {split_output: true, start_token: '', end_token: ''}}"),
+        k8ssandra(&"n".repeat(63), FLUSH),
+        scheduled(&"n".repeat(242), "@daily"),
+    ] {
+        let done = applied(&ground, &object).unwrap();
+        assert!(done.success, "{object}: {}", done.stderr);
+    }
+}
+
+const FLUSH: &str = ", template: {jobs: [{name: j, command: flush}]}";
+
+fn cassandra(job: &str) -> String {
+    task(
+        "CassandraTask",
+        "one",
+        &format!("{{datacenter: {{name: dc1}}, jobs: [{job}]}}"),
+    )
+}
+
+fn k8ssandra(name: &str, rest: &str) -> String {
+    task(
+        "K8ssandraTask",
+        name,
+        &format!("{{cluster: {{name: demo}}{rest}}}"),
+    )
+}
+
+fn scheduled(name: &str, schedule: &str) -> String {
+    let details = "{datacenter: {name: dc1}, jobs: [{name: j, command: flush}]}";
+    task(
+        "ScheduledTask",
+        name,
+        &format!("{{schedule: '{schedule}', taskDetails: {details}}}"),
+    )
+}
+
+/// Objects, and what is said of each.
+fn refused() -> Vec<(String, &'static str)> {
+    vec![
         (
             cassandra("{name: j, command: CREATE KEYSPACE shop}"),
             "supported values: \"cleanup\", \"rebuild\"",
@@ -157,16 +181,19 @@ async fn tasks_that_can_never_work_are_refused_with_a_reason() {
             "jobs holds exactly one job",
         ),
         (
-            task("K8ssandraTask", "one", &format!("{{cluster: {{}}{flush}}}")),
+            task("K8ssandraTask", "one", &format!("{{cluster: {{}}{FLUSH}}}")),
             "name the CassandraCluster in cluster.name",
         ),
-        (k8ssandra(&long, flush), "the name may have at most 63 characters"),
+        (
+            k8ssandra(&"n".repeat(64), FLUSH),
+            "the name may have at most 63 characters",
+        ),
         (
             scheduled("one", ""),
             "say when: five fields as of cron, or a name as @daily",
         ),
         (
-            scheduled(&longer, "@daily"),
+            scheduled(&"n".repeat(243), "@daily"),
             "the name may have at most 242 characters",
         ),
         (
@@ -177,24 +204,5 @@ async fn tasks_that_can_never_work_are_refused_with_a_reason() {
             ),
             "name the datacenter in datacenter.name",
         ),
-    ] {
-        let done = applied(&ground, &object);
-        assert_eq!(done.code, Some(1), "taken:\n{object}");
-        assert!(
-            done.stderr.contains(reason),
-            "no word of {reason:?} in: {}",
-            done.stderr
-        );
-    }
-    // Right beside what is refused.
-    for object in [
-        cassandra("{name: j, command: replacenode, args: {rack: rack1}}"),
-        // As the original writes what was left out.
-        cassandra("{name: j, command: compact, args: {split_output: true, start_token: '', end_token: ''}}"),
-        k8ssandra(&long[1..], flush),
-        scheduled(&longer[1..], "@daily"),
-    ] {
-        let done = applied(&ground, &object);
-        assert!(done.success, "{object}: {}", done.stderr);
-    }
+    ]
 }
