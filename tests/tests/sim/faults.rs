@@ -10,8 +10,10 @@ mod tasks;
 mod witness;
 
 use anyhow::Result;
+use casskop_tests::cluster::Cluster;
 use casskop_tests::faults::deaths::Deaths;
-use casskop_tests::faults::stage::{Faults, Operation};
+use casskop_tests::faults::stage::{Faults, Operation, Stage};
+use casskop_tests::ground::Ground;
 
 const AT_EVERY_WRITE: Faults = Faults::Deaths(Deaths::AtEveryWrite);
 
@@ -95,6 +97,16 @@ async fn everything_survives_deaths_amid_passes() -> Result<()> {
         println!("{}", tasks::live_through(faults).await?);
     }
     Ok(())
+}
+
+/// A cluster called `demo` forms, under faults from its first node on.
+async fn formed(ground: &Ground, cluster: &Cluster<'_>, faults: Faults, nodes: usize) -> Result<Stage> {
+    let mut stage = Stage::new(ground, "demo", faults).await?;
+    let forming = operation("forming", 8, &[]);
+    stage
+        .carry_out(forming, async || cluster.settled(nodes).await.map(drop))
+        .await?;
+    Ok(stage)
 }
 
 fn operation<'a>(name: &'a str, writes: usize, calls: &'a [&'a str]) -> Operation<'a> {

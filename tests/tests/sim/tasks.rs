@@ -8,7 +8,7 @@ mod schedules;
 
 use anyhow::Result;
 use casskop_lab::wait::{Answer, until};
-use casskop_simulator::{CallPattern, CallQuery, CallRule, Client, ClusterId, Scope, Span};
+use casskop_simulator::{CallPattern, CallQuery, CallRule, Client, ClusterId, Ending, PodId, Scope, Span};
 use casskop_tests::cluster::PATIENCE;
 use casskop_tests::ground::Ground;
 use casskop_types::task::{CassandraTask, K8ssandraTask, TaskStatus};
@@ -40,6 +40,14 @@ pub(crate) fn task(name: &str, datacenter: &str, command: &str, rest: &str) -> S
     format!(
         "{{apiVersion: control.k8ssandra.io/v1alpha1, kind: CassandraTask, metadata: {{name: {name}}}, \
          spec: {{datacenter: {{name: {datacenter}}}, jobs: [{{name: job, command: {command}}}]{rest}}}}}"
+    )
+}
+
+/// A task on all nodes of the cluster `demo`.
+pub(crate) fn over_all(name: &str, policy: &str, command: &str) -> String {
+    format!(
+        "{{apiVersion: control.k8ssandra.io/v1alpha1, kind: K8ssandraTask, metadata: {{name: {name}}}, spec: {{cluster: {{name: \
+         demo}}, dcConcurrencyPolicy: {policy}, template: {{jobs: [{{name: job, command: {command}}}]}}}}}}"
     )
 }
 
@@ -96,6 +104,20 @@ pub(crate) async fn slow_down(
         scope: Scope::Cluster(id.clone()),
         calls: CallPattern::named(operation),
         takes,
+        ..CallRule::default()
+    };
+    Ok(simulator.add_call_rule(rule).await?)
+}
+
+/// The disk of a node is full for this operation.
+pub(crate) async fn no_room(simulator: &Client, pod: PodId, operation: &str) -> Result<()> {
+    let rule = CallRule {
+        scope: Scope::Pod(pod),
+        calls: CallPattern::named(operation),
+        ends: Ending::Refused {
+            class: "java.lang.RuntimeException".to_owned(),
+            message: "No space left on device".to_owned(),
+        },
         ..CallRule::default()
     };
     Ok(simulator.add_call_rule(rule).await?)

@@ -135,11 +135,14 @@ fn explore(scenario: &Scenario, bug: Bug, bounds: Bounds) -> Report {
     report
 }
 
+/// What a plan does once so many of its writes are done, the status being one of them.
+fn effect_after(plan: &Plan, done: usize) -> Option<&Effect> {
+    plan.effects.get(done.checked_sub(plan.first.len() + 1)?)
+}
+
 /// Whether the next thing to do is to call a node.
 fn is_call((plan, _, done): &Work) -> bool {
-    let effect = done.checked_sub(plan.first.len() + 1);
-    let effect = effect.and_then(|at| plan.effects.get(at));
-    matches!(effect, Some(Effect::StartCall { .. }))
+    matches!(effect_after(plan, *done), Some(Effect::StartCall { .. }))
 }
 
 impl State {
@@ -240,7 +243,7 @@ impl State {
             }
             self.world.write_status(&plan);
             read.insert(CLUSTER.to_owned(), self.world.versions[CLUSTER]);
-        } else if let Some(effect) = done.checked_sub(first + 1).and_then(|at| plan.effects.get(at)) {
+        } else if let Some(effect) = effect_after(&plan, done) {
             let under = (!stale).then_some(&read);
             if self.world.execute(effect, under) == Err(Conflict) && !stale {
                 return;

@@ -172,12 +172,10 @@ fn flags(why: &str) -> String {
         ("args.rack", "--rack"),
     ];
     let options = FLAGS.map(|(option, flag)| (format!("`{option}`"), flag));
-    let text = names
-        .into_iter()
-        .fold(why.to_owned(), |text, (field, flag)| text.replace(field, flag));
-    options
-        .into_iter()
-        .fold(text, |text, (option, flag)| text.replace(&option, flag))
+    let names = names.map(|(field, flag)| (field.to_owned(), flag)).into_iter();
+    names
+        .chain(options)
+        .fold(why.to_owned(), |text, (name, flag)| text.replace(&name, flag))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use casskop_lab::wait::{Answer, until};
 use casskop_simulator::ring::{Keyspace, Replication};
 use casskop_tests::cluster::{Cluster, PATIENCE, spec};
-use casskop_tests::faults::stage::{Faults, Stage};
+use casskop_tests::faults::stage::Faults;
 use casskop_tests::ground::Ground;
 use casskop_types::cluster::CassandraCluster;
 use casskop_types::status::ClusterAction;
@@ -14,7 +14,7 @@ use kube::api::{DeleteParams, ListParams};
 use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
-use super::operation;
+use super::{formed, operation};
 use crate::NODES;
 
 /// Lives through it under faults, and tells what happened.
@@ -24,11 +24,7 @@ pub(super) async fn live_through(faults: Faults) -> Result<String> {
     wanted["autoPilot"] = json!(true);
     wanted["deletePVC"] = json!(true);
     let cluster = Cluster::create(&ground, "demo", wanted).await?;
-    let mut stage = Stage::new(&ground, "demo", faults).await?;
-    let forming = operation("forming", 8, &[]);
-    stage
-        .carry_out(forming, async || cluster.settled(1).await.map(drop))
-        .await?;
+    let mut stage = formed(&ground, &cluster, faults, 1).await?;
     let (simulator, id) = cluster.simulator()?;
     let in_one = Keyspace::full(Replication::by_dc([("dc1", 1)]));
     simulator.put_keyspace(&id, "shop", in_one.clone()).await?;

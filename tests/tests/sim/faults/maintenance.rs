@@ -17,7 +17,7 @@ use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt as _};
 use serde_json::json;
 
-use super::{holds, operation};
+use super::{formed, holds, operation};
 use crate::NODES;
 use crate::volumes::{GROWING, capacity, drive, growing_class, sets};
 
@@ -33,11 +33,7 @@ pub(super) async fn live_through(faults: Faults) -> Result<String> {
     wanted["dataStorageClass"] = json!(GROWING);
     growing_class(&ground).await?;
     let cluster = Cluster::create(&ground, "demo", wanted).await?;
-    let mut stage = Stage::new(&ground, "demo", faults).await?;
-    let forming = operation("forming", 8, &[]);
-    stage
-        .carry_out(forming, async || cluster.settled(2).await.map(drop))
-        .await?;
+    let mut stage = formed(&ground, &cluster, faults, 2).await?;
     let (simulator, id) = cluster.simulator()?;
     let keyspace = Keyspace::full(Replication::by_dc([("dc1", 2)]));
     simulator.put_keyspace(&id, "shop", keyspace).await?;

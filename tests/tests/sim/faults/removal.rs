@@ -3,22 +3,18 @@
 use anyhow::{Result, ensure};
 use casskop_simulator::ring::{Keyspace, Replication};
 use casskop_tests::cluster::{Cluster, spec};
-use casskop_tests::faults::stage::{Faults, Stage};
+use casskop_tests::faults::stage::Faults;
 use casskop_tests::ground::Ground;
 use casskop_tests::loss::LostNode;
 
-use super::operation;
+use super::{formed, operation};
 use crate::NODES;
 
 /// Lives through it under faults, and tells what happened.
 pub(super) async fn live_through(faults: Faults) -> Result<String> {
     let ground = Ground::alone(NODES).await?;
     let cluster = Cluster::create(&ground, "demo", spec(&[("dc1", &["rack1", "rack2", "rack3"])], 1)).await?;
-    let mut stage = Stage::new(&ground, "demo", faults).await?;
-    let forming = operation("forming", 8, &[]);
-    stage
-        .carry_out(forming, async || cluster.settled(3).await.map(drop))
-        .await?;
+    let mut stage = formed(&ground, &cluster, faults, 3).await?;
     let (simulator, id) = cluster.simulator()?;
     let keyspace = Keyspace::full(Replication::by_dc([("dc1", 2)]));
     simulator.put_keyspace(&id, "shop", keyspace).await?;

@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Result, ensure};
 use casskop_lab::wait::{Answer, until};
 use casskop_simulator::ring::{Keyspace, Replication};
-use casskop_simulator::{
-    CallLog, CallPattern, CallQuery, CallRule, Client, ClusterId, Ending, PodId, Scope, Span,
-};
+use casskop_simulator::{CallLog, CallPattern, CallQuery, CallRule, Client, ClusterId, PodId, Scope, Span};
 use casskop_tests::cluster::{Cluster, PATIENCE, spec};
 use casskop_tests::faults::stage::{Faults, Stage};
 use casskop_tests::ground::Ground;
@@ -18,9 +16,9 @@ use kube::api::{DeleteParams, ListParams};
 use kube::{Api, ResourceExt};
 use serde_json::json;
 
-use super::operation;
+use super::{formed, operation};
 use crate::NODES;
-use crate::tasks::{apply, fan_out_ends, slow_down, task, task_ends, tasks};
+use crate::tasks::{apply, fan_out_ends, no_room, over_all, slow_down, task, task_ends, tasks};
 
 const PODS: [&str; 2] = ["demo-dc1-rack1-0", "demo-dc2-rack1-0"];
 
@@ -29,11 +27,7 @@ pub(super) async fn live_through(faults: Faults) -> Result<String> {
     let ground = Ground::new(NODES).await?;
     let datacenters = spec(&[("dc1", &["rack1"]), ("dc2", &["rack1"])], 1);
     let cluster = Cluster::create(&ground, "demo", datacenters).await?;
-    let mut stage = Stage::new(&ground, "demo", faults).await?;
-    let forming = operation("forming", 8, &[]);
-    stage
-        .carry_out(forming, async || cluster.settled(2).await.map(drop))
-        .await?;
+    let mut stage = formed(&ground, &cluster, faults, 2).await?;
     let (simulator, id) = cluster.simulator()?;
     let shop = Keyspace::full(Replication::by_dc([("dc1", 1), ("dc2", 1)]));
     simulator.put_keyspace(&id, "shop", shop).await?;
@@ -99,16 +93,12 @@ impl Actors<'_> {
 
     /// It is tried once more, and counted as failed once, however often the operator dies.
     async fn a_node_fails(&self, stage: &mut Stage) -> Result<()> {
-        let rule = CallRule {
-            scope: Scope::Pod(PodId::new(&self.ground.namespace, PODS[0])),
-            calls: CallPattern::named("upgradeSSTables"),
-            ends: Ending::Refused {
-                class: "java.lang.RuntimeException".to_owned(),
-                message: "No space left on device".to_owned(),
-            },
-            ..CallRule::default()
-        };
-        self.simulator.add_call_rule(rule).await?;
+        no_room(
+            &self.simulator,
+            PodId::new(&self.ground.namespace, PODS[0]),
+            "upgradeSSTables",
+        )
+        .await?;
         let failing = operation("CassandraTask, OnFailure", 10, &["upgradeSSTables"]);
         stage
             .carry_out(failing, async || {
@@ -294,12 +284,4 @@ impl Actors<'_> {
             .calls(&CallQuery::of(self.id.clone(), name))
             .await?)
     }
-}
-
-/// A task on all nodes of the cluster.
-fn over_all(name: &str, policy: &str, command: &str) -> String {
-    format!(
-        "{{apiVersion: control.k8ssandra.io/v1alpha1, kind: K8ssandraTask, metadata: {{name: {name}}}, spec: {{cluster: {{name: \
-         demo}}, dcConcurrencyPolicy: {policy}, template: {{jobs: [{{name: job, command: {command}}}]}}}}}}"
-    )
 }

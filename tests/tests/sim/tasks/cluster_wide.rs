@@ -10,7 +10,7 @@ use casskop_tests::operator::Operator;
 use casskop_types::task::K8ssandraTask;
 use kube::ResourceExt;
 
-use super::{apply, conditions, events, fan_out_ends, lines, slow_down, tasks};
+use super::{apply, conditions, events, fan_out_ends, lines, over_all, slow_down, tasks};
 use crate::NODES;
 
 const PODS: [&str; 2] = ["demo-dc1-rack1-0", "demo-dc2-rack1-0"];
@@ -176,11 +176,7 @@ async fn datacenters_that_may_run_together_do_and_nodes_are_asked_once() -> Resu
     let shop = Keyspace::full(Replication::by_dc([("dc1", 1), ("dc2", 1)]));
     simulator.put_keyspace(&id, "shop", shop).await?;
     slow_down(&simulator, &id, "forceKeyspaceCleanup", Span::UntilReleased).await?;
-    apply(
-        &ground,
-        "{apiVersion: control.k8ssandra.io/v1alpha1, kind: K8ssandraTask, metadata: {name: both}, spec: {cluster: {name: demo}, \
-         dcConcurrencyPolicy: Allow, template: {jobs: [{name: job1, command: cleanup}]}}}",
-    )?;
+    apply(&ground, &over_all("both", "Allow", "cleanup"))?;
     let cleanups = CallQuery::of(id.clone(), "forceKeyspaceCleanup");
     for _ in 0..3 {
         until("both nodes clean up", PATIENCE, async || {

@@ -6,8 +6,7 @@ use anyhow::Result;
 use casskop_lab::wait::{Answer, until};
 use casskop_simulator::ring::{Keyspace, Replication};
 use casskop_simulator::{
-    CallOutcome, CallPattern, CallQuery, CallRule, Client, ClusterId, Ending, PodBehaviour, PodId,
-    ProcessFate, Scope, Span,
+    CallOutcome, CallQuery, Client, ClusterId, PodBehaviour, PodId, ProcessFate, Scope, Span,
 };
 use casskop_tests::cluster::{Cluster, PATIENCE, spec};
 use casskop_tests::ground::Ground;
@@ -15,7 +14,9 @@ use casskop_tests::operator::Operator;
 use casskop_types::labels::OPERATION_STATUS;
 use casskop_types::task::{CassandraTask, PodState, TaskStatus};
 
-use super::{apply, calls_become, conditions, events, lines, slow_down, task, task_ends, task_is, tasks};
+use super::{
+    apply, calls_become, conditions, events, lines, no_room, slow_down, task, task_ends, task_is, tasks,
+};
 use crate::NODES;
 
 const DATACENTERS: [&str; 3] = ["dc1", "dc2", "dc3"];
@@ -69,17 +70,12 @@ async fn one_that_fails_is_tried_again_and_counted(
 ) -> Result<()> {
     let broken = "demo-dc2-rack1-7";
     slow_down(simulator, id, "forceKeyspaceFlush", Span::Millis(100)).await?;
-    simulator
-        .add_call_rule(CallRule {
-            scope: Scope::Pod(PodId::new(&ground.namespace, broken)),
-            calls: CallPattern::named("forceKeyspaceFlush"),
-            ends: Ending::Refused {
-                class: "java.lang.RuntimeException".to_owned(),
-                message: "No space left on device".to_owned(),
-            },
-            ..CallRule::default()
-        })
-        .await?;
+    no_room(
+        simulator,
+        PodId::new(&ground.namespace, broken),
+        "forceKeyspaceFlush",
+    )
+    .await?;
     apply(
         ground,
         &task(

@@ -246,12 +246,11 @@ fn tables_are_known(view: NodeView<'_>, keyspace: &str, tables: Option<&Value>) 
     };
     let named = tables.and_then(Value::as_array).into_iter().flatten();
     let mut named = named.filter_map(Value::as_str);
-    named
-        .find(|table| known.tables.iter().all(|one| one != table))
-        .map_or(Ok(()), |table| {
-            let message = format!("Unknown keyspace/cf pair ({keyspace}.{table})");
-            Err(Failure::thrown("java.lang.IllegalArgumentException", message))
-        })
+    if let Some(table) = named.find(|table| known.tables.iter().all(|one| one != table)) {
+        let message = format!("Unknown keyspace/cf pair ({keyspace}.{table})");
+        return Err(Failure::thrown("java.lang.IllegalArgumentException", message));
+    }
+    Ok(())
 }
 
 /// `OperationType.valueOf` first: what is no kind is refused.

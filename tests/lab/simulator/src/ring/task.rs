@@ -31,7 +31,7 @@ impl Task {
     }
 
     /// As `OperationType` names it.
-    pub(super) fn operation_type(self, five: bool) -> &'static str {
+    pub(crate) fn operation_type(self, five: bool) -> &'static str {
         match self {
             Self::Cleanup => "CLEANUP",
             Self::UpgradeSstables => "UPGRADE_SSTABLES",

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::Node;
 use crate::ring::{
-    Boot, Force, HostId, Keyspace, Location, Moment, Operation, Release, Replication, Ring, Transport,
+    Boot, Force, HostId, Keyspace, Location, Moment, Operation, Release, Replication, Ring, Task, Transport,
 };
 use crate::steering::{Credentials, Ending, Span};
 
@@ -146,12 +146,7 @@ async fn compare(trace: &Trace, exchange: &Exchange) -> Result<(), String> {
 fn disturb(node: &Node, release: Release, call: &str) {
     let change = |ring: &mut Ring| {
         if call == COMPACTION {
-            let kind = if release.at_least(5, 0) {
-                "MAJOR_COMPACTION"
-            } else {
-                "COMPACTION"
-            };
-            ring.stop_compactions(node.host, kind);
+            ring.stop_compactions(node.host, Task::Compaction.operation_type(release.at_least(5, 0)));
         } else {
             ring.begin(node.host, cleanup(), Moment(0)).expect("accepted");
         }
