@@ -1,4 +1,5 @@
-//! Reads the tasks and clusters of a namespace. Every read is a quorum read: no cache is decided on.
+//! Reads the tasks and clusters of a namespace. Every read is a quorum read: no cache is decided on. `CassandraTask`s are read last: what
+//! another object tells of one that is not among them is gone, and not about to come.
 
 use std::fmt::Debug;
 
@@ -32,13 +33,13 @@ pub(super) struct Seen {
 pub(super) async fn read(client: &Client, namespace: &str) -> Result<Seen, Failure> {
     let ours = format!("{}={}", labels::APP, labels::APP_VALUE);
     let (all, ours) = (ListParams::default(), ListParams::default().labels(&ours));
-    let (clusters, tasks, fan_outs, schedules, pods) = futures::try_join!(
+    let (clusters, fan_outs, schedules, pods) = futures::try_join!(
         list(client, namespace, "cassandraclusters", &all),
-        list::<CassandraTask>(client, namespace, "cassandratasks", &all),
         list(client, namespace, "k8ssandratasks", &all),
         list(client, namespace, "scheduledtasks", &all),
         list(client, namespace, "pods", &ours),
     )?;
+    let tasks = list::<CassandraTask>(client, namespace, "cassandratasks", &all).await?;
     let (mut tasks, has_unreadable_tasks) = (tasks.readable, !tasks.unreadable.is_empty());
     tasks.sort_by_key(|task| {
         let made = task.metadata.creation_timestamp.as_ref().map(|time| time.0);

@@ -3,6 +3,9 @@
 //!
 //! Of each kind the operator sees a past state, and it learns of every change in the end: after an event that was delivered
 //! nothing older is shown, and an old answer is given only while an event that wakes the operator is still to come.
+//!
+//! A real API server answers a read without a version from a quorum, and never with a past state. The operations of clusters are
+//! held to more than that. Where it is decided on that an object is not there, only the events lag: see [`Reads`].
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -42,11 +45,21 @@ pub struct Tally {
     pub conflicts: usize,
 }
 
+/// What is read while events are still to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads {
+    /// Now and then the state before those events.
+    Old,
+    /// What there is, as a quorum has it.
+    Current,
+}
+
 /// The lagging API server.
 #[derive(Clone)]
 pub struct Lagging {
     upstream: Upstream,
     witness: Witness,
+    reads: Reads,
     state: Arc<Mutex<State>>,
 }
 
@@ -83,10 +96,11 @@ struct Answer {
 
 impl Lagging {
     /// An API server that lags behind this one.
-    pub fn new(client: kube::Client, witness: Witness) -> Self {
+    pub fn new(client: kube::Client, witness: Witness, reads: Reads) -> Self {
         Self {
             upstream: Upstream(client),
             witness,
+            reads,
             state: Arc::default(),
         }
     }
@@ -119,7 +133,9 @@ impl Lagging {
         let what = request.uri().to_string();
         let shown = {
             let mut state = self.state();
-            if let Some(old) = state.old_answer(kind, &what) {
+            if self.reads == Reads::Old
+                && let Some(old) = state.old_answer(kind, &what)
+            {
                 state.tally.old += 1;
                 return old.map(Body::from);
             }

@@ -8,7 +8,7 @@ use casskop_simulator::{CallLog, CallPattern, CallQuery, CallRule, ClusterId, Sc
 use tokio::time::Instant;
 
 use super::deaths::{Deaths, Mortal};
-use super::lag::Lagging;
+use super::lag::{Lagging, Reads};
 use super::proxy::Proxy;
 use super::witness::Witness;
 use crate::cluster::Cluster;
@@ -31,7 +31,7 @@ pub enum Faults {
     /// The operator dies at its writes.
     Deaths(Deaths),
     /// The API server lags.
-    Lag,
+    Lag(Reads),
 }
 
 /// An operation under test.
@@ -85,8 +85,8 @@ impl Stage {
             Faults::Deaths(deaths) => {
                 UnderFaults::Mortal(Mortal::start(launch, client, witness.clone(), deaths))
             }
-            Faults::Lag => {
-                let lagging = Lagging::new(client, witness.clone());
+            Faults::Lag(reads) => {
+                let lagging = Lagging::new(client, witness.clone(), reads);
                 let proxy = Proxy::open(lagging.clone()).await?;
                 UnderFaults::Lagging {
                     _operator: launch.through(&proxy)?.start()?,

@@ -268,11 +268,16 @@ impl Actors<'_> {
             let open = format!("{OPERATION_NAME},{OPERATION_STATUS} in (ToDo,Ongoing,Finalizing)");
             let pods: Api<Pod> = Api::namespaced(self.ground.client.clone(), &self.ground.namespace);
             let asked = pods.list(&ListParams::default().labels(&open)).await?.items;
-            let asked: Vec<String> = asked.iter().map(ResourceExt::name_any).collect();
+            let asked: Vec<_> = asked
+                .iter()
+                .map(|pod| json!([pod.name_any(), pod.labels(), pod.annotations()]))
+                .collect();
             Ok(if asked.is_empty() {
                 Answer::Yes(())
             } else {
-                Answer::not_yet(json!(asked))
+                let status = self.cluster.status().await?;
+                let records: Vec<_> = status.operations().collect();
+                Answer::not_yet(json!([asked, records]))
             })
         })
         .await
