@@ -10,8 +10,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use casskop_simulator::ring::{
     Begun, Boot, BootRefused, Booted, CallId, CompactionStatus, Force, HostId, Keyspace, Location,
-    Membership, Moment, Operation, OperationMode, Partitions, Process, Refusal, Release, Replication,
-    Returned, Ring, Sight, Transport,
+    Membership, Moment, NUM_TOKENS, Operation, OperationMode, Partitions, Process, Refusal, Release,
+    Replication, Returned, Ring, Sight, Transport,
 };
 use proptest::prelude::*;
 
@@ -37,6 +37,7 @@ fn boot(name: &str, last: u8, dc: &str, rack: &str) -> Boot {
         address: address(last),
         location,
         release: FIVE,
+        num_tokens: NUM_TOKENS,
         replace: None,
     }
 }
@@ -231,6 +232,103 @@ fn a_decommissioned_node_gives_its_data_away_and_never_comes_back() {
         ring.boot(boot("d", 4, "dc1", "rack1")),
         Err(BootRefused::Decommissioned)
     );
+}
+
+/// Three nodes of one token each, all of whose data is on one node.
+fn of_one_token() -> Ring {
+    let mut ring = Ring::new("demo");
+    for (last, name, rack) in [(1, "a", "rack1"), (2, "b", "rack2"), (3, "c", "rack3")] {
+        let boot = Boot {
+            num_tokens: 1,
+            ..boot(name, last, "dc1", rack)
+        };
+        ring.boot(boot).expect("nothing stands in the way");
+        ring.finish_joining(host(name));
+    }
+    ring.put_keyspace("ks", Keyspace::full(Replication::by_dc([("dc1", 1)])));
+    ring
+}
+
+fn move_to(token: &str) -> Operation {
+    Operation::Move {
+        token: token.to_owned(),
+    }
+}
+
+#[test]
+fn a_node_that_moves_fetches_its_data_and_hands_on_what_it_had() {
+    let mut ring = of_one_token();
+    let before = ring.owned("ks");
+    // Into the middle of the largest share, which is somebody else's.
+    let (largest, _) = before
+        .iter()
+        .max_by_key(|(_, owned)| owned.len())
+        .expect("shares");
+    let moving = ["a", "b", "c"]
+        .into_iter()
+        .find(|name| host(name) != *largest)
+        .expect("another");
+    let token = ring.tokens(*largest)[0].wrapping_sub(1 << 60);
+    let call = begin(&mut ring, moving, move_to(&token.to_string()));
+    let node = ring.node(host(moving)).expect("a member");
+    assert_eq!((node.mode, node.moves_to), (OperationMode::Moving, Some(token)));
+    assert_eq!(ring.down().count(), 0, "it serves");
+    let witness = ring.view(*largest).expect("a member");
+    assert_eq!(witness.moving().collect::<Vec<_>>(), [node.address]);
+    assert_eq!(ring.owned("ks"), before, "until it is there");
+    assert_eq!(
+        run(&mut ring, moving, cleanup("ks")),
+        Err(Refusal::MembershipChange),
+        "what comes is not its own yet"
+    );
+    assert!(ring.finish(call).is_some());
+    let node = ring.node(host(moving)).expect("a member");
+    assert_eq!((node.mode, node.moves_to), (OperationMode::Normal, None));
+    assert_eq!(ring.tokens(host(moving)), [token]);
+    assert_ne!(ring.owned("ks"), before);
+    for name in ["a", "b", "c"] {
+        let owned = ring.owned("ks").get(&host(name)).copied().unwrap_or_default();
+        assert!(held(&ring, name).contains(owned), "{name} lacks data");
+        run(&mut ring, name, cleanup("ks")).expect("it is quiet again");
+    }
+    assert_eq!(ring.lost("ks"), Partitions::NONE);
+}
+
+#[test]
+fn moves_that_make_no_sense_are_refused() {
+    let mut ring = of_one_token();
+    let taken = ring.tokens(host("b"))[0];
+    let refused = run(&mut ring, "a", move_to(&taken.to_string()));
+    assert_eq!(refused, Err(Refusal::TokenTaken(taken)));
+    let refused = run(&mut ring, "a", move_to("here"));
+    assert!(matches!(refused, Err(Refusal::InvalidToken(_))), "{refused:?}");
+    begin(&mut ring, "a", move_to("5"));
+    assert_eq!(run(&mut ring, "a", move_to("6")), Err(Refusal::DataMoving));
+    assert_eq!(
+        run(&mut three_racks(), "a", move_to("5")),
+        Err(Refusal::SeveralTokens)
+    );
+}
+
+#[test]
+fn a_node_that_fails_to_move_is_moving_until_it_starts_anew() {
+    let mut ring = of_one_token();
+    let before = ring.tokens(host("a"));
+    let call = begin(&mut ring, "a", move_to("5"));
+    ring.abort(call);
+    let node = ring.node(host("a")).expect("a");
+    assert_eq!((node.mode, node.moves_to), (OperationMode::Moving, Some(5)));
+    assert_eq!(run(&mut ring, "a", move_to("5")), Err(Refusal::DataMoving));
+    let newcomer = ring.boot(boot("d", 4, "dc1", "rack1"));
+    assert!(
+        matches!(newcomer, Err(BootRefused::RangeMovement { .. })),
+        "{newcomer:?}"
+    );
+    ring.stop(host("a"));
+    ring.boot(boot("a", 1, "dc1", "rack1")).expect("a comes back");
+    let node = ring.node(host("a")).expect("a");
+    assert_eq!((node.mode, node.moves_to), (OperationMode::Normal, None));
+    assert_eq!(ring.tokens(host("a")), before);
 }
 
 #[test]

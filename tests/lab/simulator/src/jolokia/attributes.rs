@@ -242,7 +242,7 @@ fn nodes_of(view: NodeView<'_>, attribute: &str) -> Option<Vec<IpAddr>> {
         "UnreachableNodes" => view.unreachable().collect(),
         "JoiningNodes" => view.joining().collect(),
         "LeavingNodes" => view.leaving().collect(),
-        "MovingNodes" => Vec::new(),
+        "MovingNodes" => view.moving().collect(),
         _ => return None,
     })
 }

@@ -75,6 +75,7 @@ const STORAGE_SERVICE: &[Signature] = &[
     signature("forceKeyspaceFlush", &[TEXT, TEXTS]),
     signature("forceRemoveCompletion", &[]),
     signature("garbageCollect", &[TEXT, INT, TEXT, TEXTS]),
+    signature("move", &[TEXT]),
     signature("rebuild", &[TEXT]),
     signature("rebuild", &[TEXT, TEXT, TEXT, TEXT]),
     since(5, 0, signature("rebuild", &[TEXT, TEXT, TEXT, TEXT, BOOL])),
@@ -215,6 +216,9 @@ fn storage_service(
             let force = if forced { Force::Forced } else { Force::Checked };
             Action::Work(Operation::Decommission { force })
         }
+        "move" => Action::Work(Operation::Move {
+            token: required(arguments, 0)?,
+        }),
         "drain" => Action::Work(Operation::Drain),
         "scrub"
         | "garbageCollect"

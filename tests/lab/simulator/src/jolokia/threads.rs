@@ -78,6 +78,10 @@ fn frames(operation: &Operation) -> &'static [&'static str] {
         Operation::Decommission { .. } => {
             &["org.apache.cassandra.service.StorageService.decommission(StorageService.java:5378)"]
         }
+        Operation::Move { .. } => &[
+            "org.apache.cassandra.service.StorageService.move(StorageService.java:4650)",
+            "org.apache.cassandra.service.StorageService.move(StorageService.java:4577)",
+        ],
         Operation::Drain => &["org.apache.cassandra.service.StorageService.drain(StorageService.java:5904)"],
         Operation::Maintain { name, .. } => match name.as_str() {
             "scrub" => &["org.apache.cassandra.service.StorageService.scrub(StorageService.java:4206)"],

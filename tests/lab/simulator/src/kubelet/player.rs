@@ -255,6 +255,7 @@ impl Player {
             address: IpAddr::from(start.address),
             location: node.location.clone(),
             release: node.release,
+            num_tokens: node.num_tokens,
             replace: start.replace,
         };
         let at_once = self.behaviour().join.unwrap_or_default() == Span::AtOnce;

@@ -4,9 +4,10 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use k8s_openapi::api::core::v1::{Container, EnvVar, Pod};
 use kube::ResourceExt;
+use serde_json::Value;
 
 use crate::names::{ClusterId, cassandra_node};
-use crate::ring::{Location, Release};
+use crate::ring::{Location, NUM_TOKENS, Release};
 
 const CASSANDRA: &str = "cassandra";
 const DATA_VOLUME: &str = "data";
@@ -25,6 +26,8 @@ pub(super) struct NodeSpec {
     pub(super) claim: Option<String>,
     /// Where Jolokia's user and password are.
     pub(super) credentials: Option<CredentialsReference>,
+    /// How many tokens it takes (`num_tokens`).
+    pub(super) num_tokens: u64,
     /// The address of a dead node to replace, as a hook gives it.
     pub(super) replace: Option<IpAddr>,
 }
@@ -60,7 +63,12 @@ impl NodeSpec {
         let replace = env()
             .find(|var| var.name == "CASSANDRA_REPLACE_NODE")
             .and_then(|var| var.value.as_ref());
+        let configuration = env()
+            .find(|var| var.name == "CONFIG_FILE_DATA")
+            .and_then(|var| serde_json::from_str::<Value>(var.value.as_deref()?).ok());
+        let num_tokens = configuration.and_then(|read| read["cassandra-yaml"]["num_tokens"].as_u64());
         Some(Self {
+            num_tokens: num_tokens.unwrap_or(NUM_TOKENS),
             cluster,
             location,
             release: release(cassandra),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::identity::{HostId, Location, Release};
 use super::node::{Membership, Node, OperationMode, Process};
 use super::operation::{Call, CallId};
+use super::partitions::tokens_of;
 use super::{Ring, Transport};
 
 /// What a process brings along when it starts.
@@ -20,6 +21,8 @@ pub struct Boot {
     pub location: Location,
     /// What it runs.
     pub release: Release,
+    /// How many tokens it takes when it joins (`num_tokens`).
+    pub num_tokens: u64,
     /// `replace_address_first_boot`: the address of the dead node to replace. Ignored when the disk is not fresh.
     pub replace: Option<IpAddr>,
 }
@@ -52,13 +55,15 @@ pub enum BootRefused {
     #[error(
         "Other bootstrapping/leaving/moving nodes detected, cannot bootstrap while \
          cassandra.consistent.rangemovement is true. Nodes detected, bootstrapping: {joining}; leaving: {leaving}; \
-         moving: ;"
+         moving: {moving};"
     )]
     RangeMovement {
         /// Addresses of nodes that bootstrap.
         joining: String,
         /// Addresses of nodes that leave.
         leaving: String,
+        /// Addresses of nodes that move.
+        moving: String,
     },
     /// The disk comes from another data centre.
     #[error(
@@ -133,6 +138,7 @@ impl Ring {
             // A node that died while leaving, or was removed behind its back, announces its tokens again.
             node.mode = OperationMode::Normal;
             node.membership = Membership::Normal;
+            node.moves_to = None;
         }
         Ok(Booted::Normal)
     }
@@ -166,7 +172,8 @@ impl Ring {
             mode,
             membership,
             native_transport: Transport::On,
-            tokens_of: boot.host,
+            tokens: tokens_of(boot.host, boot.num_tokens),
+            moves_to: None,
             holdings: std::collections::BTreeMap::new(),
         };
         self.nodes.insert(boot.host, node);
@@ -210,10 +217,15 @@ impl Ring {
             addresses(|node| matches!(node.membership, Membership::Joining | Membership::Replacing(_)));
         let leaving =
             addresses(|node| matches!(node.membership, Membership::Leaving | Membership::BeingRemoved));
-        if joining.is_empty() && leaving.is_empty() {
+        let moving = addresses(|node| node.moves_to.is_some());
+        if joining.is_empty() && leaving.is_empty() && moving.is_empty() {
             return Ok(());
         }
-        Err(BootRefused::RangeMovement { joining, leaving })
+        Err(BootRefused::RangeMovement {
+            joining,
+            leaving,
+            moving,
+        })
     }
 
     /// A joining node has streamed all it will own, and becomes a member.
@@ -224,9 +236,9 @@ impl Ring {
             _ => return,
         };
         if let Some(node) = replaced.and_then(|replaced| self.nodes.remove(&replaced)) {
-            let tokens_of = node.tokens_of;
+            let tokens = node.tokens;
             if let Some(node) = self.nodes.get_mut(&host) {
-                node.tokens_of = tokens_of;
+                node.tokens = tokens;
             }
         }
         let names: Vec<String> = self.keyspaces.keys().cloned().collect();

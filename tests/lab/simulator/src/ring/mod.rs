@@ -26,7 +26,7 @@ pub use keyspace::{Holding, Keyspace, Replication};
 pub use node::{Membership, Node, NodeView, OperationMode, Process};
 pub use operation::{Begun, Call, CallId, CompactionStatus, Force, Operation, Returned};
 pub use ownership::{RingRange, Session, Stream};
-pub use partitions::{Partitions, TOKENS_PER_NODE, Token};
+pub use partitions::{NUM_TOKENS, Partitions, Token};
 pub use refusal::Refusal;
 pub use task::Task;
 

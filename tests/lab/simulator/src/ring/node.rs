@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::identity::{HostId, Location, Release};
 use super::keyspace::Holding;
-use super::partitions::Partitions;
+use super::partitions::{Partitions, Token};
 use super::{Ring, Transport};
 
 /// A node of the ring.
@@ -28,18 +28,23 @@ pub struct Node {
     pub membership: Membership,
     /// Whether it accepts CQL.
     pub native_transport: Transport,
-    /// The node whose tokens it has: itself, or the one it replaced.
-    pub tokens_of: HostId,
+    /// Its tokens, in order: drawn when it joined, or those of the node it replaced.
+    pub tokens: Vec<Token>,
+    /// The token it is on its way to, as gossip has it.
+    pub moves_to: Option<Token>,
     /// What is on disk, by keyspace.
     pub holdings: BTreeMap<String, Holding>,
 }
 
 impl Node {
-    /// Whether clients get answers from it. A node that leaves serves to the end, and one that failed to leave goes on.
+    /// Whether clients get answers from it. A node that leaves or moves serves to the end, and one that failed to goes on.
     pub fn serves(&self) -> bool {
         let mode = matches!(
             self.mode,
-            OperationMode::Normal | OperationMode::Leaving | OperationMode::DecommissionFailed
+            OperationMode::Normal
+                | OperationMode::Leaving
+                | OperationMode::Moving
+                | OperationMode::DecommissionFailed
         );
         mode && self.process == Process::Up && self.native_transport == Transport::On
     }
@@ -86,6 +91,8 @@ pub enum OperationMode {
     Normal,
     /// Decommission is streaming its data away.
     Leaving,
+    /// A move is streaming, or failed to.
+    Moving,
     /// A decommission is over; the process idles until it is stopped.
     Decommissioned,
     /// A decommission failed (5.0; older releases fall back to NORMAL).
@@ -103,6 +110,7 @@ impl fmt::Display for OperationMode {
             Self::Joining => "JOINING",
             Self::Normal => "NORMAL",
             Self::Leaving => "LEAVING",
+            Self::Moving => "MOVING",
             Self::Decommissioned => "DECOMMISSIONED",
             Self::DecommissionFailed => "DECOMMISSION_FAILED",
             Self::Draining => "DRAINING",
@@ -228,6 +236,13 @@ impl<'a> NodeView<'a> {
         let leaves = |node: &Node| matches!(node.membership, Membership::Leaving | Membership::BeingRemoved);
         self.peers()
             .filter(move |(_, node)| leaves(node))
+            .map(|(_, node)| node.address)
+    }
+
+    /// Addresses of nodes that are on their way to another token.
+    pub fn moving(self) -> impl Iterator<Item = IpAddr> {
+        self.peers()
+            .filter(|(_, node)| node.moves_to.is_some())
             .map(|(_, node)| node.address)
     }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::identity::{HostId, Release};
 use super::node::{Membership, OperationMode, Process};
-use super::partitions::Partitions;
+use super::partitions::{Partitions, Token};
 use super::refusal::Refusal;
 use super::{Moment, Node, Ring, Transport};
 
@@ -38,6 +38,11 @@ pub enum Operation {
     Decommission {
         /// Whether replication is checked first.
         force: Force,
+    },
+    /// `move`: take another token.
+    Move {
+        /// The token, as given.
+        token: String,
     },
     /// `drain`: stop accepting anything.
     Drain,
@@ -172,6 +177,13 @@ impl Ring {
                 self.set_mode(host, OperationMode::Leaving);
                 self.set_membership(host, Membership::Leaving);
             }
+            Operation::Move { token } => {
+                let token = self.check_move(host, node, token)?;
+                self.set_mode(host, OperationMode::Moving);
+                if let Some(node) = self.nodes.get_mut(&host) {
+                    node.moves_to = Some(token);
+                }
+            }
             Operation::Drain => {
                 self.set_mode(host, OperationMode::Draining);
                 self.set_native_transport(host, Transport::Off);
@@ -229,6 +241,10 @@ impl Ring {
                 self.set_native_transport(host, Transport::Off);
                 Returned::Nothing
             }
+            Operation::Move { .. } => {
+                self.relocate(host);
+                Returned::Nothing
+            }
             Operation::Drain => {
                 self.set_mode(host, OperationMode::Drained);
                 Returned::Nothing
@@ -244,7 +260,7 @@ impl Ring {
     }
 
     /// A call in flight fails half-way: nothing it was to achieve has happened. A node that failed to leave stays LEAVING in
-    /// the eyes of the others, until it succeeds or is restarted.
+    /// the eyes of the others, until it succeeds or is restarted, and one that failed to move stays MOVING.
     pub fn abort(&mut self, id: CallId) -> Option<Call> {
         let call = self.calls.remove(&id)?;
         if self.is_five(call.host) && matches!(call.operation, Operation::Decommission { .. }) {
@@ -409,6 +425,24 @@ impl Ring {
         Ok(())
     }
 
+    fn check_move(&self, host: HostId, node: &Node, token: &str) -> Result<Token, Refusal> {
+        let token: Token = token
+            .parse()
+            .map_err(|_| Refusal::InvalidToken(format!("For input string: \"{token}\"")))?;
+        let mut members = self.nodes.values().filter(|node| node.membership.owns_data());
+        if members.any(|member| member.tokens.contains(&token)) {
+            return Err(Refusal::TokenTaken(token));
+        }
+        if node.tokens.len() > 1 {
+            return Err(Refusal::SeveralTokens);
+        }
+        let mut keyspaces = self.keyspaces.keys();
+        if node.moves_to.is_some() || keyspaces.any(|name| self.has_pending_ranges(name, host)) {
+            return Err(Refusal::DataMoving);
+        }
+        Ok(token)
+    }
+
     fn check_replication(&self, host: HostId, node: &Node, force: Force) -> Result<(), Refusal> {
         if force == Force::Forced {
             return Ok(());
@@ -498,6 +532,28 @@ impl Ring {
                 }
             }
         }
+    }
+
+    /// A node is where it was moving to: it has fetched what it owns there, and handed on what it owned.
+    fn relocate(&mut self, host: HostId) {
+        let names: Vec<String> = self.keyspaces.keys().cloned().collect();
+        for name in names {
+            let before = self.owned(&name);
+            let after = self.owned_after_changes(&name);
+            let streamed = self.streamable(&name, |_, _| true);
+            for (gaining, owned) in after {
+                let gained = owned.minus(before.get(&gaining).copied().unwrap_or_default());
+                if let Some(node) = self.nodes.get_mut(&gaining) {
+                    node.store(&name, gained.intersection(streamed));
+                }
+            }
+        }
+        if let Some(node) = self.nodes.get_mut(&host)
+            && let Some(token) = node.moves_to.take()
+        {
+            node.tokens = vec![token];
+        }
+        self.set_mode(host, OperationMode::Normal);
     }
 
     fn set_mode(&mut self, host: HostId, mode: OperationMode) {

@@ -9,7 +9,7 @@ use super::identity::{HostId, derived_uuid};
 use super::keyspace::RingEntry;
 use super::node::{Membership, Process};
 use super::operation::Operation;
-use super::partitions::{Partitions, Token, tokens_of};
+use super::partitions::{Partitions, Token};
 use super::{Node, Ring};
 
 /// A token range with its replicas, as `describeRing` lists them.
@@ -28,7 +28,7 @@ pub struct RingRange {
 pub struct Stream {
     /// The plan's id, the same on all nodes that take part.
     pub plan: String,
-    /// What it is for: `Bootstrap`, `Rebuild`, `Unbootstrap`.
+    /// What it is for: `Bootstrap`, `Rebuild`, `Relocation`, `Unbootstrap`.
     pub description: String,
     /// The other nodes.
     pub sessions: Vec<Session>,
@@ -51,9 +51,15 @@ impl Ring {
         self.owned_among(keyspace, |_, node| node.membership.owns_data())
     }
 
-    /// What members will own once all that are leaving have left.
-    pub(super) fn owned_after_leaving(&self, keyspace: &str) -> BTreeMap<HostId, Partitions> {
-        self.owned_among(keyspace, |_, node| node.membership == Membership::Normal)
+    /// What members will own once all that are leaving have left, and all that are moving are there.
+    pub(super) fn owned_after_changes(&self, keyspace: &str) -> BTreeMap<HostId, Partitions> {
+        let mut after = self.clone();
+        for node in after.nodes.values_mut() {
+            if let Some(token) = node.moves_to {
+                node.tokens = vec![token];
+            }
+        }
+        after.owned_among(keyspace, |_, node| node.membership == Membership::Normal)
     }
 
     /// What nodes that satisfy `counts` would own if they were the ring.
@@ -101,9 +107,7 @@ impl Ring {
         let Some(node) = self.nodes.get(&host) else {
             return Vec::new();
         };
-        let mut tokens: Vec<Token> = tokens_of(node.tokens_of).collect();
-        tokens.sort_unstable();
-        tokens
+        node.tokens.clone()
     }
 
     fn entries(&self, counts: impl Fn(HostId, &Node) -> bool) -> Vec<RingEntry<'_>> {
@@ -112,7 +116,7 @@ impl Ring {
             .filter(|(host, node)| counts(*host, node))
             .flat_map(|(host, node)| {
                 let location = &node.location;
-                tokens_of(node.tokens_of).map(move |token| RingEntry {
+                node.tokens.iter().map(move |&token| RingEntry {
                     token,
                     host,
                     location,
@@ -141,7 +145,7 @@ impl Ring {
             return true;
         }
         let of = |owned: BTreeMap<HostId, Partitions>| owned.get(&host).copied().unwrap_or_default();
-        !of(self.owned(keyspace)).contains(of(self.owned_after_leaving(keyspace)))
+        !of(self.owned(keyspace)).contains(of(self.owned_after_changes(keyspace)))
     }
 
     /// Streams a node takes part in at the moment.
@@ -164,7 +168,14 @@ impl Ring {
                     let owned = |keyspace: &str| self.owned(keyspace);
                     streams.extend(self.stream_into("Rebuild", call.host, host, owned, from));
                 }
-                Operation::Decommission { .. } => streams.extend(self.stream_out_of(call.host, host)),
+                Operation::Decommission { .. } => {
+                    streams.extend(self.stream_out_of("Unbootstrap", call.host, host));
+                }
+                Operation::Move { .. } => {
+                    let owned = |keyspace: &str| self.owned_after_changes(keyspace);
+                    streams.extend(self.stream_into("Relocation", call.host, host, owned, |_| true));
+                    streams.extend(self.stream_out_of("Relocation", call.host, host));
+                }
                 _ => {}
             }
         }
@@ -202,8 +213,8 @@ impl Ring {
         Some(plan(description, target, sessions))
     }
 
-    /// The plan of a node that leaves, as `observer` sees it.
-    fn stream_out_of(&self, leaving: HostId, observer: HostId) -> Option<Stream> {
+    /// The plan of a node that hands on what it will own no more, as `observer` sees it.
+    fn stream_out_of(&self, description: &str, leaving: HostId, observer: HostId) -> Option<Stream> {
         let held = |name: &str| {
             self.nodes
                 .get(&leaving)
@@ -213,7 +224,7 @@ impl Ring {
         let mut going: BTreeMap<HostId, BTreeMap<String, Partitions>> = BTreeMap::new();
         for name in self.keyspaces.keys() {
             let before = self.owned(name);
-            for (host, after) in self.owned_after_leaving(name) {
+            for (host, after) in self.owned_after_changes(name) {
                 let gained = after.minus(before.get(&host).copied().unwrap_or_default());
                 let part = gained.intersection(held(name));
                 if !part.is_empty() {
@@ -230,7 +241,7 @@ impl Ring {
                 .into_iter()
                 .collect()
         };
-        Some(plan("Unbootstrap", leaving, sessions))
+        Some(plan(description, leaving, sessions))
     }
 
     fn session(

@@ -12,8 +12,8 @@ use super::identity::{HostId, mix};
 /// A position on Murmur3's ring.
 pub type Token = i64;
 
-/// How many tokens a node takes. Cassandra's default since 4.0.
-pub const TOKENS_PER_NODE: u64 = 16;
+/// How many tokens a node takes where its configuration says nothing. Cassandra's default since 4.0.
+pub const NUM_TOKENS: u64 = 16;
 
 /// A set of the 64 partitions that stand for a table's data.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -81,8 +81,12 @@ impl fmt::Debug for Partitions {
 
 /// The tokens a node draws when it joins: spread at random, but always the same for one host id, so that a run can
 /// be repeated.
-pub(super) fn tokens_of(host: HostId) -> impl Iterator<Item = Token> {
-    (0..TOKENS_PER_NODE).map(move |index| signed(mix(host.seed() ^ mix(index))))
+pub(super) fn tokens_of(host: HostId, count: u64) -> Vec<Token> {
+    let mut tokens: Vec<Token> = (0..count)
+        .map(|index| signed(mix(host.seed() ^ mix(index))))
+        .collect();
+    tokens.sort_unstable();
+    tokens
 }
 
 /// Maps an unsigned position to Murmur3's signed range without changing the order.

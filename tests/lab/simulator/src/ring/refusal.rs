@@ -1,6 +1,7 @@
 //! Why a node refuses a call, in Cassandra's words.
 
 use super::node::OperationMode;
+use super::partitions::Token;
 
 /// Why a node refuses a call. The messages are Cassandra's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +48,15 @@ pub enum Refusal {
          has failed."
     )]
     Removing,
+    /// The token to move to cannot be read.
+    #[error("{0}")]
+    InvalidToken(String),
+    /// Somebody has the token to move to, maybe the node itself.
+    #[error("target token {0} is already owned by another node.")]
+    TokenTaken(Token),
+    /// Only a node of one token moves.
+    #[error("This node has more than one token and cannot be moved thusly.")]
+    SeveralTokens,
     /// The node has no tokens to give away.
     #[error("local node is not a member of the token ring yet")]
     NotInRing,
@@ -99,6 +109,7 @@ impl Refusal {
                 "java.lang.IllegalArgumentException"
             }
             Self::Rebuilding | Self::Decommissioning | Self::NoSource(_) => "java.lang.IllegalStateException",
+            Self::InvalidToken(_) | Self::TokenTaken(_) => "java.io.IOException",
             Self::LocalKeyspace | Self::MembershipChange | Self::Down | Self::Interrupted { .. } => {
                 "java.lang.RuntimeException"
             }
@@ -107,6 +118,7 @@ impl Refusal {
             | Self::RemoveSelf
             | Self::Alive(_)
             | Self::Removing
+            | Self::SeveralTokens
             | Self::NotInRing
             | Self::LastNode
             | Self::NotNormal(_)

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Agent, Identity, serve};
 use crate::calls::{CallLog, CallOutcome, CallQuery};
 use crate::names::{ClusterId, PodId};
-use crate::ring::{Boot, HostId, Keyspace, Location, OperationMode, Release, Replication, Ring};
+use crate::ring::{Boot, HostId, Keyspace, Location, NUM_TOKENS, OperationMode, Release, Replication, Ring};
 use crate::steering::{CallPattern, CallRule, Credentials, Ending, Scope, Span};
 use crate::world::{Waiting, World};
 
@@ -52,6 +52,7 @@ impl Node {
                 address: format!("127.7.4.{}", number + 1).parse().expect("an address"),
                 location,
                 release,
+                num_tokens: NUM_TOKENS,
                 replace: None,
             };
             ring.boot(boot).expect("it starts");

@@ -260,7 +260,10 @@ impl Scene {
                 lab.ring.stop(host(3));
                 1
             }
-            _ => return Self::of_two_data_centres(lab, state),
+            _ => match lab.move_of_node_2(state) {
+                Some(asked) => asked,
+                None => return Self::of_two_data_centres(lab, state),
+            },
         };
         Some(Self {
             ring: lab.ring,
@@ -356,6 +359,7 @@ impl Stage {
             address,
             location,
             release: self.release,
+            num_tokens: 1,
             replace: None,
         };
         self.ring.boot(boot).expect("nothing stands in the way");
@@ -396,6 +400,23 @@ impl Stage {
         number
     }
 
+    fn move_of_node_2(&mut self, state: &str) -> Option<u8> {
+        const THERE: &str = "1000000000000000000";
+        let asked = match state {
+            "another node moves" | "another node has moved" => 1,
+            "what is no token" | "a token that is taken" | "the node moves" | "the node has moved" => 2,
+            _ => return None,
+        };
+        self.joined(&[1, 2]);
+        match state {
+            "a token that is taken" => self.done(2, relocation("0")),
+            "the node moves" | "another node moves" => self.under_way(2, relocation(THERE)),
+            "the node has moved" | "another node has moved" => self.done(2, relocation(THERE)),
+            _ => 2,
+        };
+        Some(asked)
+    }
+
     fn leaving(&mut self) {
         self.joined(&[1, 2, 3]);
         self.under_way(3, Operation::Decommission { force: Force::Forced });
@@ -421,6 +442,12 @@ impl Stage {
 fn cleanup() -> Operation {
     let keyspace = "shop".to_owned();
     Operation::Cleanup { keyspace }
+}
+
+fn relocation(token: &str) -> Operation {
+    Operation::Move {
+        token: token.to_owned(),
+    }
 }
 
 fn compaction() -> Operation {
