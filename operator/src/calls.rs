@@ -287,6 +287,7 @@ async fn run(
             block(node, &storage::decommission(version, replication)).await
         }
         NodeCall::ReloadSsl => block(node, &storage::reload_ssl()).await,
+        NodeCall::Move { token } => block(node, &storage::move_to(token)).await,
         NodeCall::Drain => block(node, &storage::drain()).await,
     }
 }

@@ -168,6 +168,7 @@ impl Node {
                 Question::InFlight => facts.in_flight = self.in_flight().await,
                 Question::Work(operation) => facts.work = fact(self.work(*operation).await),
                 Question::Replication => facts.replication = self.replication().await,
+                Question::Tokens => self.tokens(&mut facts).await,
             }
         }
         facts
@@ -213,6 +214,25 @@ impl Node {
                     ..std::mem::take(facts)
                 };
             }
+        }
+    }
+
+    async fn tokens(&self, facts: &mut NodeFacts) {
+        let questions = Bulk::new()
+            .ask(&storage::operation_mode())
+            .ask(&storage::tokens());
+        let found = self.bulk(questions).await.and_then(|answers| {
+            Ok((
+                answers.to(&storage::operation_mode())?,
+                answers.to(&storage::tokens())?,
+            ))
+        });
+        match found {
+            Ok((mode, tokens)) => {
+                facts.mode = Fact::Known(OperationMode::from(mode.to_string().as_str()));
+                facts.tokens = Fact::Known(tokens);
+            }
+            Err(error) => facts.tokens = Fact::Unknown(told(&error)),
         }
     }
 
@@ -262,6 +282,7 @@ fn unknown(why: &str) -> NodeFacts {
         in_flight: fact(why),
         work: fact(why),
         replication: fact(why),
+        tokens: fact(why),
     }
 }
 

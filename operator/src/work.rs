@@ -23,6 +23,10 @@ impl Node {
             Some(Counter::StreamsOut) => Ok(of_streams(&self.streams().await?, "Unbootstrap", |plan| {
                 (plan.sent, plan.to_send)
             })),
+            Some(Counter::StreamsBothWays) => Ok(of_streams(&self.streams().await?, "Relocation", |plan| {
+                let (done, all) = (plan.received, plan.to_receive);
+                (done.saturating_add(plan.sent), all.saturating_add(plan.to_send))
+            })),
         }
     }
 
@@ -54,6 +58,7 @@ fn task(operation: OperationName) -> Option<CompactionTask> {
         OperationName::Flush
         | OperationName::Rebuild
         | OperationName::ReloadSsl
+        | OperationName::Move
         | OperationName::Remove
         | OperationName::Decommission
         | OperationName::Replace

@@ -19,9 +19,9 @@ pub fn readiness_request() -> Value {
     })
 }
 
-/// The modes of full members. A refused decommission leaves a 5.0 node in the second one until it is restarted, though
-/// it goes on serving as before.
-const SERVING: [&str; 2] = ["NORMAL", "DECOMMISSION_FAILED"];
+/// The modes of full members. A node that moves serves what it owned before, also after it failed to; a refused decommission leaves
+/// a 5.0 node in the last one until it is restarted, though it goes on serving as before.
+const SERVING: [&str; 3] = ["NORMAL", "MOVING", "DECOMMISSION_FAILED"];
 
 /// Judges the answer to [`readiness_request`] for the node at `address`.
 pub fn readiness(answer: &Value, address: &str) -> Readiness {
@@ -129,6 +129,7 @@ mod tests {
                 Readiness::Ready,
             ),
             (answer("NORMAL", true, json!(["/10.0.0.1"])), Readiness::Ready),
+            (answer("MOVING", true, json!(["10.0.0.1"])), Readiness::Ready),
             (
                 answer("DECOMMISSION_FAILED", true, json!(["10.0.0.1"])),
                 Readiness::Ready,

@@ -34,6 +34,11 @@ pub enum NodeCall {
     },
     /// `reloadSslCertificates` of `MessagingService`.
     ReloadSsl,
+    /// `move` of the node itself, to another token.
+    Move {
+        /// The token.
+        token: String,
+    },
     /// `removeNode` of a dead member.
     RemoveNode {
         /// Host id of the dead member.
@@ -69,6 +74,7 @@ impl NodeCall {
             Self::Tables { work, .. } => work.operation(),
             Self::Rebuild { .. } => OperationName::Rebuild,
             Self::ReloadSsl => OperationName::ReloadSsl,
+            Self::Move { .. } => OperationName::Move,
             Self::RemoveNode { .. } => OperationName::Remove,
             Self::Decommission { .. } => OperationName::Decommission,
             Self::Drain => OperationName::Restart,
@@ -86,6 +92,7 @@ pub fn storage_service_operation(operation: OperationName) -> Option<&'static st
         OperationName::Flush => Some("forceKeyspaceFlush"),
         OperationName::GarbageCollect => Some("garbageCollect"),
         OperationName::Rebuild => Some("rebuild"),
+        OperationName::Move => Some("move"),
         OperationName::Remove => Some("removeNode"),
         OperationName::Decommission => Some("decommission"),
         OperationName::Restart => Some("drain"),
@@ -107,6 +114,7 @@ pub fn can_be_stopped(operation: OperationName) -> bool {
         OperationName::Flush
         | OperationName::Rebuild
         | OperationName::ReloadSsl
+        | OperationName::Move
         | OperationName::Remove
         | OperationName::Decommission
         | OperationName::Replace

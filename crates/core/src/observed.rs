@@ -96,6 +96,8 @@ pub struct NodeFacts {
     pub work: Fact<Option<Work>>,
     /// Replicas of the keyspaces that are replicated between nodes, as `describeRingJMX` tells.
     pub replication: Fact<Replication>,
+    /// `StorageService.Tokens`: the node's own.
+    pub tokens: Fact<Vec<String>>,
 }
 
 /// `StorageService.OperationMode`, as Cassandra 3.11 to 5.0 spell it.
@@ -109,6 +111,9 @@ pub enum OperationMode {
     Normal,
     /// `LEAVING`
     Leaving,
+    /// `MOVING`: it streams what another token brings and takes, and serves as before. A node whose streams failed stays so until its
+    /// process is started anew.
+    Moving,
     /// `DECOMMISSIONED`
     Decommissioned,
     /// `DECOMMISSION_FAILED`: the mode of 5.0 after a decommission that failed, or was refused before it began.
@@ -117,7 +122,7 @@ pub enum OperationMode {
     Draining,
     /// `DRAINED`: it does nothing until its process is started again.
     Drained,
-    /// Any other word (`MOVING`, ...), as answered.
+    /// Any other word, as answered.
     Other(String),
 }
 
@@ -127,7 +132,7 @@ impl OperationMode {
     /// A refused decommission leaves a 5.0 node in `DECOMMISSION_FAILED` until it is restarted; it stays what it was,
     /// its native transport included (recorded in `tests/lab/traces/5.0.9`).
     pub fn serves(&self) -> bool {
-        matches!(self, Self::Normal | Self::DecommissionFailed)
+        matches!(self, Self::Normal | Self::Moving | Self::DecommissionFailed)
     }
 }
 
@@ -138,6 +143,7 @@ impl From<&str> for OperationMode {
             "JOINING" => Self::Joining,
             "NORMAL" => Self::Normal,
             "LEAVING" => Self::Leaving,
+            "MOVING" => Self::Moving,
             "DECOMMISSIONED" => Self::Decommissioned,
             "DRAINING" => Self::Draining,
             "DRAINED" => Self::Drained,
@@ -165,6 +171,14 @@ pub struct RingView {
 }
 
 impl RingView {
+    /// Members that are moving. Cassandra goes on listing the address of one that was removed meanwhile, or came back under another
+    /// (`TokenMetadata.removeEndpoint` leaves it among the moving, up to 5.0).
+    pub fn moving_members(&self) -> impl Iterator<Item = &IpAddr> {
+        self.moving
+            .iter()
+            .filter(|address| self.host_ids.contains_key(*address))
+    }
+
     /// Whether a node with this host id is a member, up or down.
     pub fn has_member(&self, host_id: &str) -> bool {
         self.addresses_of(host_id).next().is_some()
@@ -187,6 +201,7 @@ mod tests {
         for (word, serves) in [
             ("NORMAL", true),
             ("DECOMMISSION_FAILED", true),
+            ("MOVING", true),
             ("STARTING", false),
             ("JOINING", false),
             ("LEAVING", false),

@@ -96,9 +96,18 @@ pub fn plan(cluster: &ValidatedCluster, observed: &Observed, now: Timestamp) -> 
         let quiet = action::quiet(scene, &status);
         for rack in &racks {
             let turn_to_restart = operations::turn_to_restart(&racks, rack, &status);
+            let moves = operations::move_holds(&status);
+            let mover = operations::mover_holds(scene, &status);
+            let earlier = operations::earlier_move(&racks, rack, &status);
+            let alone = operations::alone(&racks, rack, &status);
+            let begun = action::none_has_begun(scene, &status);
             let may_start = operations::MayStart {
-                any: quiet.as_ref().copied(),
+                any: quiet.as_ref().and(moves.as_ref()).copied(),
+                later: earlier.as_ref().copied(),
+                mending: begun.as_ref().and(moves.as_ref()).copied(),
                 restart: turn_to_restart.as_ref().copied(),
+                alone: alone.as_ref().copied(),
+                mover: mover.as_ref().copied(),
             };
             let rack_status = status
                 .cassandra_rack_status

@@ -37,6 +37,8 @@ pub enum Question {
     Work(OperationName),
     /// Replicas of the keyspaces that are replicated between nodes.
     Replication,
+    /// `OperationMode` and `Tokens`. Asked after what is in flight: a node that moves is done with both before it is at it no more.
+    Tokens,
 }
 
 /// The questions of a pass, by pod.
@@ -58,7 +60,8 @@ pub fn questions(cluster: &ValidatedCluster, kube: &KubeState, calls: &Calls) ->
         || crossed_address::is_suspected(&racks)
         || ring_record::is_due(&racks, status)
         || operations::replaces_nodes(&racks, status)
-        || operations::restarts_nodes(&racks, status);
+        || operations::restarts_nodes(&racks, status)
+        || operations::moves_nodes(&racks, status);
     if ring_counts {
         ask_the_ring(&racks, status, &mut questions);
     }
@@ -79,7 +82,7 @@ pub fn questions(cluster: &ValidatedCluster, kube: &KubeState, calls: &Calls) ->
             }
             ask_for_operations(rack, rack_status, calls, &mut questions);
         }
-        ask_for_requests(rack, &mut questions);
+        ask_for_requests(rack, status.rack(&rack.desired.id), &mut questions);
     }
     questions
 }
@@ -191,7 +194,7 @@ fn ask_for_operations(rack: &Rack<'_>, rack_status: &RackStatus, calls: &Calls, 
             continue;
         }
         let open = match record.name {
-            OperationName::Decommission | OperationName::Restart => {
+            OperationName::Decommission | OperationName::Restart | OperationName::Move => {
                 !matches!(known, Some(CallState::Running { .. }))
             }
             _ => matches!(known, None | Some(CallState::Lost { .. })),
@@ -201,6 +204,9 @@ fn ask_for_operations(rack: &Rack<'_>, rack_status: &RackStatus, calls: &Calls, 
             if record.name == OperationName::Restart {
                 // Its mode tells whether it is drained.
                 ask(questions, &pod.name, Question::Ring);
+            }
+            if record.name == OperationName::Move {
+                ask(questions, &pod.name, Question::Tokens);
             }
             if work::counter(record.name).is_some() {
                 ask(questions, &pod.name, Question::Work(record.name));
@@ -214,7 +220,7 @@ fn ask_for_operations(rack: &Rack<'_>, rack_status: &RackStatus, calls: &Calls, 
 }
 
 /// What has to be known before a request can start.
-fn ask_for_requests(rack: &Rack<'_>, questions: &mut Questions) {
+fn ask_for_requests(rack: &Rack<'_>, rack_status: Option<&RackStatus>, questions: &mut Questions) {
     for pod in rack.pods.iter().filter(|pod| pod.is_ready()) {
         let Some(request) = waiting_request(pod) else {
             continue;
@@ -225,6 +231,11 @@ fn ask_for_requests(rack: &Rack<'_>, questions: &mut Questions) {
                 ask(questions, &pod.name, Question::Ring);
             }
             OperationName::Remove => ask(questions, &pod.name, Question::Ring),
+            OperationName::Move => ask(questions, &pod.name, Question::Tokens),
+            // Besides the ring: whether one that broke its move off is at it again.
+            OperationName::Restart if has_failed_to_move(rack_status, pod) => {
+                ask(questions, &pod.name, Question::InFlight);
+            }
             OperationName::Cleanup
             | OperationName::UpgradeSstables
             | OperationName::Scrub
@@ -233,12 +244,18 @@ fn ask_for_requests(rack: &Rack<'_>, questions: &mut Questions) {
             | OperationName::GarbageCollect
             | OperationName::Decommission
             | OperationName::ReloadSsl
-            // The ring is asked.
-                | OperationName::Restart
+            | OperationName::Restart
             // It is asked for on pods that are not ready.
             | OperationName::Replace => {}
         }
     }
+}
+
+fn has_failed_to_move(rack_status: Option<&RackStatus>, pod: &PodView<'_>) -> bool {
+    let mut records = rack_status.into_iter().flat_map(|status| &status.operations);
+    records.any(|record| {
+        record.name == OperationName::Move && record.pod_uid == pod.uid && record.state == RecordState::Error
+    })
 }
 
 fn waiting_request(pod: &PodView<'_>) -> Option<OperationRequest> {

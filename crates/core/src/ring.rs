@@ -19,6 +19,24 @@ pub type Nodes = BTreeMap<PodName, NodeFacts>;
 ///
 /// Members with the host ids of `returning` may be down: what waits for the agreement brings them back.
 pub fn agrees(racks: &[Rack<'_>], nodes: &Nodes, returning: &[String]) -> Result<(), Blocker> {
+    agrees_where(racks, nodes, |view| {
+        let returns = |address: &IpAddr| {
+            let host_id = view.host_ids.get(address);
+            host_id.is_some_and(|host_id| returning.iter().any(|known| known.eq_ignore_ascii_case(host_id)))
+        };
+        let down = view.unreachable.iter().filter(|address| !returns(address));
+        view.unreachable = down.copied().collect();
+    })
+}
+
+/// The same, although the node of a pod is moving.
+pub fn agrees_but_moving(racks: &[Rack<'_>], nodes: &Nodes, pod: &PodView<'_>) -> Result<(), Blocker> {
+    agrees_where(racks, nodes, |view| {
+        view.moving.retain(|address| pod.address != Some(*address));
+    })
+}
+
+fn agrees_where(racks: &[Rack<'_>], nodes: &Nodes, overlook: impl Fn(&mut RingView)) -> Result<(), Blocker> {
     let pods: Vec<_> = racks.iter().flat_map(|rack| &rack.pods).collect();
     if pods.is_empty() {
         return Ok(());
@@ -29,17 +47,7 @@ pub fn agrees(racks: &[Rack<'_>], nodes: &Nodes, returning: &[String]) -> Result
     }
     for (witness, view) in &views {
         let mut view = (*view).clone();
-        let returns = |address: &IpAddr| {
-            let host_id = view.host_ids.get(address);
-            host_id.is_some_and(|host_id| returning.iter().any(|known| known.eq_ignore_ascii_case(host_id)))
-        };
-        let down: BTreeSet<IpAddr> = view
-            .unreachable
-            .iter()
-            .filter(|address| !returns(address))
-            .copied()
-            .collect();
-        view.unreachable = down;
+        overlook(&mut view);
         membership_is_stable(witness, &view, &pods)?;
     }
     pods.iter().try_for_each(|pod| is_up(pod, &views, nodes))
@@ -108,6 +116,12 @@ pub fn is_leaving(pod: &PodView<'_>, nodes: &Nodes) -> bool {
     pod.address.as_ref().is_some_and(leaves)
 }
 
+/// Whether some node sees the node of a pod on its way to another token.
+pub fn is_moving(pod: &PodView<'_>, nodes: &Nodes) -> bool {
+    let moves = |address| views(nodes).iter().any(|(_, view)| view.moving.contains(address));
+    pod.address.as_ref().is_some_and(moves)
+}
+
 /// Every node of one rack is NORMAL and seen UP, and none of its nodes is joining, leaving or moving.
 pub fn has(rack: &Rack<'_>, nodes: &Nodes) -> Result<(), Blocker> {
     let pods: Vec<_> = rack.pods.iter().collect();
@@ -118,9 +132,9 @@ pub fn has(rack: &Rack<'_>, nodes: &Nodes) -> Result<(), Blocker> {
     for pod in &pods {
         let Some(address) = pod.address else { continue };
         let changes = |view: &RingView| {
-            [&view.joining, &view.leaving, &view.moving]
-                .iter()
-                .any(|moving| moving.contains(&address))
+            view.joining.contains(&address)
+                || view.leaving.contains(&address)
+                || view.moving_members().any(|moving| *moving == address)
         };
         if let Some((witness, _)) = views.iter().find(|(_, view)| changes(view)) {
             let note = format!(
@@ -162,6 +176,13 @@ fn no_answer(pods: &[&PodView<'_>], nodes: &Nodes) -> Blocker {
     )
 }
 
+/// What brings a node back that broke its move off.
+pub fn brought_back(pod: &str) -> String {
+    format!(
+        "restart it with `kubectl casskop restart --pod {pod}`, or with `kubectl delete pod {pod}` if other nodes are down"
+    )
+}
+
 /// Where somebody sees how far a node is that streams data.
 pub fn how_far(pod: &str) -> String {
     format!(
@@ -170,21 +191,25 @@ pub fn how_far(pod: &str) -> String {
 }
 
 fn membership_is_stable(witness: &PodName, view: &RingView, pods: &[&PodView<'_>]) -> Result<(), Blocker> {
-    for (moving, what) in [
-        (&view.joining, "joining"),
-        (&view.leaving, "leaving"),
-        (&view.moving, "moving"),
-    ] {
-        if let Some(address) = moving.iter().next() {
-            let known = pods.iter().find(|pod| pod.address == Some(*address));
-            let name = known.map_or_else(|| address.to_string(), |pod| pod.name.to_string());
-            let who = known.map_or(witness, |pod| &pod.name);
-            let note = format!(
-                "node {name} is {what} the ring, as pod {witness} sees it: {}",
-                how_far(&who.to_string())
-            );
-            return Err(Blocker::new(ConditionReason::NodeJoining, note));
+    let changes = [
+        (view.joining.iter().next(), "joining the ring"),
+        (view.leaving.iter().next(), "leaving the ring"),
+        (view.moving_members().next(), "moving to another token"),
+    ];
+    for (address, what) in changes {
+        let Some(address) = address else { continue };
+        let known = pods.iter().find(|pod| pod.address == Some(*address));
+        let name = known.map_or_else(|| address.to_string(), |pod| pod.name.to_string());
+        let who = known.map_or(witness, |pod| &pod.name).to_string();
+        let mut note = format!(
+            "node {name} is {what}, as pod {witness} sees it: {}",
+            how_far(&who)
+        );
+        if let (Some(pod), true) = (known, view.moving.contains(address)) {
+            let back = brought_back(&pod.name.to_string());
+            note = format!("{note}; where it broke that off, {back}");
         }
+        return Err(Blocker::new(ConditionReason::NodeJoining, note));
     }
     let lost = view.unreachable.iter().find(|address| {
         view.host_ids.contains_key(address) && pods.iter().all(|pod| pod.address != Some(**address))
@@ -254,6 +279,7 @@ fn remedy(mode: &OperationMode) -> &'static str {
         }
         OperationMode::Normal
         | OperationMode::Draining
+        | OperationMode::Moving
         | OperationMode::Drained
         | OperationMode::Other(_) => "if it stays so, delete its pod, which restarts it",
     }
@@ -266,6 +292,7 @@ impl std::fmt::Display for OperationMode {
             Self::Joining => "JOINING",
             Self::Normal => "NORMAL",
             Self::Leaving => "LEAVING",
+            Self::Moving => "MOVING",
             Self::Decommissioned => "DECOMMISSIONED",
             Self::DecommissionFailed => "DECOMMISSION_FAILED",
             Self::Draining => "DRAINING",

@@ -25,6 +25,8 @@ pub enum Counter {
     StreamsIn,
     /// Among the streams it sends.
     StreamsOut,
+    /// Among the streams of a relocation, both ways.
+    StreamsBothWays,
 }
 
 /// Where a node counts the work of `operation`, if it does.
@@ -37,6 +39,7 @@ pub fn counter(operation: OperationName) -> Option<Counter> {
         | OperationName::GarbageCollect => Some(Counter::Compactions),
         OperationName::Rebuild => Some(Counter::StreamsIn),
         OperationName::Decommission => Some(Counter::StreamsOut),
+        OperationName::Move => Some(Counter::StreamsBothWays),
         // Over in a moment, or done by other nodes than the one that is asked.
         OperationName::Flush
         | OperationName::ReloadSsl

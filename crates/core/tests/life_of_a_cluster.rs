@@ -20,6 +20,8 @@ mod exploration;
 mod follow_ups;
 #[path = "life_of_a_cluster/hooks.rs"]
 mod hooks;
+#[path = "life_of_a_cluster/moves.rs"]
+mod moves;
 #[path = "life_of_a_cluster/overlaps.rs"]
 mod overlaps;
 #[path = "life_of_a_cluster/pausing.rs"]

@@ -55,6 +55,8 @@ pub enum NodeOperation {
     Flush,
     /// Rewriting sstables without what was deleted.
     GarbageCollect,
+    /// Taking another token.
+    Move,
     /// Streaming from another data centre.
     Rebuild,
     /// Taking a dead node out of the ring.
@@ -66,13 +68,14 @@ pub enum NodeOperation {
 }
 
 impl NodeOperation {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Cleanup,
         Self::Compact,
         Self::Decommission,
         Self::Drain,
         Self::Flush,
         Self::GarbageCollect,
+        Self::Move,
         Self::Rebuild,
         Self::RemoveNode,
         Self::Scrub,
@@ -88,6 +91,7 @@ impl NodeOperation {
             Self::Drain => "drain",
             Self::Flush => "forceKeyspaceFlush",
             Self::GarbageCollect => "garbageCollect",
+            Self::Move => "move",
             Self::Rebuild => "rebuild",
             Self::RemoveNode => "removeNode",
             Self::Scrub => "scrub",

@@ -81,6 +81,11 @@ pub fn moving_nodes() -> Call<BTreeSet<IpAddr>> {
     Call::attribute(MBEAN, "MovingNodes", addresses)
 }
 
+/// The node's own tokens.
+pub fn tokens() -> Call<Vec<String>> {
+    Call::attribute(MBEAN, "Tokens", strings)
+}
+
 /// All keyspaces, the node's own ones included.
 pub fn keyspaces() -> Call<Vec<String>> {
     Call::attribute(MBEAN, "Keyspaces", strings)
@@ -132,6 +137,20 @@ pub fn rebuild(datacenter: &str) -> Call<()> {
         MBEAN,
         "rebuild(java.lang.String)",
         vec![json!(datacenter)],
+        nothing,
+    )
+}
+
+/// Gives the node another token: it fetches what it is to own, and hands on what it owns no more.
+///
+/// Cassandra refuses where the node has several tokens, and where the token is somebody's. After streams that failed the node stays MOVING, in
+/// its own eyes and in those of the others, until its process is started anew; it has its former token then.
+pub fn move_to(token: &str) -> Call<()> {
+    Call::operation(
+        Pace::Blocking,
+        MBEAN,
+        "move(java.lang.String)",
+        vec![json!(token)],
         nothing,
     )
 }

@@ -35,6 +35,8 @@ vocabulary! {
         Rebuild = "rebuild",
         /// Read keys and certificates of encrypted connections again.
         ReloadSsl = "reloadssl",
+        /// Give the node, which has one token, another one.
+        Move = "move",
         /// Take another, lost node out of the ring (removenode), from this one.
         Remove = "remove",
         /// Make the node leave the ring.
@@ -59,6 +61,7 @@ impl OperationName {
             | Self::GarbageCollect
             | Self::Rebuild
             | Self::ReloadSsl
+            | Self::Move
             | Self::Remove
             | Self::Decommission => false,
         }

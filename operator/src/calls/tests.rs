@@ -228,7 +228,7 @@ async fn calls_of_a_cluster_that_is_gone_are_dropped() {
 }
 
 /// One of each, so that a new one is missed by the compiler.
-fn one_of_each() -> [NodeCall; 12] {
+fn one_of_each() -> [NodeCall; 13] {
     let all = [
         tables(TableWork::Cleanup, None),
         tables(TableWork::UpgradeSstables, None),
@@ -240,6 +240,9 @@ fn one_of_each() -> [NodeCall; 12] {
             from_dc: "dc1".to_owned(),
         },
         NodeCall::ReloadSsl,
+        NodeCall::Move {
+            token: "-9".to_owned(),
+        },
         NodeCall::RemoveNode {
             host_id: HOST_ID.to_owned(),
         },
@@ -265,6 +268,7 @@ fn one_of_each() -> [NodeCall; 12] {
             }
             | NodeCall::Rebuild { .. }
             | NodeCall::ReloadSsl
+            | NodeCall::Move { .. }
             | NodeCall::RemoveNode { .. }
             | NodeCall::Drain
             | NodeCall::Decommission { .. } => {}
@@ -298,6 +302,7 @@ async fn every_call_asks_the_node_for_its_work() {
         both(&|keyspace| json!([collect, ["ROW", 2, keyspace, []]])),
         vec![json!(["rebuild(java.lang.String)", ["dc1"]])],
         vec![json!(["reloadSslCertificates()", []])],
+        vec![json!(["move(java.lang.String)", ["-9"]])],
         vec![json!(["removeNode(java.lang.String)", [HOST_ID]])],
         vec![json!(["drain()", []])],
         vec![json!(["decommission(boolean)", [false]])],

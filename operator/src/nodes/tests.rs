@@ -28,6 +28,7 @@ fn answer(request: &Value) -> Value {
             "completed": "3", "total": "4", "unit": "keys",
         }]),
         Some("NonLocalStrategyKeyspaces") => json!(["shop"]),
+        Some("Tokens") => json!(["-7"]),
         Some(_) => Value::Null,
         None => operation(request),
     }
@@ -53,10 +54,15 @@ fn all_questions() -> BTreeSet<Question> {
         Question::InFlight,
         Question::Work(OperationName::Cleanup),
         Question::Replication,
+        Question::Tokens,
     ];
     for question in all {
         match question {
-            Question::Ring | Question::InFlight | Question::Work(_) | Question::Replication => {}
+            Question::Ring
+            | Question::InFlight
+            | Question::Work(_)
+            | Question::Replication
+            | Question::Tokens => {}
         }
     }
     all.into()
@@ -87,6 +93,7 @@ async fn every_fact_is_the_nodes_own_word() {
             unit: "keys".to_owned(),
         })),
         replication: Fact::Known([("shop".to_owned(), replicas)].into()),
+        tokens: Fact::Known(vec!["-7".to_owned()]),
     };
     assert_eq!(node.facts(&all_questions()).await, expected);
 }
@@ -104,6 +111,7 @@ async fn what_a_node_does_not_answer_is_not_known() {
         matches!(facts.in_flight, Fact::Unknown(_)),
         matches!(facts.work, Fact::Unknown(_)),
         matches!(facts.replication, Fact::Unknown(_)),
+        matches!(facts.tokens, Fact::Unknown(_)),
     ];
-    assert_eq!(unknown, [true; 7], "{facts:?}");
+    assert_eq!(unknown, [true; 8], "{facts:?}");
 }

@@ -70,10 +70,9 @@ pub fn advance(scene: Scene<'_>, status: &mut CassandraClusterStatus, steps: &mu
         release::follow_up(scene, status, steps);
         return new_datacenter::follow_up(scene, status, steps);
     };
-    if let (true, Err(blocker)) = (
-        step.kind.disturbs(),
-        operations::restart_holds(scene.racks, status),
-    ) {
+    let held =
+        operations::restart_holds(scene.racks, status).and_then(|()| operations::mover_holds(scene, status));
+    if let (true, Err(blocker)) = (step.kind.disturbs(), held) {
         return steps.wait_for(blocker);
     }
     if step.kind == StepKind::Leave {
@@ -193,6 +192,18 @@ pub fn quiet(scene: Scene<'_>, status: &CassandraClusterStatus) -> Result<(), Bl
         }
     }
     Ok(())
+}
+
+/// Whether all actions that have not ended are still to begin.
+pub fn none_has_begun(scene: Scene<'_>, status: &CassandraClusterStatus) -> Result<(), Blocker> {
+    let racks = scene
+        .racks
+        .iter()
+        .filter_map(|rack| status.rack(&rack.desired.id));
+    let begun = racks
+        .filter_map(unfinished)
+        .any(|action| action.status != Some(ActionStatus::ToDo));
+    if begun { quiet(scene, status) } else { Ok(()) }
 }
 
 /// Whether no rack comes up, or has an action that has not ended.

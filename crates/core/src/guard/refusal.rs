@@ -350,6 +350,7 @@ fn watch(operation: OperationName, at: &RackAt) -> String {
         | OperationName::Rebuild
         | OperationName::Restart => operation,
         OperationName::ReloadSsl
+        | OperationName::Move
         | OperationName::Remove
         | OperationName::Decommission
         | OperationName::Replace => {

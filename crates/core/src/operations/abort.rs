@@ -156,6 +156,7 @@ pub(super) fn answer(scene: Scene<'_>, rack: &Rack<'_>, status: &RackStatus, ste
 fn no_way(operation: OperationName) -> &'static str {
     match operation {
         OperationName::Rebuild => "Cassandra cannot stop a rebuild, only a restart of the node breaks it off",
+        OperationName::Move => "Cassandra cannot stop a move, only a restart of the node breaks it off",
         OperationName::Remove => "Cassandra goes on to take the lost node out of the ring",
         OperationName::Decommission => "Cassandra cannot stop a node from leaving the ring",
         OperationName::Replace => "there is no way back from a replacement that runs",

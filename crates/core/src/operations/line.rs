@@ -9,12 +9,13 @@ use crate::rack::Rack;
 
 /// The queued record that may start next; why not, if nothing may.
 ///
-/// First come, first served, but for what others may be waiting for: a replacement, and, where an action or a restart is in the way,
-/// a removal.
+/// First come, first served, but for what others may be waiting for: a replacement, where an action, a restart or a move is in the way a
+/// removal, and where a move is, here or in another rack, a restart.
 pub(super) fn next_in_line<'a>(
     rack: &Rack<'_>,
     status: &RackStatus,
     quiet: Result<(), &'a Blocker>,
+    later: Result<(), &'a Blocker>,
 ) -> Result<Option<usize>, &'a Blocker> {
     let Some(index) = oldest(rack, status) else {
         return Ok(None);
@@ -22,12 +23,20 @@ pub(super) fn next_in_line<'a>(
     if let Some(replacement) = replacement(rack, status) {
         return Ok(Some(replacement));
     }
-    if let Some(removal) = removal(status)
-        && (quiet.is_err() || status.operations[index].name == OperationName::Restart)
+    let oldest = status.operations[index].name;
+    let queued = |name| {
+        let is_it = |record: &OperationRecord| is_queued(record) && record.name == name;
+        status.operations.iter().position(is_it)
+    };
+    if let Some(removal) = queued(OperationName::Remove)
+        && (quiet.is_err()
+            || later.is_err()
+            || matches!(oldest, OperationName::Restart | OperationName::Move))
     {
         return Ok(Some(removal));
     }
-    quiet.map(|()| Some(index))
+    let restart = queued(OperationName::Restart).filter(|_| later.is_err() || oldest == OperationName::Move);
+    quiet.map(|()| restart.or(Some(index)))
 }
 
 /// First come, first served; requests seen in the same pass go by ordinal.
@@ -50,11 +59,6 @@ fn replacement(rack: &Rack<'_>, status: &RackStatus) -> Option<usize> {
         .filter(|(_, record)| is_it(record))
         .min_by_key(|(_, record)| ordinal(rack, record))
         .map(|(index, _)| index)
-}
-
-fn removal(status: &RackStatus) -> Option<usize> {
-    let is_it = |record: &OperationRecord| is_queued(record) && record.name == OperationName::Remove;
-    status.operations.iter().position(is_it)
 }
 
 fn ordinal(rack: &Rack<'_>, record: &OperationRecord) -> i32 {
@@ -86,7 +90,8 @@ pub(super) fn has_place(status: &RackStatus, index: usize) -> bool {
 /// Whether nothing else runs in the rack meanwhile, however many operations may: a node is down, or the ring changes.
 fn wants_the_rack(operation: OperationName) -> bool {
     match operation {
-        OperationName::Remove
+        OperationName::Move
+        | OperationName::Remove
         | OperationName::Decommission
         | OperationName::Replace
         | OperationName::Restart => true,
@@ -101,11 +106,12 @@ fn wants_the_rack(operation: OperationName) -> bool {
     }
 }
 
-/// A node whose pod does not come back may be lost, so that it is removed although its restart has not ended.
+/// A node whose pod does not come back may be lost, so that it is removed although its restart has not ended. Whether one that was moving
+/// is down is for the ring to say.
 fn is_passed_by(removal: &OperationRecord, record: &OperationRecord) -> bool {
     removal.name == OperationName::Remove
-        && record.name == OperationName::Restart
-        && record.state == RecordState::Finalizing
+        && (record.name == OperationName::Move
+            || record.name == OperationName::Restart && record.state == RecordState::Finalizing)
 }
 
 pub(super) fn is_lost_with(replacement: &OperationRecord, record: &OperationRecord) -> bool {

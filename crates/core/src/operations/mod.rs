@@ -11,6 +11,7 @@ pub(crate) mod decommission;
 pub(crate) mod labels;
 mod last_operation;
 mod line;
+mod moving;
 mod progress;
 mod queue;
 pub mod remove;
@@ -30,6 +31,10 @@ use crate::rack::{PodView, Rack};
 use crate::steps::Steps;
 use crate::validate::ValidatedCluster;
 
+pub(crate) use moving::{
+    alone, earlier as earlier_move, holds as move_holds, is_due as moves_nodes,
+    stands_in_the_way as mover_holds,
+};
 pub(crate) use queue::request_of;
 pub(crate) use replace::{host_ids as replaced, is_due as replaces_nodes};
 pub(crate) use restart::{
@@ -66,10 +71,18 @@ impl<'a> Scene<'a> {
 /// Whether operations may start, or what they wait for.
 #[derive(Debug, Clone, Copy)]
 pub struct MayStart<'a> {
-    /// Any: no action is under way.
+    /// Any: no action is under way, and no node moves.
     pub any: Result<(), &'a Blocker>,
+    /// All but what brings nodes back: no node is to move first.
+    pub later: Result<(), &'a Blocker>,
+    /// The restart of a node that broke its move off, which actions may be waiting for: none has begun.
+    pub mending: Result<(), &'a Blocker>,
     /// A restart: it is the turn of this rack.
     pub restart: Result<(), &'a Blocker>,
+    /// A move: nothing runs in other racks.
+    pub alone: Result<(), &'a Blocker>,
+    /// What waits for no action: no node moves that is up.
+    pub mover: Result<(), &'a Blocker>,
 }
 
 /// Advances every operation of one rack by what was observed, and starts the next if it may start.

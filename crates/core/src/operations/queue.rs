@@ -11,7 +11,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::labels::{asks_the_same, is_another, label};
 use super::line::{has_place, is_lost_with, next_in_line};
 use super::{
-    ASK_AGAIN, MayStart, Scene, abort, is_queued, is_running, last_operation, remove, replace, restart, run,
+    ASK_AGAIN, MayStart, Scene, abort, is_queued, is_running, last_operation, moving, remove, replace,
+    restart, run,
 };
 use crate::blocker::Blocker;
 use crate::fact::Fact;
@@ -102,6 +103,12 @@ fn take_up_request(
         {
             return;
         }
+        // Nor does it move a node: where it goes, and whether it may, was for a record to say.
+        OperationStatus::Ongoing
+            if request.name == OperationName::Move && !ring::is_moving(pod, &scene.observed.nodes) =>
+        {
+            return;
+        }
         // Left by another operator, CassKop's for one, which kept no records: the node knows how it stands.
         OperationStatus::Ongoing
             if !request.name.makes_its_pod_anew() && !of_pod().any(|record| record.name == request.name) =>
@@ -113,7 +120,9 @@ fn take_up_request(
         _ => return,
     };
     // `kubectl label` may set the status in one call and the argument in the next.
-    if let Err(error @ (ArgumentError::NoSourceDatacenter | ArgumentError::NoLostNode)) = request.command()
+    if let Err(
+        error @ (ArgumentError::NoSourceDatacenter | ArgumentError::NoToken | ArgumentError::NoLostNode),
+    ) = request.command()
         && state == RecordState::ToDo
         && !abort::is_asked(pod, request.name)
     {
@@ -178,7 +187,11 @@ pub(super) fn start_next(
     steps: &mut Steps,
 ) {
     loop {
-        let index = match next_in_line(rack, status, may_start.any) {
+        let mending = mending(scene, rack, status).filter(|_| may_start.mending.is_ok());
+        let index = match mending.map_or_else(
+            || next_in_line(rack, status, may_start.any, may_start.later),
+            |restart| Ok(Some(restart)),
+        ) {
             Ok(Some(index)) => index,
             Ok(None) => return,
             Err(blocker) => return steps.wait_for(blocker.clone()),
@@ -195,7 +208,7 @@ pub(super) fn start_next(
             return;
         }
         let record = &status.operations[index];
-        match prepare(scene, rack, record, may_start.restart) {
+        match prepare(scene, rack, record, may_start) {
             Prepared::Ready(prepared) => {
                 status.operations[index] = *prepared;
                 status.operations[index].state = RecordState::Ongoing;
@@ -225,6 +238,17 @@ pub(super) fn start_next(
     }
 }
 
+/// A queued restart of a node that broke its move off: all else may be waiting for it.
+fn mending(scene: Scene<'_>, rack: &Rack<'_>, status: &RackStatus) -> Option<usize> {
+    status.operations.iter().position(|record| {
+        is_queued(record)
+            && record.name == OperationName::Restart
+            && rack
+                .pod(&record.pod_uid)
+                .is_some_and(|pod| moving::is_left_moving(scene, pod))
+    })
+}
+
 /// What ran on a node that is replaced ended with it.
 fn give_up_lost(scene: Scene<'_>, status: &mut RackStatus, index: usize, steps: &mut Steps) {
     for other in 0..status.operations.len() {
@@ -247,12 +271,7 @@ pub(super) enum Prepared {
 }
 
 /// Completes a queued record with all that is needed to start it and to find it again.
-fn prepare(
-    scene: Scene<'_>,
-    rack: &Rack<'_>,
-    record: &OperationRecord,
-    turn_to_restart: Result<(), &Blocker>,
-) -> Prepared {
+fn prepare(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord, may_start: MayStart<'_>) -> Prepared {
     let command = match record.command() {
         Ok(command) => command,
         Err(error) => return Prepared::Refused(error.to_string()),
@@ -260,6 +279,20 @@ fn prepare(
     let Some(pod) = rack.pod(&record.pod_uid) else {
         return Prepared::Refused(format!("pod {} went away", record.pod));
     };
+    if matches!(
+        command,
+        OperationCommand::Replace { .. } | OperationCommand::Remove { .. }
+    ) && let Err(blocker) = may_start.mover
+    {
+        return Prepared::Waits(blocker.clone());
+    }
+    let brings_back = matches!(
+        command,
+        OperationCommand::Replace { .. } | OperationCommand::Remove { .. } | OperationCommand::Restart
+    );
+    if let (false, Err(blocker)) = (brings_back, may_start.later) {
+        return Prepared::Waits(blocker.clone());
+    }
     if let OperationCommand::Replace { lost } = &command {
         return replace::prepare(scene, rack, record, lost.as_ref());
     }
@@ -275,10 +308,16 @@ fn prepare(
             None
         }
         OperationCommand::Restart => {
-            if let Err(blocker) = restart::may_begin(scene, pod, turn_to_restart) {
+            if let Err(blocker) = restart::may_begin(scene, pod, may_start.restart) {
                 return Prepared::Waits(blocker);
             }
             prepared.former_pod_uid = Some(pod.uid.to_owned());
+            None
+        }
+        OperationCommand::Move { .. } => {
+            if let Err(not_yet) = moving::may_begin(scene, pod, node, may_start.alone) {
+                return not_yet;
+            }
             None
         }
         OperationCommand::Decommission => {
@@ -313,7 +352,7 @@ fn prepare(
     Prepared::Ready(Box::new(prepared))
 }
 
-fn unreachable(pod: &PodView<'_>, why: &str) -> Blocker {
+pub(super) fn unreachable(pod: &PodView<'_>, why: &str) -> Blocker {
     Blocker::new(
         ConditionReason::NodesUnreachable,
         format!("pod {} does not answer: {why}", pod.name),

@@ -15,7 +15,7 @@ use jiff::SignedDuration;
 
 use super::queue::request_of;
 use super::run::{ATTEMPTS, Counts, Transition, call_key};
-use super::{Scene, is_queued, is_running};
+use super::{Scene, is_queued, is_running, moving};
 use crate::blocker::Blocker;
 use crate::call::{CallState, storage_service_operation};
 use crate::effect::Effect;
@@ -43,18 +43,23 @@ pub(super) fn may_begin(
         Blocker::new(reason, note)
     };
     turn.map_err(|blocker| waits(blocker.clone()))?;
-    all_is_well(scene).map_err(waits)
+    all_is_well(scene, pod).map_err(waits)
 }
 
-/// Every pod ready, every node NORMAL and seen UP, and a new pod could start.
-fn all_is_well(scene: Scene<'_>) -> Result<(), Blocker> {
+/// Every pod ready, every node NORMAL and seen UP, and a new pod could start. The node that is restarted may be one that was left MOVING
+/// by a move that failed: nothing else brings it back.
+fn all_is_well(scene: Scene<'_>, pod: &PodView<'_>) -> Result<(), Blocker> {
     if let Some(missing) = hooks::missing(scene) {
         return Err(missing);
     }
     for rack in scene.racks.iter().filter(|rack| rack.statefulset.is_some()) {
         rack.complete()?;
     }
-    ring::agrees(scene.racks, &scene.observed.nodes, &[])
+    let nodes = &scene.observed.nodes;
+    if moving::is_left_moving(scene, pod) {
+        return ring::agrees_but_moving(scene.racks, nodes, pod);
+    }
+    ring::agrees(scene.racks, nodes, &[])
 }
 
 /// Why no node of a rack may be restarted now: one of another rack is, or was asked for earlier and waits for nothing else.
@@ -195,7 +200,7 @@ fn late(scene: Scene<'_>, pod: &PodView<'_>, record: &OperationRecord) -> Transi
     if drains || ring::is_seen_down(pod, nodes) {
         return goes(pod, record);
     }
-    match all_is_well(scene) {
+    match all_is_well(scene, pod) {
         Ok(()) => goes(pod, record),
         Err(blocker) => Transition::AskAgain(blocker),
     }
@@ -216,7 +221,7 @@ fn tell(scene: Scene<'_>, pod: &PodView<'_>, node: &NodeFacts, record: &Operatio
             "the node did not drain in {} tries, and serves: its pod was left alone",
             record.attempt
         ))),
-        Fact::Known(_) => match all_is_well(scene) {
+        Fact::Known(_) => match all_is_well(scene, pod) {
             Ok(()) => Transition::RunAgain {
                 keyspaces_done: Vec::new(),
             },

@@ -9,8 +9,8 @@ use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
-    ASK_AGAIN, Scene, abort, decommission, is_running, labels, last_operation, progress, queue, remove,
-    replace, restart,
+    ASK_AGAIN, Scene, abort, decommission, is_running, labels, last_operation, moving, progress, queue,
+    remove, replace, restart,
 };
 use crate::blocker::Blocker;
 use crate::call::{CallKey, CallState, NodeCall, storage_service_operation};
@@ -106,6 +106,9 @@ pub(super) fn step(scene: Scene<'_>, rack: &Rack<'_>, record: &OperationRecord) 
     }
     if let Some(transition) = abort::step(scene, record, pod, node) {
         return transition;
+    }
+    if record.name == OperationName::Move {
+        return moving::step(scene, record, pod, node);
     }
     match scene.observed.calls.get(&call_key(record)) {
         Some(CallState::Running { keyspaces_done, .. }) => Transition::GoOn {
@@ -338,8 +341,11 @@ pub(super) fn end(
         }
     }
     let record = record.clone();
-    if matches!(record.name, OperationName::Decommission | OperationName::Restart) {
-        // An action goes on, and nothing else tells: what belonged to the node is gone already.
+    if matches!(
+        record.name,
+        OperationName::Decommission | OperationName::Move | OperationName::Restart
+    ) {
+        // An action goes on, or other racks do, and nothing else tells: what belonged to the node may be gone already.
         steps.look_again_after(SignedDuration::ZERO);
     }
     last_operation::ended(status, &record);
@@ -372,6 +378,7 @@ fn node_call(scene: Scene<'_>, record: &OperationRecord) -> Option<NodeCall> {
         }),
         Ok(OperationCommand::Rebuild { from_dc }) => Some(NodeCall::Rebuild { from_dc }),
         Ok(OperationCommand::ReloadSsl) => Some(NodeCall::ReloadSsl),
+        Ok(OperationCommand::Move { token }) => Some(NodeCall::Move { token }),
         Ok(OperationCommand::Remove { .. }) => Some(NodeCall::RemoveNode {
             host_id: record.lost_node.clone()?.host_id?,
         }),
@@ -426,7 +433,10 @@ fn overdue(scene: Scene<'_>, record: &OperationRecord) -> Option<String> {
         | OperationName::ReloadSsl
         | OperationName::Rebuild => SignedDuration::from_hours(24 * 7),
         // These have a step of their own: they end by what the ring says.
-        OperationName::Decommission | OperationName::Replace | OperationName::Restart => return None,
+        OperationName::Decommission
+        | OperationName::Move
+        | OperationName::Replace
+        | OperationName::Restart => return None,
     };
     (since(&record.start_time) > deadline).then(|| format!("{} did not end within its deadline", record.name))
 }

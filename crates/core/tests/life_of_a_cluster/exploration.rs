@@ -11,11 +11,12 @@ use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{Hash, Hasher};
 
+use casskop_core::call::NodeCall;
 use casskop_core::effect::Effect;
 use casskop_core::fact::Fact;
 use casskop_core::plan::Plan;
 use casskop_core::validate::validate;
-use casskop_types::labels::{OPERATION_ABORT, OPERATION_PARALLELISM};
+use casskop_types::labels::{OPERATION_ABORT, OPERATION_ARGUMENT_ANNOTATION, OPERATION_PARALLELISM};
 use casskop_types::status::ActionStatus;
 use serde_json::json;
 
@@ -191,6 +192,11 @@ impl State {
         for pod in self.world.in_flight.keys() {
             step(format!("{pod} is done"), &|state| state.world.node_finishes(pod));
         }
+        for (pod, call) in &self.world.in_flight {
+            if matches!(call, NodeCall::Move { .. }) {
+                step(format!("{pod} breaks off"), &|state| state.world.move_fails(pod));
+            }
+        }
         for (at, edit) in scenario.edits.iter().enumerate() {
             let bit = 1 << at;
             if self.edits & bit != 0 {
@@ -266,7 +272,17 @@ impl State {
         if let Some(pod) = scenario.falls {
             world.node_is(pod, true);
         }
+        if let Some(pod) = world.left_moving() {
+            // What the record of its move tells to do.
+            world.label(
+                &pod,
+                &[("operation-name", "restart"), ("operation-status", "ToDo")],
+            );
+        }
         world.try_to_settle()?;
+        if let Some(pod) = world.left_moving() {
+            return Err(format!("{pod} is not brought back: {}", world.waiting().message));
+        }
         let wanted = validate(&world.cluster)
             .map_err(|problems| format!("{problems:?}"))?
             .nodes();
@@ -316,6 +332,8 @@ impl State {
                 &world.told,
                 &world.volumes,
                 &world.drained,
+                &world.tokens,
+                &world.stuck,
                 &world.violations
             )
         )
@@ -447,6 +465,14 @@ fn restart_nodes(world: &mut World) {
     }
 }
 
+fn move_one(world: &mut World) {
+    let pod = "ring-dc1-rack2-0";
+    if world.pods.contains_key(pod) {
+        world.annotate(pod, OPERATION_ARGUMENT_ANNOTATION, "-5");
+        world.label(pod, &[("operation-name", "move"), ("operation-status", "ToDo")]);
+    }
+}
+
 /// The node that is replaced.
 const LOST: &str = "ring-dc1-rack2-0";
 
@@ -572,6 +598,18 @@ fn scenarios() -> Vec<Scenario> {
             start: ring(&["rack1", "rack2"], 1),
             edits: vec![restart_nodes, |world| nodes(world, 2)],
             falls: Some("ring-dc1-rack2-0"),
+        },
+        Scenario {
+            name: "a node moves, one of another rack is cleaned up, and a rack is restarted",
+            start: ring(&["rack1", "rack2"], 1),
+            edits: vec![move_one, cleanup, restart],
+            falls: None,
+        },
+        Scenario {
+            name: "a node moves while another falls, and a node more",
+            start: ring(&["rack1", "rack2"], 1),
+            edits: vec![move_one, |world| nodes(world, 2)],
+            falls: Some("ring-dc1-rack1-0"),
         },
         Scenario {
             name: "a lost node is replaced, and a restart and an image are asked for",

@@ -92,6 +92,10 @@ pub(crate) struct World {
     pub(crate) work: Option<Work>,
     /// Uids of pods whose nodes are drained.
     pub(crate) drained: BTreeSet<String>,
+    /// Tokens of nodes that have others than at first, by host id.
+    pub(crate) tokens: BTreeMap<String, Vec<String>>,
+    /// Uids of pods whose nodes failed to move.
+    pub(crate) stuck: BTreeSet<String>,
     /// The pods whose nodes were told to stop what they do, once each time.
     pub(crate) stopped: Vec<String>,
     /// CassKop's backups on a schedule.
@@ -158,6 +162,8 @@ impl World {
             notices: Vec::new(),
             work: None,
             drained: BTreeSet::new(),
+            tokens: BTreeMap::new(),
+            stuck: BTreeSet::new(),
             stopped: Vec::new(),
             scheduled_backups: Vec::new(),
             now: "2026-11-21T08:00:00Z".parse().unwrap(),
@@ -423,8 +429,40 @@ impl World {
             NodeCall::RemoveNode { host_id } => self.members.retain(|_, (known, _)| *known != host_id),
             NodeCall::Decommission { .. } => self.leave(pod),
             NodeCall::Drain => drop(self.drained.insert(self.uid(pod))),
+            NodeCall::Move { token } => {
+                let (host_id, _) = self.members[&address_of(&self.pods[pod])].clone();
+                self.tokens.insert(host_id, vec![token]);
+            }
             _ => {}
         }
+    }
+
+    /// The streams of a node that moves break: whoever still listens hears of it, and it stays MOVING.
+    pub(crate) fn move_fails(&mut self, pod: &str) {
+        let call = self.in_flight.remove(pod);
+        assert!(matches!(call, Some(NodeCall::Move { .. })), "{call:?}");
+        let uid = self.uid(pod);
+        for (key, state) in &mut self.calls {
+            if key.pod_uid == uid && matches!(state, CallState::Running { .. }) {
+                *state = CallState::Failed {
+                    keyspaces_done: vec![],
+                    reason: "Stream failed".to_owned(),
+                };
+            }
+        }
+        self.stuck.insert(uid);
+    }
+
+    /// A pod whose node failed to move, and was not restarted since.
+    pub(crate) fn left_moving(&self) -> Option<String> {
+        let mut pods = self.pods.keys();
+        pods.find(|pod| self.stuck.contains(&self.uid(pod))).cloned()
+    }
+
+    /// Whether a node, other than that of this pod, is moving.
+    fn moves_but(&self, pod: &str) -> bool {
+        let mut others = self.in_flight.iter().filter(|(other, _)| *other != pod);
+        others.any(|(_, call)| matches!(call, NodeCall::Move { .. }))
     }
 
     /// A pod is no more, nor what its node was at; whoever listened hears nothing more.
@@ -559,8 +597,18 @@ impl World {
                     .iter()
                     .map(|(address, (id, _))| (*address, id.clone()))
                     .collect(),
+                moving: self
+                    .pods
+                    .iter()
+                    .filter(|(pod, _)| self.mode_of(&pod.parse().unwrap()) == OperationMode::Moving)
+                    .map(|(_, object)| address_of(object))
+                    .collect(),
                 ..RingView::default()
             });
+        }
+        if what.contains(&Question::Tokens) {
+            facts.mode = Fact::Known(self.mode_of(pod));
+            facts.tokens = Fact::Known(self.tokens_of(&self.members[&address].0));
         }
         if what.contains(&Question::InFlight) {
             let call = self.in_flight.get(&pod.to_string());
@@ -591,7 +639,20 @@ impl World {
     /// Whether the node of some other pod was told to drain.
     fn drained_but(&self, pod: &str) -> bool {
         let mut others = self.pods.keys().filter(|other| *other != pod);
-        others.any(|other| self.mode_of(&other.parse().unwrap()) != OperationMode::Normal)
+        others.any(|other| self.is_drained(&other.parse().unwrap()))
+    }
+
+    fn is_drained(&self, pod: &PodName) -> bool {
+        matches!(
+            self.mode_of(pod),
+            OperationMode::Draining | OperationMode::Drained
+        )
+    }
+
+    /// At first one that stands for its host id.
+    pub(crate) fn tokens_of(&self, host_id: &str) -> Vec<String> {
+        let first = || vec![fxhash(host_id).cast_signed().to_string()];
+        self.tokens.get(host_id).cloned().unwrap_or_else(first)
     }
 
     fn mode_of(&self, pod: &PodName) -> OperationMode {
@@ -600,6 +661,10 @@ impl World {
             OperationMode::Drained
         } else if self.in_flight.get(&pod) == Some(&NodeCall::Drain) {
             OperationMode::Draining
+        } else if matches!(self.in_flight.get(&pod), Some(NodeCall::Move { .. }))
+            || self.stuck.contains(&self.uid(&pod))
+        {
+            OperationMode::Moving
         } else {
             OperationMode::Normal
         }
@@ -715,7 +780,7 @@ impl World {
         }
         let is_restart = |record: &OperationRecord| record.former_pod_uid.as_deref() == Some(uid);
         let restarts = self.records().any(is_restart);
-        let drains = self.mode_of(pod) != OperationMode::Normal;
+        let drains = self.is_drained(pod);
         self.must(
             drains || !restarts,
             "a pod was restarted before its node was drained",
@@ -777,6 +842,13 @@ impl World {
         self.must(!aborted, "an operation was started after its end was asked for");
         let running = self.in_flight.insert(pod.to_owned(), call.clone());
         self.must(running.is_none(), "two runs at once on a node");
+        let moves = self.moves_but(pod);
+        self.must(!moves, "something was begun while a node moved");
+        let is_alone = self.in_flight.len() == 1;
+        self.must(
+            is_alone || !matches!(call, NodeCall::Move { .. }),
+            "a node moved beside other work",
+        );
         if *call == NodeCall::Drain {
             let other = self.drained_but(pod);
             self.must(!other, "two nodes were drained at once");
@@ -891,6 +963,8 @@ impl World {
                     );
                     let other = self.drained_but(&pod);
                     self.must(!other, "a node was rolled while another was drained");
+                    let moves = self.moves_but(&pod);
+                    self.must(!moves, "a node was rolled while another moved");
                     self.stop(&pod);
                     if let Some((_, up)) = self.members.get_mut(&address) {
                         *up = false;
@@ -951,6 +1025,8 @@ impl World {
             is_alone || is_member || self.ring_recorded,
             "a second node was started before the ring was recorded",
         );
+        let moves = self.moves_but(&pod);
+        self.must(is_member || !moves, "a node came while another moved");
         let known = self
             .members
             .iter()

@@ -1,5 +1,6 @@
 //! An operation together with its argument, parsed.
 
+use super::tables::is_token;
 use super::{Member, OperationName, RemoveTarget, TableOptions, TableWork};
 
 /// An operation's argument, or its options, do not say what the operation needs.
@@ -8,6 +9,17 @@ pub enum ArgumentError {
     /// A rebuild without its source.
     #[error("rebuild needs the datacenter to stream from: set the label operation-argument to its name")]
     NoSourceDatacenter,
+    /// A move without where to.
+    #[error(
+        "move needs the node's new token: set the annotation cassandraclusters.db.orange.com/operation-argument to it"
+    )]
+    NoToken,
+    /// What stands for a token cannot be one.
+    #[error("`{text}` is not a token, which is a whole number")]
+    Token {
+        /// The text.
+        text: String,
+    },
     /// A removal without what to remove.
     #[error(
         "remove needs the lost node: set the label operation-argument to <pod>, <pod>_<ip> or <ip>, or to a host id"
@@ -65,6 +77,11 @@ pub enum OperationCommand {
     },
     /// See [`OperationName::ReloadSsl`].
     ReloadSsl,
+    /// See [`OperationName::Move`].
+    Move {
+        /// The new token, a whole number in decimal digits.
+        token: String,
+    },
     /// See [`OperationName::Remove`].
     Remove {
         /// The lost node.
@@ -111,6 +128,15 @@ impl OperationCommand {
                 Ok(Self::Rebuild { from_dc })
             }
             OperationName::ReloadSsl => Ok(Self::ReloadSsl),
+            OperationName::Move => {
+                let token = argument.ok_or(ArgumentError::NoToken)?.to_owned();
+                // As Cassandra writes it, by which it is known again.
+                let digits = token.strip_prefix('-').unwrap_or(&token);
+                if !is_token(&token) || (digits.starts_with('0') && token != "0") {
+                    return Err(ArgumentError::Token { text: token });
+                }
+                Ok(Self::Move { token })
+            }
             OperationName::Remove => {
                 let target = argument.ok_or(ArgumentError::NoLostNode)?.parse()?;
                 Ok(Self::Remove { target })
@@ -128,6 +154,7 @@ impl OperationCommand {
             Self::OnTables(work, _) => work.operation(),
             Self::Rebuild { .. } => OperationName::Rebuild,
             Self::ReloadSsl => OperationName::ReloadSsl,
+            Self::Move { .. } => OperationName::Move,
             Self::Remove { .. } => OperationName::Remove,
             Self::Decommission => OperationName::Decommission,
             Self::Replace { .. } => OperationName::Replace,
@@ -141,6 +168,7 @@ impl OperationCommand {
             Self::Decommission | Self::Restart | Self::ReloadSsl => None,
             Self::OnTables(work, options) => options.keyspace.clone().filter(|_| work.takes_an_argument()),
             Self::Rebuild { from_dc } => Some(from_dc.clone()),
+            Self::Move { token } => Some(token.clone()),
             Self::Remove { target } => Some(target.to_string()),
             Self::Replace { lost } => lost.as_ref().map(ToString::to_string),
         }
@@ -152,6 +180,7 @@ impl OperationCommand {
             Self::OnTables(work, options) => options.to_text(*work),
             Self::Rebuild { .. }
             | Self::ReloadSsl
+            | Self::Move { .. }
             | Self::Remove { .. }
             | Self::Decommission
             | Self::Replace { .. }
@@ -197,6 +226,27 @@ mod tests {
             Err(ArgumentError::NoSourceDatacenter)
         );
         assert_eq!(parse(OperationName::Remove, None), Err(ArgumentError::NoLostNode));
+        assert_eq!(parse(OperationName::Move, None), Err(ArgumentError::NoToken));
+        for token in [
+            "-9223372036854775808",
+            "0",
+            "170141183460469231731687303715884105727",
+        ] {
+            let command = parse(OperationName::Move, Some(token)).unwrap();
+            assert_eq!(
+                (command.name(), command.argument().as_deref()),
+                (OperationName::Move, Some(token))
+            );
+        }
+        for text in ["left-behind", "1.5", "--1", "0x10", "007", "-0", "+1"] {
+            let refused = parse(OperationName::Move, Some(text));
+            assert_eq!(
+                refused,
+                Err(ArgumentError::Token {
+                    text: text.to_owned()
+                })
+            );
+        }
         assert_eq!(
             parse(OperationName::Replace, None),
             Ok(Command::Replace { lost: None })

@@ -272,7 +272,7 @@ mod tests {
         let error = OperationRequest::from_pod_metadata(Some(&labels), None).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "label operation-name: `cleanpu` is not one of cleanup, upgradesstables, scrub, compact, flush, garbagecollect, rebuild, reloadssl, remove, decommission, replace, restart"
+            "label operation-name: `cleanpu` is not one of cleanup, upgradesstables, scrub, compact, flush, garbagecollect, rebuild, reloadssl, move, remove, decommission, replace, restart"
         );
         let labels = set(&[("operation-name", "cleanup"), ("operation-status", "todo")]);
         assert!(matches!(
@@ -308,6 +308,8 @@ mod tests {
             (OperationName::Remove, Some("demo-dc1-rack1-0_10.0.0.1")),
             (OperationName::Remove, Some("2001:db8::1")),
             (OperationName::ReloadSsl, None),
+            // No label takes a word that begins with a dash.
+            (OperationName::Move, Some("-3074457345618258603")),
         ] {
             let command = OperationCommand::parse(name, argument, None).unwrap();
             let request = OperationRequest::to_do(&command, Some("ann@example.com".to_owned()))

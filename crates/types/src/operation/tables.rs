@@ -35,6 +35,7 @@ impl TableWork {
             OperationName::GarbageCollect => Some(Self::GarbageCollect),
             OperationName::Rebuild
             | OperationName::ReloadSsl
+            | OperationName::Move
             | OperationName::Remove
             | OperationName::Decommission
             | OperationName::Replace
@@ -256,7 +257,7 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= 48 && text.chars().all(word)
 }
 
-fn is_token(text: &str) -> bool {
+pub(super) fn is_token(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     !digits.is_empty() && digits.len() <= 39 && digits.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -172,6 +172,11 @@ fn is_lost(pod: &PodView<'_>, address: IpAddr, host_id: &str, view: &RingView) -
             "node {host_id} at {address} is leaving the ring: remove it instead (kubectl casskop removenode)"
         ));
     }
+    if view.moving.contains(&address) {
+        return Err(format!(
+            "node {host_id} at {address} was moving to another token: remove it instead (kubectl casskop removenode)"
+        ));
+    }
     let mut homes = view.addresses_of(host_id);
     if let Some(home) = homes.find(|home| view.live.contains(*home)) {
         return Err(format!("node {host_id} at {home} is alive"));
@@ -189,9 +194,12 @@ fn is_lost(pod: &PodView<'_>, address: IpAddr, host_id: &str, view: &RingView) -
 /// Whether the ring has all it takes: nobody else is on the way, and there is somebody to stream from. Who names the lost node
 /// knows what else is down.
 fn is_calm(pod: &PodView<'_>, lost: IpAddr, asked: Option<&Member>, view: &RingView) -> Result<(), String> {
-    let moving = [&view.joining, &view.leaving, &view.moving];
-    let others = moving.into_iter().flatten();
-    if let Some(address) = others.into_iter().find(|address| pod.address != Some(**address)) {
+    let mut changing = view
+        .joining
+        .iter()
+        .chain(&view.leaving)
+        .chain(view.moving_members());
+    if let Some(address) = changing.find(|address| pod.address != Some(**address)) {
         return Err(format!("node {address} joins, leaves or moves"));
     }
     let is_down = |address: &&IpAddr| **address != lost && view.host_ids.contains_key(*address);
