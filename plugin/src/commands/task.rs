@@ -28,7 +28,7 @@ pub(super) use job::JobFlags;
 ///
 /// A task runs one command on every node of a cluster, or of some datacenters, one datacenter after the other; it can be written as a manifest
 /// of kind `K8ssandraTask` as well. Commands: cleanup, upgradesstables, scrub, compact, flush, garbagecollect, rebuild, restart, replacenode,
-/// tsreload, refresh.
+/// move, tsreload, refresh.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -16,12 +16,13 @@ use crate::ground::Ground;
 use crate::operator::{Launch, Operator};
 
 /// Calls that move data, or take a node down: each is asked for by somebody.
-const LONG_CALLS: [&str; 6] = [
+const LONG_CALLS: [&str; 7] = [
     "forceKeyspaceCleanup",
     "upgradeSSTables",
     "rebuild",
     "removeNode",
     "decommission",
+    "move",
     "drain",
 ];
 

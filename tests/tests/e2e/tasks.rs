@@ -145,6 +145,20 @@ async fn a_datacenter_is_rebuilt_and_both_are_cleaned_up() -> Result<()> {
     ring.cql(first, &format!("DROP KEYSPACE {MOVED};")).map(drop)
 }
 
+/// The nodes of this ring have many tokens, as they say themselves.
+#[tokio::test]
+async fn a_node_of_several_tokens_is_not_moved() -> Result<()> {
+    let ring = Ring::shared(NODES).await?;
+    ring.typed(&format!(
+        "kubectl casskop task create move --crd {NAME} --dc dc2 --new-token {OTHER_DC}=42 --name unmoved"
+    ))?;
+    let status = ended(&ring, "unmoved").await?;
+    let why = status.datacenters["dc2"].pod_statuses[OTHER_DC].error.clone();
+    let why = why.unwrap_or_default();
+    ensure!(why.contains("has 16 tokens"), "{why}");
+    Ok(())
+}
+
 /// A node without encryption has nothing to read, and it is asked all the same.
 #[tokio::test]
 async fn certificates_are_read_again_on_every_node() -> Result<()> {

@@ -3,6 +3,7 @@
 mod by_plugin;
 mod cluster_wide;
 mod failures;
+mod moves;
 mod overlaps;
 mod schedules;
 

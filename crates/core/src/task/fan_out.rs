@@ -15,7 +15,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::step::{Fate, keep};
-use super::work::{Job, Work};
+use super::work::{Job, Operation, Work};
 use super::{condition, is_aborted, place, work};
 use crate::effect::{Notice, Wake};
 
@@ -158,7 +158,7 @@ fn narrow(
     work: &Work,
     is_begun: impl Fn(&String) -> bool,
 ) -> Result<(), String> {
-    if let OperationCommand::Rebuild { from_dc } = &work.operation {
+    if let Operation::Same(OperationCommand::Rebuild { from_dc }) = &work.operation {
         let listed = spec.datacenters.as_deref().unwrap_or_default();
         if listed.contains(from_dc) {
             return Err(format!(
@@ -168,7 +168,28 @@ fn narrow(
         selected.retain(|dc| dc != from_dc);
     }
     let (rack, pod) = (work.rack.as_deref(), work.pod.as_deref());
-    selected.retain(|dc| is_begun(dc) || place::may_hold(cluster, dc, rack, pod));
+    if let Operation::Move(tokens) = &work.operation {
+        let is_asked_for = |pod: &str| {
+            selected
+                .iter()
+                .any(|dc| is_begun(dc) || place::may_hold(cluster, dc, None, Some(pod)))
+        };
+        if let Some(other) = tokens.keys().find(|pod| !is_asked_for(pod)) {
+            return Err(format!(
+                "invalid new_tokens argument: pod doesn't exist: {other} is in no datacenter that is asked for"
+            ));
+        }
+    }
+    let has_place = |dc: &str| match &work.operation {
+        Operation::Same(_) => place::may_hold(cluster, dc, rack, pod),
+        Operation::Move(tokens) => {
+            let mut named = tokens
+                .keys()
+                .filter(|named| pod.is_none_or(|pod| pod == named.as_str()));
+            named.any(|named| place::may_hold(cluster, dc, rack, Some(named)))
+        }
+    };
+    selected.retain(|dc| is_begun(dc) || has_place(dc));
     if selected.is_empty() {
         let rack = rack.map(|rack| format!("rack {rack}"));
         let pod = pod.map(|pod| format!("place for pod {pod}"));

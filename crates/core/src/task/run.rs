@@ -96,6 +96,7 @@ pub(super) fn is_target(work: &Work, rack: &Rack, pod: &Pod) -> bool {
         .as_ref()
         .is_none_or(|wanted| *wanted == rack.id.rack.to_string())
         && work.pod.as_ref().is_none_or(|wanted| *wanted == pod.name)
+        && work.operation.on(&pod.name).is_some()
 }
 
 /// Whether nothing is left to do on a pod.
@@ -179,7 +180,7 @@ fn follow(run: &Run<'_>, pod: &Pod, progress: &mut PodProgress, advance: &mut Ad
             advance,
         ),
         Outcome::Unwritten => match standing(run, pod, progress) {
-            Standing::Free(uid) => advance.writes.push(request(run, pod, uid, &job)),
+            Standing::Free(uid) => advance.writes.extend(request(run, pod, uid, &job)),
             Standing::Busy(why) | Standing::Down(why) => {
                 progress.status = Some(PodState::Waiting);
                 progress.job_id = None;
@@ -237,7 +238,8 @@ fn is_overdue(run: &Run<'_>, pod: &Pod, progress: &mut PodProgress, advance: &mu
 
 fn failed(run: &Run<'_>, pod: &Pod, progress: &mut PodProgress, why: String, advance: &mut Advance) {
     let so_far = progress.retries.unwrap_or(0);
-    if so_far >= run.retries {
+    // A node that refuses a token refuses it again, and one that broke its move off has to be restarted first.
+    if so_far >= run.retries || run.work.operation.name() == OperationName::Move {
         return give_up(run, pod, progress, why, advance);
     }
     end(progress, PodState::Waiting, Some(why), run.now);

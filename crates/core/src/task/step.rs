@@ -15,7 +15,7 @@ use super::is_aborted;
 use super::members::{Members, Rack};
 use super::queue;
 use super::run::{Advance, PodWrite, Run, advance, has_ended, is_target, run_of};
-use super::work::{Job, Work, job};
+use super::work::{Job, Operation, Work, job};
 use crate::call::can_be_stopped;
 use crate::effect::{Notice, Wake};
 
@@ -250,10 +250,22 @@ fn check_pods(scene: TaskScene<'_>, place: Place<'_>, work: &Work) -> Result<(),
         .status
         .as_ref()
         .is_some_and(|status| status.start_time.is_some());
+    if let (Operation::Move(tokens), false) = (&work.operation, has_begun) {
+        let pods = || place.members.racks.iter().flat_map(|rack| &rack.pods);
+        if let Some(unknown) = tokens.keys().find(|pod| !pods().any(|known| known.name == **pod)) {
+            return Err(format!(
+                "invalid new_tokens argument: pod doesn't exist: {unknown} is none of CassandraCluster {}",
+                place.members.cluster
+            ));
+        }
+    }
     let on = |rack: &&Rack| rack.pods.iter().any(|pod| is_target(work, rack, pod));
     match &work.pod {
         Some(pod) if !has_begun && !racks.iter().any(on) => {
             Err(format!("no pod {pod} in datacenter {}", place.dc))
+        }
+        None if matches!(work.operation, Operation::Move(_)) && !has_begun && !racks.iter().any(on) => {
+            Err(format!("args.new_tokens names no pod of datacenter {}", place.dc))
         }
         _ => Ok(()),
     }

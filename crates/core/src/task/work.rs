@@ -1,6 +1,8 @@
 //! What a job asks of each node, in the operations of the engine.
 
-use casskop_types::operation::{OperationCommand, TableOptions, TableWork, TokenSpan};
+use std::collections::BTreeMap;
+
+use casskop_types::operation::{OperationCommand, OperationName, TableOptions, TableWork, TokenSpan};
 use casskop_types::task::{JobArguments, TaskCommand, TaskTemplate};
 
 /// What a job comes to.
@@ -16,11 +18,40 @@ pub(super) enum Job {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Work {
     /// The operation.
-    pub(super) operation: OperationCommand,
+    pub(super) operation: Operation,
     /// The only rack to work on.
     pub(super) rack: Option<String>,
     /// The only pod to work on.
     pub(super) pod: Option<String>,
+}
+
+/// What is done on the pods.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Operation {
+    /// The same on each.
+    Same(OperationCommand),
+    /// A move of each of these, to its token.
+    Move(BTreeMap<String, String>),
+}
+
+impl Operation {
+    /// Its name.
+    pub(super) fn name(&self) -> OperationName {
+        match self {
+            Self::Same(command) => command.name(),
+            Self::Move(_) => OperationName::Move,
+        }
+    }
+
+    /// What is done on a pod, if anything is.
+    pub(super) fn on(&self, pod: &str) -> Option<OperationCommand> {
+        match self {
+            Self::Same(command) => Some(command.clone()),
+            Self::Move(tokens) => tokens
+                .get(pod)
+                .map(|token| OperationCommand::Move { token: token.clone() }),
+        }
+    }
 }
 
 /// Reads the job of a task, or says why it cannot be done. What the engine cannot do is refused rather than left out in silence.
@@ -53,20 +84,21 @@ pub fn refusal(template: &TaskTemplate) -> Option<String> {
     job(template).err()
 }
 
-fn operation(command: TaskCommand, arguments: &JobArguments) -> Result<OperationCommand, String> {
+fn operation(command: TaskCommand, arguments: &JobArguments) -> Result<Operation, String> {
     if let Some(work) = command.table_work() {
-        return options(work, arguments).map(|options| OperationCommand::OnTables(work, options));
+        let options = options(work, arguments)?;
+        return Ok(Operation::Same(OperationCommand::OnTables(work, options)));
     }
-    match command {
+    let command = match command {
         TaskCommand::Rebuild => {
             let from_dc = given(arguments.source_datacenter.as_ref())
                 .ok_or("rebuild needs args.source_datacenter: the datacenter to stream from")?;
-            Ok(OperationCommand::Rebuild { from_dc })
+            OperationCommand::Rebuild { from_dc }
         }
         TaskCommand::ReplaceNode => {
             let which = given(arguments.pod_name.as_ref()).or(given(arguments.rack.as_ref()));
             which.ok_or("replacenode needs args.pod_name or args.rack: which nodes to replace")?;
-            Ok(OperationCommand::Replace { lost: None })
+            OperationCommand::Replace { lost: None }
         }
         TaskCommand::Restart => {
             // All pods of a rack at once, and with racks down besides: that is what this operator never does.
@@ -77,14 +109,32 @@ fn operation(command: TaskCommand, arguments: &JobArguments) -> Result<Operation
                     ));
                 }
             }
-            Ok(OperationCommand::Restart)
+            OperationCommand::Restart
         }
-        TaskCommand::TsReload => Ok(OperationCommand::ReloadSsl),
-        TaskCommand::Move => {
-            Err("move is not done by this operator: it gives no node another token".to_owned())
-        }
-        other => Err(format!("{other} is no operation on each node")),
+        TaskCommand::TsReload => OperationCommand::ReloadSsl,
+        TaskCommand::Move => return new_tokens(arguments).map(Operation::Move),
+        other => return Err(format!("{other} is no operation on each node")),
+    };
+    Ok(Operation::Same(command))
+}
+
+/// The pods to move, each with its new token. Where two were to have the same, Cassandra would refuse the second, with the first one moved.
+fn new_tokens(arguments: &JobArguments) -> Result<BTreeMap<String, String>, String> {
+    let tokens = arguments.new_tokens.clone().unwrap_or_default();
+    if tokens.is_empty() {
+        return Err("move needs args.new_tokens: the new token of each pod to move".to_owned());
     }
+    let mut taken = BTreeMap::new();
+    for (pod, token) in &tokens {
+        OperationCommand::parse(OperationName::Move, Some(token), None)
+            .map_err(|error| format!("args.new_tokens of pod {pod}: {error}"))?;
+        if let Some(other) = taken.insert(token, pod) {
+            return Err(format!(
+                "args.new_tokens gives pods {other} and {pod} the same token"
+            ));
+        }
+    }
+    Ok(tokens)
 }
 
 /// Which tables, and how, out of the arguments. Flags of other commands change nothing; what would narrow the work is not passed over.
@@ -150,18 +200,13 @@ mod tests {
     }
 
     #[test]
-    fn every_command_but_move_is_carried_out() {
+    fn every_command_is_carried_out() {
         for command in TaskCommand::ALL {
             let arguments = json!({
-                "source_datacenter": "dc2", "pod_name": "demo-dc1-rack1-0",
+                "source_datacenter": "dc2", "pod_name": "demo-dc1-rack1-0", "new_tokens": { "demo-dc1-rack1-0": "-5" },
             });
             let name = match command {
                 TaskCommand::Refresh => continue,
-                TaskCommand::Move => {
-                    let why = of(command.as_str(), &arguments).unwrap_err();
-                    assert!(why.starts_with("move is not done by this operator"), "{why}");
-                    continue;
-                }
                 TaskCommand::ReplaceNode => OperationName::Replace,
                 TaskCommand::TsReload => OperationName::ReloadSsl,
                 other => other.as_str().parse().unwrap(),
@@ -188,6 +233,15 @@ mod tests {
                 "command: `DROP TABLE t` is not one of cleanup",
             ),
             (of("rebuild", &json!({})).map(drop), "rebuild needs args.source_datacenter"),
+            (of("move", &json!({})).map(drop), "move needs args.new_tokens"),
+            (
+                of("move", &json!({ "new_tokens": { "a": "1", "b": "one" } })).map(drop),
+                "args.new_tokens of pod b: `one` is not a token",
+            ),
+            (
+                of("move", &json!({ "new_tokens": { "a": "1", "b": "1" } })).map(drop),
+                "args.new_tokens gives pods a and b the same token",
+            ),
             (
                 of("replacenode", &json!({ "pod_name": "" })).map(drop),
                 "replacenode needs args.pod_name or args.rack",
@@ -284,7 +338,7 @@ mod tests {
                 None,
             ),
         ] {
-            let operation = of(command, arguments).unwrap().operation;
+            let operation = of(command, arguments).unwrap().operation.on("any").unwrap();
             assert_eq!(operation.name().as_str(), command);
             assert_eq!(operation.argument().as_deref(), argument, "{command}");
             assert_eq!(operation.options().as_deref(), options, "{command}");

@@ -44,7 +44,7 @@ pub struct JobArguments {
     /// Last token of the range to compact, together with the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_token: Option<String>,
-    /// New token by pod: move, which is refused.
+    /// New token by pod: move, of nodes that have one token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new_tokens: Option<BTreeMap<String, String>>,
     /// Whether a restart stops all nodes of a rack at once: refused, two nodes are never down together.

@@ -1,5 +1,7 @@
 //! What describes the work of a task.
 
+use std::collections::BTreeMap;
+
 use casskop_core::task;
 use casskop_core::view::RackRef;
 use casskop_types::operation::TableOptions;
@@ -24,6 +26,9 @@ pub(crate) struct JobFlags {
     /// Only this pod
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pod: Option<String>,
+    /// A pod's node is to get this token, as in demo-dc1-rack1-0=-42; once for each node (move)
+    #[arg(long = "new-token", value_name = "POD=TOKEN", value_parser = new_token)]
+    new_tokens: Vec<(String, String)>,
     /// Nodes of a rack to work on at once; what takes a node down does one at a time [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     at_once: Option<u16>,
@@ -57,6 +62,7 @@ impl JobFlags {
             from_dc,
             rack,
             pod,
+            new_tokens,
             at_once,
             retries,
             at,
@@ -65,6 +71,7 @@ impl JobFlags {
         self.options() == TableOptions::default()
             && from_dc.is_none()
             && pod.is_none()
+            && new_tokens.is_empty()
             && rack.is_none()
             && at_once.is_none()
             && retries.is_none()
@@ -89,7 +96,9 @@ impl JobFlags {
 
     /// The pods it is about, in words.
     pub(crate) fn pods(&self) -> String {
+        let named: Vec<&str> = self.new_tokens.iter().map(|(pod, _)| pod.as_str()).collect();
         match (&self.pod, &self.rack) {
+            (None, None) if !named.is_empty() => format!("pods {}", named.join(", ")),
             (Some(pod), _) => format!("pod {pod}"),
             (None, Some(rack)) => format!("rack {rack}"),
             (None, None) => "all racks".to_owned(),
@@ -111,6 +120,9 @@ impl JobFlags {
         if self.from_dc.is_some() && command != TaskCommand::Rebuild {
             return goes_with("--from-dc", "rebuild");
         }
+        if !self.new_tokens.is_empty() && command != TaskCommand::Move {
+            return goes_with("--new-token", "move");
+        }
         if let Some(work) = command.table_work() {
             let checked = options.check(work);
             return checked.map_err(|error| Failure::Wrong(flags(&error.to_string())));
@@ -119,6 +131,17 @@ impl JobFlags {
             Some(option) => goes_with(&flags(&format!("`{option}`")), "work on tables"),
             None => Ok(()),
         }
+    }
+
+    /// The new tokens, by pod.
+    fn tokens(&self) -> Result<Option<BTreeMap<String, String>>, Failure> {
+        let mut tokens = BTreeMap::new();
+        for (pod, token) in &self.new_tokens {
+            if tokens.insert(pod.clone(), token.clone()).is_some() {
+                return Err(Failure::Wrong(format!("--new-token gives pod {pod} two tokens")));
+            }
+        }
+        Ok(Some(tokens).filter(|tokens| !tokens.is_empty()))
     }
 
     /// The work, judged as the operator judges it.
@@ -139,6 +162,7 @@ impl JobFlags {
             source_datacenter: self.from_dc.clone(),
             rack: self.rack.as_ref().map(|rack| rack.rack.clone()),
             pod_name: self.pod.clone(),
+            new_tokens: self.tokens()?,
             ..JobArguments::default()
         };
         if let Ok(command) = command.parse::<TaskCommand>() {
@@ -163,6 +187,13 @@ impl JobFlags {
     }
 }
 
+fn new_token(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((pod, token)) if !pod.is_empty() && !token.is_empty() => Ok((pod.to_owned(), token.to_owned())),
+        _ => Err("write POD=TOKEN".to_owned()),
+    }
+}
+
 /// The fields of a manifest as flags of the command line.
 fn flags(why: &str) -> String {
     let names = [
@@ -170,6 +201,7 @@ fn flags(why: &str) -> String {
         ("args.pod_name", "--pod"),
         ("args.keyspace_name", "--keyspace"),
         ("args.rack", "--rack"),
+        ("args.new_tokens", "--new-token"),
     ];
     let options = FLAGS.map(|(option, flag)| (format!("`{option}`"), flag));
     let names = names.map(|(field, flag)| (field.to_owned(), flag)).into_iter();

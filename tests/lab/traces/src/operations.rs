@@ -1,13 +1,14 @@
 //! Acts in which the nodes work: before, during and after, and what they refuse to do.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::thread::JoinHandle;
 
 use anyhow::{Context, Result, anyhow};
 use casskop_jolokia::storage_service::{
     self, HostId, Jobs, OperationMode, Output, RemovalStatus, Replication, Scrub, Tables, cleanup, compact,
-    compact_tokens, decommission, describe_ring, drain, flush, garbage_collect, host_ids, operation_mode,
-    rebuild, reload_ssl, remove_node, scrub, upgrade_sstables,
+    compact_tokens, decommission, describe_ring, drain, flush, garbage_collect, host_ids, move_to,
+    operation_mode, rebuild, reload_ssl, remove_node, scrub, tokens, upgrade_sstables,
 };
 use casskop_jolokia::{
     Call, Compaction, CompactionTask, StreamPlan, compaction_manager, diagnostics, stream_manager,
@@ -178,6 +179,39 @@ pub(crate) fn decommissions(java: &Java, first: &Node, third: &Node, traces: &mu
         !ids.contains_key(&gone)
     })?;
     traces.keep("node-status", "another node has left", first.status()?);
+    Ok(())
+}
+
+/// A node moves to another token, and what it refuses.
+pub(crate) fn moves(first: &Node, second: &Node, token: i64, traces: &mut Traces) -> Result<()> {
+    traces.keep("move", "what is no token", second.ask(&move_to("here"))?);
+    traces.keep("move", "a token that is taken", second.ask(&move_to("0"))?);
+    traces.keep("tokens", "two nodes", second.ask(&tokens())?);
+    let call = move_to(&token.to_string());
+    let running = under_way(second, &call);
+    second.wait("mode MOVING", &operation_mode(), |mode| {
+        *mode == OperationMode::Moving
+    })?;
+    first.wait("a moving node", &storage_service::moving_nodes(), |nodes| {
+        !nodes.is_empty()
+    })?;
+    traces.keep("node-status", "the node moves", second.status()?);
+    traces.keep(
+        "DiagnosticCommand",
+        "the node moves",
+        second.ask(&diagnostics::in_flight())?,
+    );
+    traces.keep("tokens", "the node moves", second.ask(&tokens())?);
+    traces.keep("node-status", "another node moves", first.status()?);
+    traces.keep("move", "the node moves", end_of(running)?);
+    traces.keep("node-status", "the node has moved", second.status()?);
+    traces.keep("tokens", "the node has moved", second.ask(&tokens())?);
+    first.wait(
+        "nobody moving",
+        &storage_service::moving_nodes(),
+        BTreeSet::is_empty,
+    )?;
+    traces.keep("node-status", "another node has moved", first.status()?);
     Ok(())
 }
 

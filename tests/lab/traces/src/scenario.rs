@@ -15,7 +15,8 @@ use casskop_jolokia::{diagnostics, stream_manager};
 use crate::cql::Cql;
 use crate::node::{Bootstrap, Java, Node, Place};
 use crate::operations::{
-    cleanups, decommissions, drains, flushes, rebuilds, removals, some_went, stops, table_work, upgrades,
+    cleanups, decommissions, drains, flushes, moves, rebuilds, removals, some_went, stops, table_work,
+    upgrades,
 };
 use crate::reads::{
     credentials, keyspaces, more_attributes, protocol, reads, shares, what_the_node_does_not_have,
@@ -36,6 +37,8 @@ const SECOND: Place = Place {
     token: 0,
     bootstrap: Bootstrap::Streams,
 };
+/// Where the second node moves.
+const ANOTHER_TOKEN: i64 = 1_000_000_000_000_000_000;
 const THIRD: Place = Place {
     number: 3,
     datacenter: "dc1",
@@ -80,6 +83,8 @@ pub(crate) fn play(java: &Java, traces: &mut Traces, progress: &mut impl Write) 
     act("tables are scrubbed, collected and compacted, and a compaction is stopped")?;
     table_work(&first, traces)?;
     stops(java, &first, traces)?;
+    act("the second node moves")?;
+    moves(&first, &second, ANOTHER_TOKEN, traces)?;
     act("a third node joins and is decommissioned")?;
     let mut third = Node::start(java, &THIRD)?;
     third.wait_for_agent()?;

@@ -1,10 +1,10 @@
 //! Tasks: over datacenters in order and at once, one whose node fails, one that is deleted amid its work, and a schedule.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, ensure};
 use casskop_lab::wait::{Answer, until};
-use casskop_simulator::ring::{Keyspace, Replication};
+use casskop_simulator::ring::{Keyspace, Replication, Token};
 use casskop_simulator::{CallLog, CallPattern, CallQuery, CallRule, Client, ClusterId, PodId, Scope, Span};
 use casskop_tests::cluster::{Cluster, PATIENCE, spec};
 use casskop_tests::faults::stage::{Faults, Stage};
@@ -25,8 +25,9 @@ const PODS: [&str; 2] = ["demo-dc1-rack1-0", "demo-dc2-rack1-0"];
 /// Lives through it under faults, and tells what happened.
 pub(super) async fn live_through(faults: Faults) -> Result<String> {
     let ground = Ground::new(NODES).await?;
-    let datacenters = spec(&[("dc1", &["rack1"]), ("dc2", &["rack1"])], 1);
-    let cluster = Cluster::create(&ground, "demo", datacenters).await?;
+    let mut wanted = spec(&[("dc1", &["rack1"]), ("dc2", &["rack1"])], 1);
+    wanted["config"] = json!({ "cassandra-yaml": { "num_tokens": 1 } });
+    let cluster = Cluster::create(&ground, "demo", wanted).await?;
     let mut stage = formed(&ground, &cluster, faults, 2).await?;
     let (simulator, id) = cluster.simulator()?;
     let shop = Keyspace::full(Replication::by_dc([("dc1", 1), ("dc2", 1)]));
@@ -39,6 +40,7 @@ pub(super) async fn live_through(faults: Faults) -> Result<String> {
     };
     actors.one_datacenter_after_the_other(&mut stage).await?;
     actors.both_at_once(&mut stage).await?;
+    actors.nodes_move(&mut stage).await?;
     actors.a_node_fails(&mut stage).await?;
     actors.deleted_amid_its_work(&mut stage).await?;
     actors.scheduled(&mut stage).await?;
@@ -88,6 +90,36 @@ impl Actors<'_> {
             cleanups.count_by_pod().len() == 2,
             "not on both nodes: {cleanups:?}"
         );
+        Ok(())
+    }
+
+    /// Each once: a node that was told to move and whose operator died says by its token whether it has.
+    async fn nodes_move(&self, stage: &mut Stage) -> Result<()> {
+        let moves = operation("K8ssandraTask, move", 20, &["move"]);
+        let [first, second] = PODS;
+        stage
+            .carry_out(moves, async || {
+                let manifest = format!(
+                    "{{apiVersion: control.k8ssandra.io/v1alpha1, kind: K8ssandraTask, metadata: {{name: moves}}, spec: {{cluster: \
+                     {{name: demo}}, template: {{jobs: [{{name: job, command: move, args: {{new_tokens: {{{first}: '-42', {second}: \
+                     '42'}}}}}}]}}}}}}"
+                );
+                apply(self.ground, &manifest)?;
+                self.fan_out_completes("moves").await
+            })
+            .await?;
+        let tokens: BTreeSet<Vec<Token>> = self
+            .simulator
+            .ring(&self.id)
+            .await?
+            .ring
+            .nodes()
+            .map(|(_, node)| node.tokens.clone())
+            .collect();
+        ensure!(tokens == BTreeSet::from([vec![-42], vec![42]]), "{tokens:?}");
+        let moves = self.calls("move").await?;
+        ensure!(moves.len() == 2, "moved {} times", moves.len());
+        ensure!(moves.max_concurrent() == 1, "together: {moves:?}");
         Ok(())
     }
 

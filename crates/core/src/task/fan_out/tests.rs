@@ -220,7 +220,12 @@ fn a_spec_that_cannot_work_is_invalid_until_it_can() {
         ),
         (
             json!({ "template": { "jobs": [{ "name": "j", "command": "move" }] } }),
-            "move is not done by this operator: it gives no node another token",
+            "move needs args.new_tokens: the new token of each pod to move",
+        ),
+        (
+            json!({ "datacenters": ["dc1"], "template": { "jobs": [{ "name": "j", "command": "move", "args": {
+                "new_tokens": { "demo-dc1-rack1-0": "1", "demo-dc2-rack1-0": "2" } } }] } }),
+            "invalid new_tokens argument: pod doesn't exist: demo-dc2-rack1-0 is in no datacenter that is asked for",
         ),
     ] {
         let mut world = World::new(&spec);

@@ -50,7 +50,7 @@ pub(super) fn start(
             Standing::Free(_) if running >= at_once(run) => comes_later = true,
             Standing::Free(uid) => {
                 let job = job_id(run.uid, uid, progress.retries.unwrap_or(0));
-                advance.writes.push(request(run, pod, uid, &job));
+                advance.writes.extend(request(run, pod, uid, &job));
                 *progress = PodProgress {
                     status: Some(PodState::Running),
                     job_id: Some(job),
@@ -112,10 +112,10 @@ fn lose_patience(
     }
 }
 
-/// A node that goes down goes alone.
+/// A node that goes down goes alone, and so does one that moves.
 fn at_once(run: &Run<'_>) -> usize {
     match run.work.operation.name() {
-        OperationName::Replace | OperationName::Restart => 1,
+        OperationName::Replace | OperationName::Restart | OperationName::Move => 1,
         _ => run.at_once.get(),
     }
 }
@@ -128,17 +128,18 @@ fn pause_ends(progress: &PodProgress) -> Option<Timestamp> {
     Some(failed.saturating_add(pause).unwrap_or(Timestamp::MAX))
 }
 
-pub(super) fn request(run: &Run<'_>, pod: &Pod, uid: &str, job: &str) -> PodWrite {
-    let mut request = OperationRequest::to_do(&run.work.operation, Some(requester(run.task, job)));
+pub(super) fn request(run: &Run<'_>, pod: &Pod, uid: &str, job: &str) -> Option<PodWrite> {
+    let command = run.work.operation.on(&pod.name)?;
+    let mut request = OperationRequest::to_do(&command, Some(requester(run.task, job)));
     if at_once(run) > 1 {
         request = request.with_parallelism(run.at_once);
     }
-    PodWrite {
+    Some(PodWrite {
         pod: pod.name.clone(),
         uid: uid.to_owned(),
         version: pod.version.clone(),
         patch: request.to_patch(),
-    }
+    })
 }
 
 /// Whether work may begin on a pod.

@@ -70,6 +70,63 @@ fn nodes_are_replaced_one_at_a_time_and_need_not_live() {
     assert_eq!(ring.drive(0), 1);
 }
 
+#[test]
+fn each_pod_that_is_named_moves_to_its_own_token_one_at_a_time_and_is_not_tried_again() {
+    let mut ring = Ring::new(&[3]);
+    let mut spec = job(
+        "move",
+        &json!({ "new_tokens": { "demo-dc1-rack1-0": "-5", "demo-dc1-rack1-2": "5" } }),
+    );
+    spec["maxConcurrentPods"] = json!(3);
+    spec["retries"] = json!(5);
+    ring.task("t", &spec);
+    let plan = ring.pass(0);
+    assert_eq!(ring.in_state(0, PodState::Running), [POD]);
+    let annotations = &plan.writes[0].patch.annotations;
+    assert_eq!(
+        annotations[casskop_types::labels::OPERATION_ARGUMENT_ANNOTATION].as_deref(),
+        Some("-5")
+    );
+    ring.ends(POD, RecordState::Error, "Stream failed");
+    let plan = ring.pass(0);
+    assert_eq!(progress(&ring, POD).status, Some(PodState::Error));
+    assert_eq!(ring.in_state(0, PodState::Running), ["demo-dc1-rack1-2"]);
+    let labels = &plan.writes[0].patch.labels;
+    assert_eq!(
+        labels[casskop_types::labels::OPERATION_ARGUMENT].as_deref(),
+        Some("5")
+    );
+    ring.ends("demo-dc1-rack1-2", RecordState::Done, "");
+    ring.pass(0);
+    let status = ring.tasks[0].status.as_ref().unwrap();
+    assert_eq!(
+        (status.succeeded, status.failed, status.pod_statuses.len()),
+        (1, 1, 2)
+    );
+    assert!(status.completion_time.is_some());
+}
+
+#[test]
+fn a_move_of_a_pod_that_is_not_there_is_invalid() {
+    for (tokens, why) in [
+        (
+            json!({ "demo-dc1-rack1-0": "1", "demo-dc1-rack1-9": "2" }),
+            "pod doesn't exist: demo-dc1-rack1-9",
+        ),
+        (
+            json!({ "demo-dc2-rack1-0": "1" }),
+            "pod doesn't exist: demo-dc2-rack1-0",
+        ),
+    ] {
+        let mut ring = Ring::new(&[3]);
+        ring.task("t", &job("move", &json!({ "new_tokens": tokens })));
+        let plan = ring.pass(0);
+        assert!(plan.writes.is_empty());
+        let said = &plan.status.conditions[0];
+        assert!(said.type_ == "Invalid" && said.message.contains(why), "{said:?}");
+    }
+}
+
 /// cass-operator #748: complete is what the engine says once the new node is in the ring, whichever pod it is in by then.
 #[test]
 fn a_replacement_is_complete_when_its_record_is_and_not_when_the_pod_went() {

@@ -111,7 +111,7 @@ fn a_task_that_is_edited_into_one_that_cannot_work_ends() {
     assert!(
         conditions[1]
             .1
-            .starts_with("terminal error: move is not done by this operator"),
+            .starts_with("terminal error: move needs args.new_tokens"),
         "{conditions:?}"
     );
     assert_eq!(ring.tasks[0].status.as_ref().unwrap().failed, 1);
