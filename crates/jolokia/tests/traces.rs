@@ -13,9 +13,9 @@ use std::path::Path;
 
 use casskop_jolokia::storage_service::{
     Jobs, Output, Replication, Scrub, Tables, cleanup, compact, compact_tokens, decommission, describe_ring,
-    drain, flush, garbage_collect, host_ids, keyspaces, live_nodes, local_host_id, native_transport_running,
-    non_local_keyspaces, operation_mode, rebuild, release_version, reload_ssl, removal_status, remove_node,
-    scrub, unreachable_nodes, upgrade_sstables,
+    drain, flush, garbage_collect, host_ids, keyspaces, live_nodes, local_host_id, move_to,
+    native_transport_running, non_local_keyspaces, operation_mode, rebuild, release_version, reload_ssl,
+    removal_status, remove_node, scrub, tokens, unreachable_nodes, upgrade_sstables,
 };
 use casskop_jolokia::{
     Call, CallError, Category, CompactionTask, InFlight, NodeOperation, NodeStatus, OperationMode,
@@ -355,6 +355,52 @@ fn a_refused_decommission_says_which_keyspace_objects() {
         recording.answer("decommission", "forced", &forced).unwrap();
         let (category, _) = refusal(recording.answer("decommission", "the node itself joins", &forced));
         assert_eq!(category, Category::Refused);
+    }
+}
+
+#[test]
+fn a_node_that_moves_has_its_former_token_until_it_is_there() {
+    const THERE: &str = "1000000000000000000";
+    for recording in recordings() {
+        for (state, token, mode) in [
+            ("two nodes", "0", None),
+            ("the node moves", "0", Some(OperationMode::Moving)),
+            ("the node has moved", THERE, Some(OperationMode::Normal)),
+        ] {
+            assert_eq!(
+                recording.answer("tokens", state, &tokens()).unwrap(),
+                [token],
+                "{state}"
+            );
+            if let Some(mode) = mode {
+                assert_eq!(recording.status(state).unwrap().mode, mode, "{state}");
+            }
+        }
+        recording
+            .answer("move", "a token that is free", &move_to(THERE))
+            .unwrap();
+        let calls = recording.in_flight("the node moves");
+        assert_eq!(calls.operations().collect::<Vec<_>>(), [NodeOperation::Move]);
+        assert_eq!(
+            recording.status("another node moves").unwrap().moving,
+            [node(2)].into()
+        );
+        assert_eq!(
+            recording.status("another node has moved").unwrap().moving,
+            [].into()
+        );
+        for (state, token, words) in [
+            ("what is no token", "here", "Invalid token for Murmur3Partitioner"),
+            (
+                "a token that is taken",
+                "0",
+                "target token 0 is already owned by another node",
+            ),
+        ] {
+            let (category, said) = refusal(recording.answer("move", state, &move_to(token)));
+            assert_eq!(category, Category::Refused);
+            assert!(said.contains(words), "{said}");
+        }
     }
 }
 

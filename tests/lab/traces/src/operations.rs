@@ -203,7 +203,7 @@ pub(crate) fn moves(first: &Node, second: &Node, token: i64, traces: &mut Traces
     );
     traces.keep("tokens", "the node moves", second.ask(&tokens())?);
     traces.keep("node-status", "another node moves", first.status()?);
-    traces.keep("move", "the node moves", end_of(running)?);
+    traces.keep("move", "a token that is free", end_of(running)?);
     traces.keep("node-status", "the node has moved", second.status()?);
     traces.keep("tokens", "the node has moved", second.ask(&tokens())?);
     first.wait(

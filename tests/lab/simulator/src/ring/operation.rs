@@ -428,7 +428,7 @@ impl Ring {
     fn check_move(&self, host: HostId, node: &Node, token: &str) -> Result<Token, Refusal> {
         let token: Token = token
             .parse()
-            .map_err(|_| Refusal::InvalidToken(format!("For input string: \"{token}\"")))?;
+            .map_err(|_| Refusal::InvalidToken(token.to_owned()))?;
         let mut members = self.nodes.values().filter(|node| node.membership.owns_data());
         if members.any(|member| member.tokens.contains(&token)) {
             return Err(Refusal::TokenTaken(token));

@@ -49,7 +49,9 @@ pub enum Refusal {
     )]
     Removing,
     /// The token to move to cannot be read.
-    #[error("{0}")]
+    #[error(
+        "Invalid token for Murmur3Partitioner. Got {0} but expected a long value (unsigned 8 bytes integer)."
+    )]
     InvalidToken(String),
     /// Somebody has the token to move to, maybe the node itself.
     #[error("target token {0} is already owned by another node.")]
@@ -105,11 +107,11 @@ impl Refusal {
     /// The Java exception Cassandra throws.
     pub fn java_class(&self) -> &'static str {
         match self {
-            Self::NoKeyspace(_) | Self::NoSuchDc(..) | Self::InvalidHostId(_) => {
+            Self::NoKeyspace(_) | Self::NoSuchDc(..) | Self::InvalidHostId(_) | Self::InvalidToken(_) => {
                 "java.lang.IllegalArgumentException"
             }
             Self::Rebuilding | Self::Decommissioning | Self::NoSource(_) => "java.lang.IllegalStateException",
-            Self::InvalidToken(_) | Self::TokenTaken(_) => "java.io.IOException",
+            Self::TokenTaken(_) => "java.io.IOException",
             Self::LocalKeyspace | Self::MembershipChange | Self::Down | Self::Interrupted { .. } => {
                 "java.lang.RuntimeException"
             }

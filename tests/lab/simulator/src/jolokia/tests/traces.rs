@@ -404,7 +404,11 @@ impl Stage {
         const THERE: &str = "1000000000000000000";
         let asked = match state {
             "another node moves" | "another node has moved" => 1,
-            "what is no token" | "a token that is taken" | "the node moves" | "the node has moved" => 2,
+            "what is no token"
+            | "a token that is free"
+            | "a token that is taken"
+            | "the node moves"
+            | "the node has moved" => 2,
             _ => return None,
         };
         self.joined(&[1, 2]);
