@@ -46,6 +46,7 @@ mod world;
 
 use casskop_core::call::{CallState, NodeCall};
 use casskop_core::effect::{Effect, Wake};
+use casskop_types::labels::OPERATION_ABORT;
 use casskop_types::operation::{OperationStatus, RecordState};
 use casskop_types::status::{ActionStatus, ClusterAction, Phase};
 use proptest::prelude::*;
@@ -391,6 +392,43 @@ fn what_a_dead_operator_sent_is_given_time_to_arrive() {
     world.calls_arrive();
     world.pass(Death::Never);
     assert_eq!(world.made.len(), 2);
+}
+
+/// Its end is asked for while what a dead operator sent is on its way: it is stopped when it has arrived.
+#[test]
+fn what_a_dead_operator_sent_is_stopped_where_its_end_was_asked_for() {
+    const POD: &str = "ring-dc1-rack1-0";
+    let mut world = formed(1);
+    world.label(
+        POD,
+        &[("operation-name", "compact"), ("operation-status", "ToDo")],
+    );
+    // The status and the label.
+    let plan = world.pass(Death::AfterWrites(2));
+    let is_call = |effect: &&Effect| matches!(effect, Effect::StartCall { .. });
+    let sent = plan.effects.iter().find(is_call).unwrap();
+    assert!(world.made.is_empty());
+    world.annotate(POD, OPERATION_ABORT, "compact");
+    world.pass(Death::Never);
+    let record = |world: &World| {
+        world
+            .cluster
+            .status
+            .as_ref()
+            .unwrap()
+            .operations()
+            .next()
+            .unwrap()
+            .clone()
+    };
+    assert!(record(&world).abort_time.is_some() && record(&world).end_time.is_none());
+    world.execute(sent, None).unwrap();
+    // That call was another process's.
+    world.calls.clear();
+    world.settle();
+    assert_eq!(world.stopped, [POD]);
+    assert!(world.in_flight.is_empty());
+    assert_eq!(record(&world).state, RecordState::Error);
 }
 
 #[test]

@@ -81,6 +81,12 @@ pub(super) fn step(
                 Transition::AskAgain(Blocker::new(ConditionReason::NodesUnreachable, note))
             }
             Fact::Known(operations) if runs(record, operations) => stop(record, pod, &what),
+            // It would begin there after its end, and nobody would stop it.
+            Fact::Known(_) if !run::calls_have_arrived(scene) => {
+                let note =
+                    format!("{what} is stopped, and an operator before this one may just have sent it");
+                Transition::AskAgain(Blocker::new(ConditionReason::OperationOngoing, note))
+            }
             Fact::Known(_) => Transition::End(Err(aborted(record))),
         }),
     }

@@ -192,7 +192,7 @@ fn find_again(
 }
 
 /// Whether a node has got all that an earlier operator sent it: until then, that it is not at work says nothing.
-fn calls_have_arrived(scene: Scene<'_>) -> bool {
+pub(super) fn calls_have_arrived(scene: Scene<'_>) -> bool {
     scene.now.duration_since(scene.observed.leads_since) >= CALLS_ARRIVE_WITHIN
 }
 
