@@ -178,7 +178,10 @@ impl<'a> Cluster<'a> {
                     Ok(if ended {
                         Answer::Yes(())
                     } else {
-                        Answer::not_yet(json!(labels))
+                        let status = self.status().await?;
+                        let records: Vec<_> =
+                            status.operations().filter(|record| record.pod == *pod).collect();
+                        Answer::not_yet(json!([labels, records]))
                     })
                 },
             )
