@@ -94,13 +94,13 @@ pub fn plan(cluster: &ValidatedCluster, observed: &Observed, now: Timestamp) -> 
         ring_record::keep(scene, &mut status, &mut steps);
         action::advance(scene, &mut status, &mut steps);
         let quiet = action::quiet(scene, &status);
+        let begun = action::none_has_begun(scene, &status);
         for rack in &racks {
             let turn_to_restart = operations::turn_to_restart(&racks, rack, &status);
             let moves = operations::move_holds(&status);
             let mover = operations::mover_holds(scene, &status);
             let earlier = operations::earlier_move(&racks, rack, &status);
             let alone = operations::alone(&racks, rack, &status);
-            let begun = action::none_has_begun(scene, &status);
             let may_start = operations::MayStart {
                 any: quiet.as_ref().and(moves.as_ref()).copied(),
                 later: earlier.as_ref().copied(),

@@ -59,9 +59,13 @@ pub fn questions(cluster: &ValidatedCluster, kube: &KubeState, calls: &Calls) ->
         || nodes_unrecorded(&racks, status)
         || crossed_address::is_suspected(&racks)
         || ring_record::is_due(&racks, status)
-        || operations::replaces_nodes(&racks, status)
-        || operations::restarts_nodes(&racks, status)
-        || operations::moves_nodes(&racks, status);
+        || [
+            OperationName::Replace,
+            OperationName::Restart,
+            OperationName::Move,
+        ]
+        .into_iter()
+        .any(|name| operations::is_due(name, &racks, status));
     if ring_counts {
         ask_the_ring(&racks, status, &mut questions);
     }
@@ -76,13 +80,14 @@ pub fn questions(cluster: &ValidatedCluster, kube: &KubeState, calls: &Calls) ->
         ask_first(rack, Question::Replication, &mut questions);
     }
     for rack in &racks {
-        if let Some(rack_status) = status.rack(&rack.desired.id) {
+        let rack_status = status.rack(&rack.desired.id);
+        if let Some(rack_status) = rack_status {
             if rack_status.release_version.is_none() {
                 ask_first(rack, Question::Ring, &mut questions);
             }
             ask_for_operations(rack, rack_status, calls, &mut questions);
         }
-        ask_for_requests(rack, status.rack(&rack.desired.id), &mut questions);
+        ask_for_requests(rack, rack_status, &mut questions);
     }
     questions
 }

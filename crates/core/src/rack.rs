@@ -115,6 +115,12 @@ pub fn partition_of(set: &StatefulSet) -> i32 {
     rolling.and_then(|rolling| rolling.partition).unwrap_or(0)
 }
 
+/// Whether every rack that has come into being has all its pods, ready.
+pub fn all_complete(racks: &[Rack<'_>]) -> Result<(), Blocker> {
+    let mut racks = racks.iter().filter(|rack| rack.statefulset.is_some());
+    racks.try_for_each(Rack::complete)
+}
+
 impl<'a> Rack<'a> {
     /// The pod with this uid, while it is there.
     pub fn pod(&self, uid: &str) -> Option<&PodView<'a>> {

@@ -41,16 +41,7 @@ fn agrees_where(racks: &[Rack<'_>], nodes: &Nodes, overlook: impl Fn(&mut RingVi
     if pods.is_empty() {
         return Ok(());
     }
-    let views = views(nodes);
-    if views.is_empty() {
-        return Err(no_answer(&pods, nodes));
-    }
-    for (witness, view) in &views {
-        let mut view = (*view).clone();
-        overlook(&mut view);
-        membership_is_stable(witness, &view, &pods)?;
-    }
-    pods.iter().try_for_each(|pod| is_up(pod, &views, nodes))
+    are_up(&pods, &pods, nodes, overlook)
 }
 
 /// The same, whatever may be with the nodes of some pods.
@@ -63,32 +54,38 @@ pub fn agrees_but(
     replaced: &[String],
 ) -> Result<(), Blocker> {
     let all: Vec<_> = racks.iter().flat_map(|rack| &rack.pods).collect();
-    let views = views(nodes);
-    if views.is_empty() {
-        return Err(no_answer(&all, nodes));
-    }
-    for (witness, view) in &views {
-        let mut view = (*view).clone();
+    let is_exempt = |pod: &PodView<'_>| exempt.iter().any(|other| other.name == pod.name);
+    let others: Vec<_> = all.iter().copied().filter(|pod| !is_exempt(pod)).collect();
+    are_up(&others, &all, nodes, |view| {
         for address in exempt.iter().filter_map(|pod| pod.address) {
             view.leaving.remove(&address);
         }
-        let stays = |address: &IpAddr| {
-            !view
-                .host_ids
-                .get(address)
-                .is_some_and(|known| replaced.contains(known))
+        let is_replaced = |address: &IpAddr| {
+            let host_id = view.host_ids.get(address);
+            host_id.is_some_and(|known| replaced.contains(known))
         };
-        view.unreachable = view
-            .unreachable
-            .iter()
-            .filter(|address| stays(address))
-            .copied()
-            .collect();
-        membership_is_stable(witness, &view, &all)?;
+        let down = view.unreachable.iter().filter(|address| !is_replaced(address));
+        view.unreachable = down.copied().collect();
+    })
+}
+
+/// The nodes of these pods are NORMAL and seen UP, and no view of the ring, but for what is overlooked in it, shows a change or a loss.
+fn are_up(
+    pods: &[&PodView<'_>],
+    all: &[&PodView<'_>],
+    nodes: &Nodes,
+    overlook: impl Fn(&mut RingView),
+) -> Result<(), Blocker> {
+    let views = views(nodes);
+    if views.is_empty() {
+        return Err(no_answer(all, nodes));
     }
-    let is_exempt = |pod: &PodView<'_>| exempt.iter().any(|other| other.name == pod.name);
-    let mut others = all.into_iter().filter(|pod| !is_exempt(pod));
-    others.try_for_each(|pod| is_up(pod, &views, nodes))
+    for (witness, view) in &views {
+        let mut view = (*view).clone();
+        overlook(&mut view);
+        membership_is_stable(witness, &view, all)?;
+    }
+    pods.iter().try_for_each(|pod| is_up(pod, &views, nodes))
 }
 
 /// The node of one pod is NORMAL and another sees it UP.

@@ -23,7 +23,7 @@ use jiff::SignedDuration;
 
 use crate::blocker::Blocker;
 use crate::operations::{self, Scene};
-use crate::rack::Rack;
+use crate::rack::{self, Rack};
 use crate::ring;
 use crate::steps::Steps;
 
@@ -81,15 +81,11 @@ pub fn advance(scene: Scene<'_>, status: &mut CassandraClusterStatus, steps: &mu
     match step::gate(scene, &step, status) {
         Ok(()) => step::take(scene, &step, status, steps),
         Err(blocker) => {
-            let all_complete = || {
-                let mut racks = scene.racks.iter();
-                racks.all(|rack| rack.statefulset.is_none() || rack.complete().is_ok())
-            };
             let ask_again = match blocker.reason {
                 ConditionReason::NodeJoining | ConditionReason::NodesUnreachable => true,
                 // What was refused has a delay of its own.
                 ConditionReason::ObjectRefused => false,
-                _ => all_complete(),
+                _ => rack::all_complete(scene.racks).is_ok(),
             };
             if ask_again {
                 steps.look_again_after(ASK_AGAIN);
@@ -181,29 +177,29 @@ fn way(action: ClusterAction) -> Way {
 /// Why no node operation may start in this cluster now: actions and operations do not mix, and first come, first
 /// served keeps either from starving.
 pub fn quiet(scene: Scene<'_>, status: &CassandraClusterStatus) -> Result<(), Blocker> {
+    no_action(scene, status, |_| true)
+}
+
+/// The same, but that actions may wait to begin.
+pub fn none_has_begun(scene: Scene<'_>, status: &CassandraClusterStatus) -> Result<(), Blocker> {
+    no_action(scene, status, |action| action.status != Some(ActionStatus::ToDo))
+}
+
+/// Whether no rack has such an action that has not ended.
+fn no_action(
+    scene: Scene<'_>,
+    status: &CassandraClusterStatus,
+    such: impl Fn(&LastAction) -> bool,
+) -> Result<(), Blocker> {
     for rack in scene.racks {
-        let Some(rack_status) = status.rack(&rack.desired.id) else {
-            continue;
-        };
-        if let Some(action) = unfinished(rack_status) {
+        let action = status.rack(&rack.desired.id).and_then(unfinished);
+        if let Some(action) = action.filter(|action| such(action)) {
             let name = action.name.map_or("an action", ClusterAction::as_str);
             let note = format!("{name} is under way on rack {}", rack.desired.id);
             return Err(Blocker::new(ConditionReason::ActionOngoing, note));
         }
     }
     Ok(())
-}
-
-/// Whether all actions that have not ended are still to begin.
-pub fn none_has_begun(scene: Scene<'_>, status: &CassandraClusterStatus) -> Result<(), Blocker> {
-    let racks = scene
-        .racks
-        .iter()
-        .filter_map(|rack| status.rack(&rack.desired.id));
-    let begun = racks
-        .filter_map(unfinished)
-        .any(|action| action.status != Some(ActionStatus::ToDo));
-    if begun { quiet(scene, status) } else { Ok(()) }
 }
 
 /// Whether no rack comes up, or has an action that has not ended.

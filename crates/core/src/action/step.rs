@@ -14,7 +14,7 @@ use crate::blocker::Blocker;
 use crate::call::Replicas;
 use crate::effect::Effect;
 use crate::operations::{Scene, decommission};
-use crate::rack::{PodView, Rack};
+use crate::rack::{self, PodView, Rack};
 use crate::ring;
 use crate::ring_record;
 use crate::steps::Steps;
@@ -165,9 +165,7 @@ pub(super) fn gate(
     if step.kind == StepKind::Upsize {
         return Ok(());
     }
-    for rack in scene.racks.iter().filter(|rack| rack.statefulset.is_some()) {
-        rack.complete()?;
-    }
+    rack::all_complete(scene.racks)?;
     ring::agrees(scene.racks, &scene.observed.nodes, &returning(scene))?;
     ring_record::allows_another_node(scene, status)
 }

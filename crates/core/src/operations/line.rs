@@ -39,6 +39,12 @@ pub(super) fn next_in_line<'a>(
     quiet.map(|()| restart.or(Some(index)))
 }
 
+/// The record of a rack that waits longest.
+pub(super) fn oldest_queued(status: &RackStatus) -> Option<&OperationRecord> {
+    let queued = status.operations.iter().filter(|record| is_queued(record));
+    queued.min_by_key(|record| record.start_time.0)
+}
+
 /// First come, first served; requests seen in the same pass go by ordinal.
 fn oldest(rack: &Rack<'_>, status: &RackStatus) -> Option<usize> {
     let queued = status

@@ -20,7 +20,7 @@ mod restart;
 mod run;
 
 use casskop_types::operation::{OperationName, OperationRecord, RecordState};
-use casskop_types::status::RackStatus;
+use casskop_types::status::{CassandraClusterStatus, RackStatus};
 use casskop_types::time::label_time;
 use jiff::{SignedDuration, Timestamp};
 
@@ -32,14 +32,11 @@ use crate::steps::Steps;
 use crate::validate::ValidatedCluster;
 
 pub(crate) use moving::{
-    alone, earlier as earlier_move, holds as move_holds, is_due as moves_nodes,
-    stands_in_the_way as mover_holds,
+    alone, earlier as earlier_move, holds as move_holds, stands_in_the_way as mover_holds,
 };
-pub(crate) use queue::request_of;
-pub(crate) use replace::{host_ids as replaced, is_due as replaces_nodes};
-pub(crate) use restart::{
-    holds as restart_holds, is_due as restarts_nodes, is_former, turn as turn_to_restart,
-};
+pub(crate) use queue::{is_due, request_of};
+pub(crate) use replace::host_ids as replaced;
+pub(crate) use restart::{holds as restart_holds, is_former, turn as turn_to_restart};
 pub use run::call_key;
 
 /// Ended records that a rack's status keeps; older ones are dropped once their labels are written.
@@ -130,6 +127,16 @@ fn follow(scene: Scene<'_>, rack: &Rack<'_>, record: &mut OperationRecord, steps
     }
     pod.uid.clone_into(&mut record.pod_uid);
     record.address = pod.address.map(|address| address.to_string());
+}
+
+/// The statuses of all racks but one.
+fn other_racks<'a>(
+    racks: &'a [Rack<'_>],
+    rack: &'a Rack<'_>,
+    status: &'a CassandraClusterStatus,
+) -> impl Iterator<Item = &'a RackStatus> {
+    let others = racks.iter().filter(|other| other.desired.id != rack.desired.id);
+    others.filter_map(|other| status.rack(&other.desired.id))
 }
 
 /// The identity of a new record: other than that of any record kept, for a run is known by it, also when two requests for

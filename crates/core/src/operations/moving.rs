@@ -8,17 +8,18 @@
 //! to anything but its restart, which brings it back with its former token.
 
 use casskop_types::conditions::ConditionReason;
-use casskop_types::operation::{OperationCommand, OperationName, OperationRecord, OperationStatus};
-use casskop_types::status::{CassandraClusterStatus, RackStatus};
+use casskop_types::operation::{OperationCommand, OperationName, OperationRecord};
+use casskop_types::status::CassandraClusterStatus;
 
-use super::queue::{Prepared, request_of, unreachable};
+use super::line::oldest_queued;
+use super::queue::{Prepared, unreachable};
 use super::run::{ATTEMPTS, Transition, call_key};
-use super::{Scene, is_queued, is_running};
+use super::{Scene, is_running, other_racks};
 use crate::blocker::Blocker;
 use crate::call::{CallState, storage_service_operation};
 use crate::fact::Fact;
 use crate::observed::{NodeFacts, OperationMode};
-use crate::rack::{PodView, Rack};
+use crate::rack::{self, PodView, Rack};
 use crate::ring;
 
 /// What a move waits for before it begins. One that can never be is refused.
@@ -51,9 +52,7 @@ pub(super) fn may_begin(
 
 /// Every pod ready, every node NORMAL and seen UP.
 fn all_are_up(scene: Scene<'_>) -> Result<(), Blocker> {
-    for rack in scene.racks.iter().filter(|rack| rack.statefulset.is_some()) {
-        rack.complete()?;
-    }
+    rack::all_complete(scene.racks)?;
     ring::agrees(scene.racks, &scene.observed.nodes, &[])
 }
 
@@ -63,7 +62,7 @@ pub(crate) fn alone(
     rack: &Rack<'_>,
     status: &CassandraClusterStatus,
 ) -> Result<(), Blocker> {
-    let mut others = others(racks, rack, status).flat_map(|rack| &rack.operations);
+    let mut others = other_racks(racks, rack, status).flat_map(|rack| &rack.operations);
     others.find(|record| is_running(record)).map_or(Ok(()), |record| {
         let note = format!("{} runs on pod {}", record.name, record.pod);
         Err(Blocker::new(ConditionReason::OperationOngoing, note))
@@ -72,10 +71,7 @@ pub(crate) fn alone(
 
 /// Why nothing else is begun in the cluster: a node moves.
 pub(crate) fn holds(status: &CassandraClusterStatus) -> Result<(), Blocker> {
-    let moving = status
-        .operations()
-        .find(|record| is_move(record) && is_running(record));
-    moving.map_or(Ok(()), |record| {
+    under_way(status).map_or(Ok(()), |record| {
         let note = format!(
             "move runs on pod {}, and nothing else is begun meanwhile",
             record.pod
@@ -92,7 +88,7 @@ pub(crate) fn earlier(
 ) -> Result<(), Blocker> {
     let mine = status.rack(&rack.desired.id).and_then(oldest_queued);
     let mine = mine.map(|mine| mine.start_time.0);
-    let mut next = others(racks, rack, status)
+    let mut next = other_racks(racks, rack, status)
         .filter(|other| !other.operations.iter().any(is_running))
         .filter_map(oldest_queued);
     next.find(|next| is_move(next) && mine.is_none_or(|mine| next.start_time.0 < mine))
@@ -102,26 +98,16 @@ pub(crate) fn earlier(
         })
 }
 
-fn others<'a>(
-    racks: &'a [Rack<'_>],
-    rack: &'a Rack<'_>,
-    status: &'a CassandraClusterStatus,
-) -> impl Iterator<Item = &'a RackStatus> {
-    let others = racks.iter().filter(|other| other.desired.id != rack.desired.id);
-    others.filter_map(|other| status.rack(&other.desired.id))
-}
-
-fn oldest_queued(status: &RackStatus) -> Option<&OperationRecord> {
-    let queued = status.operations.iter().filter(|record| is_queued(record));
-    queued.min_by_key(|record| record.start_time.0)
+/// The move that runs in the cluster.
+fn under_way(status: &CassandraClusterStatus) -> Option<&OperationRecord> {
+    status
+        .operations()
+        .find(|record| is_move(record) && is_running(record))
 }
 
 /// What a removal, a replacement and actions wait for: the node that moves, unless it is down, or cannot start, itself.
 pub(crate) fn stands_in_the_way(scene: Scene<'_>, status: &CassandraClusterStatus) -> Result<(), Blocker> {
-    let moving = status
-        .operations()
-        .find(|record| is_move(record) && is_running(record));
-    let pod = moving.and_then(|record| scene.pod_named(&record.pod));
+    let pod = under_way(status).and_then(|record| scene.pod_named(&record.pod));
     let is_up = |pod: &PodView<'_>| !pod.cannot_start() && !ring::is_seen_down(pod, &scene.observed.nodes);
     if pod.is_some_and(is_up) {
         holds(status)
@@ -162,16 +148,16 @@ pub(super) fn step(
         Some(CallState::Failed { reason, .. }) => Some(reason.as_str()),
         _ => None,
     };
-    match mode {
-        OperationMode::Normal if *tokens == [token] => Transition::End(Ok(())),
-        OperationMode::Moving => {
+    match (mode, failure) {
+        (OperationMode::Normal, _) if *tokens == [token] => Transition::End(Ok(())),
+        (OperationMode::Moving, _) => {
             let why = failure.unwrap_or("nobody heard why");
             Transition::End(Err(format!(
                 "the node broke it off ({why}) and stays MOVING, with its former token: {}",
                 ring::brought_back(&record.pod)
             )))
         }
-        _ if failure.is_some() => Transition::End(Err(failure.unwrap_or_default().to_owned())),
+        (_, Some(why)) => Transition::End(Err(why.to_owned())),
         _ if record.attempt >= ATTEMPTS => Transition::End(Err(format!(
             "the node has its former token still after {} tries",
             record.attempt
@@ -208,19 +194,6 @@ fn streams(record: &OperationRecord) -> Blocker {
         ring::how_far(&record.pod)
     );
     Blocker::new(ConditionReason::OperationOngoing, note)
-}
-
-/// Whether somebody waits for a move, so that the ring has to be known.
-pub(crate) fn is_due(racks: &[Rack<'_>], status: &CassandraClusterStatus) -> bool {
-    let is_asked_for = |pod: &PodView<'_>| {
-        let request = request_of(pod).ok().flatten();
-        request.is_some_and(|request| {
-            request.name == OperationName::Move && request.status == OperationStatus::ToDo
-        })
-    };
-    let mut records = status.operations();
-    records.any(|record| is_move(record) && (is_running(record) || is_queued(record)))
-        || racks.iter().flat_map(|rack| &rack.pods).any(is_asked_for)
 }
 
 fn is_move(record: &OperationRecord) -> bool {

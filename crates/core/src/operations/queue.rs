@@ -5,7 +5,7 @@ use casskop_types::operation::{
     ArgumentError, OperationCommand, OperationName, OperationRecord, OperationRequest, OperationStatus,
     Parallelism, RecordState,
 };
-use casskop_types::status::RackStatus;
+use casskop_types::status::{CassandraClusterStatus, RackStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::labels::{asks_the_same, is_another, label};
@@ -159,6 +159,19 @@ fn still_asked_for(rack: &Rack<'_>, record: &OperationRecord) -> bool {
             && asks_the_same(&request, record)
             && request.status == OperationStatus::ToDo)
     })
+}
+
+/// Whether somebody waits for an operation of this name, so that what it is decided by has to be known.
+pub(crate) fn is_due(name: OperationName, racks: &[Rack<'_>], status: &CassandraClusterStatus) -> bool {
+    let mut records = status.operations().filter(|record| record.name == name);
+    let mut pods = racks.iter().flat_map(|rack| &rack.pods);
+    records.any(|record| is_running(record) || is_queued(record)) || pods.any(|pod| is_asked_for(pod, name))
+}
+
+/// Whether a pod is asked for an operation of this name that has not begun.
+pub(super) fn is_asked_for(pod: &PodView<'_>, name: OperationName) -> bool {
+    let request = request_of(pod).ok().flatten();
+    request.is_some_and(|request| request.name == name && request.status == OperationStatus::ToDo)
 }
 
 /// The request on a pod's labels.

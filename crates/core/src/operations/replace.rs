@@ -13,13 +13,12 @@ mod prepare;
 use std::net::IpAddr;
 
 use casskop_types::names::PodName;
-use casskop_types::operation::{LostNode, OperationName, OperationRecord, OperationStatus, RecordState};
+use casskop_types::operation::{LostNode, OperationName, OperationRecord, RecordState};
 use casskop_types::status::CassandraClusterStatus;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 
-use super::queue::request_of;
 use super::run::{Counts, Transition};
-use super::{Scene, claims, is_queued, is_running};
+use super::{Scene, claims, is_running};
 use crate::blocker::Blocker;
 use crate::effect::Effect;
 use crate::fact::Fact;
@@ -253,26 +252,11 @@ pub(super) fn untold(scene: Scene<'_>, record: &OperationRecord) -> Option<Effec
     Lost::of(record).map(|lost| tell(scene, lost.pod, None))
 }
 
-/// Whether somebody waits for a replacement, so that the ring and the claims have to be known.
-pub(crate) fn is_due(racks: &[Rack<'_>], status: &CassandraClusterStatus) -> bool {
-    let open = |record: &OperationRecord| is_running(record) || is_queued(record);
-    let mut records = status.operations();
-    records.any(|record| record.name == OperationName::Replace && open(record))
-        || racks.iter().flat_map(|rack| &rack.pods).any(is_asked_for)
-}
-
 /// Host ids of the nodes that are being replaced.
 pub(crate) fn host_ids(scene: Scene<'_>) -> Vec<String> {
     running(scene)
         .filter_map(|record| record.host_id.clone())
         .collect()
-}
-
-fn is_asked_for(pod: &PodView<'_>) -> bool {
-    let request = request_of(pod).ok().flatten();
-    request.is_some_and(|request| {
-        request.name == OperationName::Replace && request.status == OperationStatus::ToDo
-    })
 }
 
 fn running(scene: Scene<'_>) -> impl Iterator<Item = &OperationRecord> {

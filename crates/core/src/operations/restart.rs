@@ -9,20 +9,20 @@
 
 use casskop_types::conditions::ConditionReason;
 use casskop_types::names::PodName;
-use casskop_types::operation::{OperationName, OperationRecord, OperationStatus, RecordState};
-use casskop_types::status::{CassandraClusterStatus, RackStatus};
+use casskop_types::operation::{OperationName, OperationRecord, RecordState};
+use casskop_types::status::CassandraClusterStatus;
 use jiff::SignedDuration;
 
-use super::queue::request_of;
+use super::line::oldest_queued;
 use super::run::{ATTEMPTS, Counts, Transition, call_key};
-use super::{Scene, is_queued, is_running, moving};
+use super::{Scene, is_running, moving, other_racks};
 use crate::blocker::Blocker;
 use crate::call::{CallState, storage_service_operation};
 use crate::effect::Effect;
 use crate::fact::Fact;
 use crate::hooks;
 use crate::observed::{NodeFacts, OperationMode};
-use crate::rack::{PodView, Rack, Readiness};
+use crate::rack::{self, PodView, Rack, Readiness};
 use crate::ring;
 
 /// How long a node may take to write down what it has in memory. The pod of one that is at it still goes all the same: what is
@@ -52,9 +52,7 @@ fn all_is_well(scene: Scene<'_>, pod: &PodView<'_>) -> Result<(), Blocker> {
     if let Some(missing) = hooks::missing(scene) {
         return Err(missing);
     }
-    for rack in scene.racks.iter().filter(|rack| rack.statefulset.is_some()) {
-        rack.complete()?;
-    }
+    rack::all_complete(scene.racks)?;
     let nodes = &scene.observed.nodes;
     if moving::is_left_moving(scene, pod) {
         return ring::agrees_but_moving(scene.racks, nodes, pod);
@@ -69,8 +67,7 @@ pub(crate) fn turn(
     status: &CassandraClusterStatus,
 ) -> Result<(), Blocker> {
     let mine = status.rack(&rack.desired.id).and_then(oldest_queued);
-    let others = racks.iter().filter(|other| other.desired.id != rack.desired.id);
-    for other in others.filter_map(|other| status.rack(&other.desired.id)) {
+    for other in other_racks(racks, rack, status) {
         let running = other.operations.iter().find(|record| is_running(record));
         if let Some(record) = running.filter(|record| record.name == OperationName::Restart) {
             let note = format!(
@@ -90,11 +87,6 @@ pub(crate) fn turn(
         }
     }
     Ok(())
-}
-
-fn oldest_queued(rack_status: &RackStatus) -> Option<&OperationRecord> {
-    let queued = rack_status.operations.iter().filter(|record| is_queued(record));
-    queued.min_by_key(|record| record.start_time.0)
 }
 
 /// What no rack may be changed for meanwhile: the pod of a restart is about to go.
@@ -262,18 +254,6 @@ fn comes_back(scene: Scene<'_>, pod: &PodView<'_>, record: &OperationRecord) -> 
         (Ok(()), _) => Transition::AskAgain(waits(record, "its node does not say yet that it is back")),
         (Err(blocker), _) => Transition::AskAgain(blocker),
     }
-}
-
-/// Whether somebody waits for a restart, so that the ring has to be known.
-pub(crate) fn is_due(racks: &[Rack<'_>], status: &CassandraClusterStatus) -> bool {
-    let is_asked_for = |pod: &PodView<'_>| {
-        let request = request_of(pod).ok().flatten();
-        request.is_some_and(|request| {
-            request.name == OperationName::Restart && request.status == OperationStatus::ToDo
-        })
-    };
-    records(status).any(|record| is_running(record) || is_queued(record))
-        || racks.iter().flat_map(|rack| &rack.pods).any(is_asked_for)
 }
 
 /// Whether a pod is the one that is to go, and not yet its successor.

@@ -2,15 +2,15 @@
 
 use std::net::IpAddr;
 
-use casskop_types::operation::{LostNode, Member, OperationRecord};
+use casskop_types::operation::{LostNode, Member, OperationName, OperationRecord};
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 
-use super::{is_asked_for, no_witness, running};
+use super::{no_witness, running};
 use crate::blocker::Blocker;
 use crate::desired::defaults::BOOTSTRAP;
 use crate::fact::Fact;
 use crate::observed::RingView;
-use crate::operations::queue::Prepared;
+use crate::operations::queue::{Prepared, is_asked_for};
 use crate::operations::{Scene, claims};
 use crate::rack::{PodView, Rack};
 use crate::ring;
@@ -113,7 +113,7 @@ fn other_comes_first(scene: Scene<'_>, pod: &PodView<'_>) -> Option<Blocker> {
     let under_way = running(scene).map(|record| record.pod.clone()).next();
     let first = || {
         let mut pods = scene.racks.iter().flat_map(|rack| &rack.pods);
-        pods.find(|other| is_asked_for(other) && !other.is_ready())
+        pods.find(|other| is_asked_for(other, OperationName::Replace) && !other.is_ready())
             .map(|other| other.name.to_string())
     };
     let other = under_way
