@@ -69,6 +69,23 @@ fn formed(nodes: i32) -> World {
     world
 }
 
+/// The operator dies in a pass, after so many writes, and another one takes over.
+fn dies_and_settles(world: &mut World, deadly_pass: usize, writes: usize, node_is_quick: bool) {
+    for pass in 0..=deadly_pass {
+        world.pass(if pass == deadly_pass {
+            Death::AfterWrites(writes)
+        } else {
+            Death::Never
+        });
+        if node_is_quick {
+            world.nodes_finish();
+        }
+        world.controllers();
+    }
+    world.die();
+    world.settle();
+}
+
 fn ask_for_restart(world: &mut World, racks: &[usize]) {
     world.edit_spec(|spec| {
         for rack in racks {
@@ -410,17 +427,7 @@ fn what_a_dead_operator_sent_is_stopped_where_its_end_was_asked_for() {
     assert!(world.made.is_empty());
     world.annotate(POD, OPERATION_ABORT, "compact");
     world.pass(Death::Never);
-    let record = |world: &World| {
-        world
-            .cluster
-            .status
-            .as_ref()
-            .unwrap()
-            .operations()
-            .next()
-            .unwrap()
-            .clone()
-    };
+    let record = |world: &World| world.records().next().unwrap().clone();
     assert!(record(&world).abort_time.is_some() && record(&world).end_time.is_none());
     world.execute(sent, None).unwrap();
     // That call was another process's.

@@ -52,6 +52,14 @@ pub(crate) fn over_all(name: &str, policy: &str, command: &str) -> String {
     )
 }
 
+/// A task that moves nodes of the cluster `demo`.
+pub(crate) fn moving(name: &str, tokens: &str) -> String {
+    format!(
+        "{{apiVersion: control.k8ssandra.io/v1alpha1, kind: K8ssandraTask, metadata: {{name: {name}}}, spec: {{cluster: {{name: \
+         demo}}, template: {{jobs: [{{name: job, command: move, args: {{new_tokens: {tokens}}}}}]}}}}}}"
+    )
+}
+
 /// Waits until the status of a `CassandraTask` is as wanted.
 async fn task_is(
     ground: &Ground,

@@ -1,12 +1,12 @@
 //! Nodes of one token that get another one.
 
-use casskop_core::call::{CallState, NodeCall};
+use casskop_core::call::NodeCall;
 use casskop_types::labels::{OPERATION_ARGUMENT_ANNOTATION, OPERATION_NAME, OPERATION_STATUS};
 use casskop_types::operation::{OperationRecord, RecordState};
 use serde_json::json;
 
 use super::world::{Death, World, address_of};
-use super::{ask_for_restart, formed};
+use super::{ask_for_restart, dies_and_settles, formed};
 
 const POD: &str = "ring-dc1-rack2-0";
 const BESIDE: &str = "ring-dc1-rack2-1";
@@ -23,13 +23,11 @@ fn ask_for(world: &mut World, pod: &str, operation: &str) {
 }
 
 fn tokens(world: &World, pod: &str) -> Vec<String> {
-    let (host_id, _) = &world.members[&address_of(&world.pods[pod])];
-    world.tokens_of(host_id)
+    world.tokens_of(&world.member(pod))
 }
 
 fn records(world: &World) -> Vec<OperationRecord> {
-    let status = world.cluster.status.as_ref().unwrap();
-    status.operations().cloned().collect()
+    world.records().cloned().collect()
 }
 
 fn called(world: &World) -> Vec<(&str, &str)> {
@@ -111,19 +109,7 @@ fn it_is_done_once_wherever_the_operator_dies() {
             for node_is_quick in [false, true] {
                 let mut world = formed(1);
                 ask(&mut world, POD, TOKEN);
-                for pass in 0..=deadly_pass {
-                    world.pass(if pass == deadly_pass {
-                        Death::AfterWrites(writes)
-                    } else {
-                        Death::Never
-                    });
-                    if node_is_quick {
-                        world.nodes_finish();
-                    }
-                    world.controllers();
-                }
-                world.die();
-                world.settle();
+                dies_and_settles(&mut world, deadly_pass, writes, node_is_quick);
                 assert_eq!(tokens(&world, POD), [TOKEN]);
                 assert_eq!(
                     called(&world),
@@ -139,8 +125,9 @@ fn it_is_done_once_wherever_the_operator_dies() {
 #[test]
 fn a_node_of_several_tokens_is_left_alone() {
     let mut world = formed(1);
-    let (host_id, _) = world.members[&address_of(&world.pods[POD])].clone();
-    world.tokens.insert(host_id, vec!["1".to_owned(), "2".to_owned()]);
+    world
+        .tokens
+        .insert(world.member(POD), vec!["1".to_owned(), "2".to_owned()]);
     ask(&mut world, POD, TOKEN);
     world.settle();
     assert!(world.made.is_empty());
@@ -304,12 +291,7 @@ fn a_lost_call_is_told_by_the_nodes_token() {
         if node_ends {
             world.nodes_finish();
         }
-        for state in world.calls.values_mut() {
-            *state = CallState::Lost {
-                keyspaces_done: vec![],
-                reason: "the connection broke".to_owned(),
-            };
-        }
+        world.connections_break();
         world.settle();
         assert_eq!(called(&world).len(), calls);
         assert_eq!(
@@ -334,7 +316,7 @@ fn one_that_is_lost_amid_its_move_is_removed() {
     ask(&mut world, POD, TOKEN);
     passes_until_called(&mut world, 1);
     let address = address_of(&world.pods[POD]);
-    let (host_id, _) = world.members[&address].clone();
+    let host_id = world.member(POD);
     world.annotate(OTHER, OPERATION_ARGUMENT_ANNOTATION, &address.to_string());
     ask_for(&mut world, OTHER, "remove");
     for _ in 0..3 {
@@ -344,12 +326,7 @@ fn one_that_is_lost_amid_its_move_is_removed() {
     world.node_is(POD, false);
     world.in_flight.clear();
     world.fail_calls("the node is gone");
-    for state in world.calls.values_mut() {
-        *state = CallState::Lost {
-            keyspaces_done: vec![],
-            reason: "the connection broke".to_owned(),
-        };
-    }
+    world.connections_break();
     passes_until_called(&mut world, 2);
     assert_eq!(
         world.made.last().unwrap().call,

@@ -8,7 +8,7 @@ use casskop_types::operation::{OperationName, OperationRecord, OperationStatus, 
 use jiff::SignedDuration;
 
 use super::world::{Death, World};
-use super::{action, ask_for_restart, formed};
+use super::{action, ask_for_restart, dies_and_settles, formed};
 
 const POD: &str = "ring-dc1-rack2-0";
 const NEXT: &str = "ring-dc1-rack2-1";
@@ -24,14 +24,7 @@ fn uids(world: &World) -> BTreeMap<String, String> {
 }
 
 fn records(world: &World) -> Vec<OperationRecord> {
-    let racks = world
-        .cluster
-        .status
-        .as_ref()
-        .unwrap()
-        .cassandra_rack_status
-        .values();
-    racks.flat_map(|rack| rack.operations.clone()).collect()
+    world.records().cloned().collect()
 }
 
 /// These were told to drain, once each, and are new; no other pod is, and never were two down at once.
@@ -109,19 +102,7 @@ fn it_comes_to_the_same_end_wherever_the_operator_dies() {
                 let mut world = formed(2);
                 let before = uids(&world);
                 ask(&mut world, POD);
-                for pass in 0..=deadly_pass {
-                    world.pass(if pass == deadly_pass {
-                        Death::AfterWrites(writes)
-                    } else {
-                        Death::Never
-                    });
-                    if node_is_quick {
-                        world.nodes_finish();
-                    }
-                    world.controllers();
-                }
-                world.die();
-                world.settle();
+                dies_and_settles(&mut world, deadly_pass, writes, node_is_quick);
                 assert_restarted(&world, &before, &[POD]);
                 assert_eq!(
                     drained(&world),

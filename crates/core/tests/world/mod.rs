@@ -417,21 +417,20 @@ impl World {
         let Some(call) = self.in_flight.remove(pod) else {
             return;
         };
-        let uid = self.pods.get(pod).and_then(|pod| pod.metadata.uid.clone());
-        for (key, state) in &mut self.calls {
-            if Some(&key.pod_uid) == uid.as_ref() && matches!(state, CallState::Running { .. }) {
-                *state = CallState::Succeeded {
+        if let Some(uid) = self.pods.get(pod).and_then(|pod| pod.metadata.uid.clone()) {
+            self.is_heard(
+                &uid,
+                &CallState::Succeeded {
                     keyspaces_done: vec![],
-                };
-            }
+                },
+            );
         }
         match call {
             NodeCall::RemoveNode { host_id } => self.members.retain(|_, (known, _)| *known != host_id),
             NodeCall::Decommission { .. } => self.leave(pod),
             NodeCall::Drain => drop(self.drained.insert(self.uid(pod))),
             NodeCall::Move { token } => {
-                let (host_id, _) = self.members[&address_of(&self.pods[pod])].clone();
-                self.tokens.insert(host_id, vec![token]);
+                self.tokens.insert(self.member(pod), vec![token]);
             }
             _ => {}
         }
@@ -442,14 +441,13 @@ impl World {
         let call = self.in_flight.remove(pod);
         assert!(matches!(call, Some(NodeCall::Move { .. })), "{call:?}");
         let uid = self.uid(pod);
-        for (key, state) in &mut self.calls {
-            if key.pod_uid == uid && matches!(state, CallState::Running { .. }) {
-                *state = CallState::Failed {
-                    keyspaces_done: vec![],
-                    reason: "Stream failed".to_owned(),
-                };
-            }
-        }
+        self.is_heard(
+            &uid,
+            &CallState::Failed {
+                keyspaces_done: vec![],
+                reason: "Stream failed".to_owned(),
+            },
+        );
         self.stuck.insert(uid);
     }
 
@@ -471,16 +469,35 @@ impl World {
             return;
         };
         self.in_flight.remove(pod);
+        let lost = CallState::Lost {
+            keyspaces_done: vec![],
+            reason: "the connection broke".to_owned(),
+        };
+        self.is_heard(&object.metadata.uid.unwrap(), &lost);
+    }
+
+    /// Whoever still listens to a pod's node hears how its call ended.
+    fn is_heard(&mut self, uid: &str, end: &CallState) {
         for (key, state) in &mut self.calls {
-            if Some(&key.pod_uid) == object.metadata.uid.as_ref()
-                && matches!(state, CallState::Running { .. })
-            {
-                *state = CallState::Lost {
-                    keyspaces_done: vec![],
-                    reason: "the connection broke".to_owned(),
-                };
+            if key.pod_uid == uid && matches!(state, CallState::Running { .. }) {
+                *state = end.clone();
             }
         }
+    }
+
+    /// The connections to nodes break; what these do goes on.
+    pub(crate) fn connections_break(&mut self) {
+        for state in self.calls.values_mut() {
+            *state = CallState::Lost {
+                keyspaces_done: vec![],
+                reason: "the connection broke".to_owned(),
+            };
+        }
+    }
+
+    /// The host id of a pod's node, which is a member.
+    pub(crate) fn member(&self, pod: &str) -> String {
+        self.members[&address_of(&self.pods[pod])].0.clone()
     }
 
     /// A node goes down with its pod, or comes back.
@@ -627,7 +644,7 @@ impl World {
         facts
     }
 
-    fn records(&self) -> impl Iterator<Item = &OperationRecord> {
+    pub(crate) fn records(&self) -> impl Iterator<Item = &OperationRecord> {
         let racks = self
             .cluster
             .status

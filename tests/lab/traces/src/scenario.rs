@@ -39,6 +39,7 @@ const SECOND: Place = Place {
 };
 /// Where the second node moves.
 const ANOTHER_TOKEN: i64 = 1_000_000_000_000_000_000;
+
 const THIRD: Place = Place {
     number: 3,
     datacenter: "dc1",

@@ -18,7 +18,7 @@ use serde_json::json;
 
 use super::{formed, operation};
 use crate::NODES;
-use crate::tasks::{apply, fan_out_ends, no_room, over_all, slow_down, task, task_ends, tasks};
+use crate::tasks::{apply, fan_out_ends, moving, no_room, over_all, slow_down, task, task_ends, tasks};
 
 const PODS: [&str; 2] = ["demo-dc1-rack1-0", "demo-dc2-rack1-0"];
 
@@ -99,12 +99,8 @@ impl Actors<'_> {
         let [first, second] = PODS;
         stage
             .carry_out(moves, async || {
-                let manifest = format!(
-                    "{{apiVersion: control.k8ssandra.io/v1alpha1, kind: K8ssandraTask, metadata: {{name: moves}}, spec: {{cluster: \
-                     {{name: demo}}, template: {{jobs: [{{name: job, command: move, args: {{new_tokens: {{{first}: '-42', {second}: \
-                     '42'}}}}}}]}}}}}}"
-                );
-                apply(self.ground, &manifest)?;
+                let tokens = format!("{{{first}: '-42', {second}: '42'}}");
+                apply(self.ground, &moving("moves", &tokens))?;
                 self.fan_out_completes("moves").await
             })
             .await?;

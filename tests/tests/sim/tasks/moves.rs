@@ -12,7 +12,7 @@ use casskop_tests::ground::Ground;
 use casskop_tests::operator::Operator;
 use serde_json::json;
 
-use super::{apply, calls_become, fan_out_ends, slow_down, task_ends};
+use super::{apply, calls_become, fan_out_ends, moving, slow_down, task_ends};
 use crate::NODES;
 
 const FIRST: &str = "demo-dc1-rack1-0";
@@ -30,13 +30,6 @@ async fn demo(ground: &Ground) -> Result<Cluster<'_>> {
     let shop = Keyspace::full(Replication::by_dc([("dc1", 1), ("dc2", 1)]));
     simulator.put_keyspace(&id, "shop", shop).await?;
     Ok(cluster)
-}
-
-fn moves(name: &str, tokens: &str) -> String {
-    format!(
-        "{{apiVersion: control.k8ssandra.io/v1alpha1, kind: K8ssandraTask, metadata: {{name: {name}}}, spec: {{cluster: {{name: \
-         demo}}, template: {{jobs: [{{name: job, command: move, args: {{new_tokens: {tokens}}}}}]}}}}}}"
-    )
 }
 
 /// Mode and tokens of each pod's node.
@@ -68,7 +61,7 @@ async fn nodes_get_their_tokens_one_at_a_time_and_nothing_else_is_done_meanwhile
     slow_down(&simulator, &id, "move", Span::UntilReleased).await?;
     apply(
         &ground,
-        &moves(
+        &moving(
             "balance",
             &format!("{{{FIRST}: \"-4611686018427387904\", {SECOND}: \"42\"}}"),
         ),
@@ -79,17 +72,16 @@ async fn nodes_get_their_tokens_one_at_a_time_and_nothing_else_is_done_meanwhile
     operator = Operator::start(&ground)?;
     cluster.casskop(["cleanup", "start", "--pod", OTHER])?;
     ground.typed("kubectl wait cassandracluster demo --for condition=Waiting --timeout 60s")?;
-    let moving = nodes(&cluster, &simulator, &id).await?;
-    assert_eq!(moving[FIRST].0, OperationMode::Moving);
-    for count in [2, 2] {
+    let amid = nodes(&cluster, &simulator, &id).await?;
+    assert_eq!(amid[FIRST].0, OperationMode::Moving);
+    // While the second node moves, and once it has.
+    for _ in 0..2 {
         simulator
             .release_calls(Scope::Cluster(id.clone()), "move")
             .await?;
-        calls_become(&simulator, &calls, count).await?;
-        if count == 2 {
-            operator.kill()?;
-            operator = Operator::start(&ground)?;
-        }
+        calls_become(&simulator, &calls, 2).await?;
+        operator.kill()?;
+        operator = Operator::start(&ground)?;
     }
     let done = fan_out_ends(&ground, "balance").await?.status.unwrap_or_default();
     assert_eq!((done.overall.succeeded, done.overall.failed), (2, 0), "{done:?}");
@@ -143,7 +135,7 @@ async fn a_node_that_breaks_its_move_off_is_brought_back_by_its_restart() -> Res
         ..CallRule::default()
     };
     simulator.add_call_rule(rule).await?;
-    apply(&ground, &moves("broken", &format!("{{{SECOND}: \"42\"}}")))?;
+    apply(&ground, &moving("broken", &format!("{{{SECOND}: \"42\"}}")))?;
     fan_out_ends(&ground, "broken").await?;
     let ended = task_ends(&ground, "broken-dc1").await?;
     let why = ended.pod_statuses[SECOND].error.clone().unwrap_or_default();
@@ -173,7 +165,7 @@ async fn what_cannot_be_moved_is_left_alone() -> Result<()> {
     let _operator = Operator::start(&ground)?;
     let cluster = Cluster::create(&ground, "demo", spec(&[("dc1", &["rack1"])], 1)).await?;
     cluster.settled(1).await?;
-    apply(&ground, &moves("several", &format!("{{{FIRST}: \"42\"}}")))?;
+    apply(&ground, &moving("several", &format!("{{{FIRST}: \"42\"}}")))?;
     fan_out_ends(&ground, "several").await?;
     let ended = task_ends(&ground, "several-dc1").await?;
     let why = ended.pod_statuses[FIRST].error.clone().unwrap_or_default();

@@ -53,13 +53,11 @@ impl Ring {
 
     /// What members will own once all that are leaving have left, and all that are moving are there.
     pub(super) fn owned_after_changes(&self, keyspace: &str) -> BTreeMap<HostId, Partitions> {
-        let mut after = self.clone();
-        for node in after.nodes.values_mut() {
-            if let Some(token) = node.moves_to {
-                node.tokens = vec![token];
-            }
-        }
-        after.owned_among(keyspace, |_, node| node.membership == Membership::Normal)
+        let there = |node: &Node| {
+            node.moves_to
+                .map_or_else(|| node.tokens.clone(), |token| vec![token])
+        };
+        self.owned_at(keyspace, |_, node| node.membership == Membership::Normal, there)
     }
 
     /// What nodes that satisfy `counts` would own if they were the ring.
@@ -68,6 +66,16 @@ impl Ring {
         keyspace: &str,
         counts: impl Fn(HostId, &Node) -> bool,
     ) -> BTreeMap<HostId, Partitions> {
+        self.owned_at(keyspace, counts, |node| node.tokens.clone())
+    }
+
+    /// The same with tokens that may be others than the nodes have.
+    fn owned_at(
+        &self,
+        keyspace: &str,
+        counts: impl Fn(HostId, &Node) -> bool,
+        tokens: impl Fn(&Node) -> Vec<Token>,
+    ) -> BTreeMap<HostId, Partitions> {
         let mut owned = BTreeMap::new();
         let Some(known) = self.keyspaces.get(keyspace) else {
             return owned;
@@ -75,7 +83,7 @@ impl Ring {
         if known.replication.is_local() {
             return owned;
         }
-        let ring = self.entries(counts);
+        let ring = self.entries(counts, tokens);
         for (partition, token) in Partitions::each() {
             for host in known.replication.replicas(&ring, token) {
                 let sum: &mut Partitions = owned.entry(host).or_default();
@@ -90,7 +98,7 @@ impl Ring {
         let Some(known) = self.keyspaces.get(keyspace) else {
             return Vec::new();
         };
-        let ring = self.entries(|_, node| node.membership.owns_data());
+        let ring = self.entries(|_, node| node.membership.owns_data(), |node| node.tokens.clone());
         let previous = ring.iter().cycle().skip(ring.len().saturating_sub(1));
         ring.iter()
             .zip(previous)
@@ -110,13 +118,17 @@ impl Ring {
         node.tokens.clone()
     }
 
-    fn entries(&self, counts: impl Fn(HostId, &Node) -> bool) -> Vec<RingEntry<'_>> {
+    fn entries(
+        &self,
+        counts: impl Fn(HostId, &Node) -> bool,
+        tokens: impl Fn(&Node) -> Vec<Token>,
+    ) -> Vec<RingEntry<'_>> {
         let mut entries: Vec<RingEntry<'_>> = self
             .nodes()
             .filter(|(host, node)| counts(*host, node))
             .flat_map(|(host, node)| {
                 let location = &node.location;
-                node.tokens.iter().map(move |&token| RingEntry {
+                tokens(node).into_iter().map(move |token| RingEntry {
                     token,
                     host,
                     location,
