@@ -1,7 +1,7 @@
 //! Where rings of real Cassandra live: the operator from its shipped manifests, inside the cluster, in the namespace these
 //! are written for. Clusters in it have nothing in common but the operator.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -216,10 +216,20 @@ impl Site {
         Ok(keys)
     }
 
-    /// The nodes that a node sees up and normal.
-    pub fn members(&self, pod: &str) -> Result<usize> {
-        let status = self.inside(pod, &["nodetool", "status"])?;
-        Ok(status.lines().filter(|line| line.starts_with("UN ")).count())
+    /// The host ids of the members, once a node sees so many of them, and every one up and normal. Nodes hear of one another by
+    /// gossip: what one of them sees, another may see a moment later.
+    pub async fn members(&self, pod: &str, count: usize) -> Result<BTreeSet<String>> {
+        until(&format!("{pod} sees {count} nodes"), PATIENCE, async || {
+            let status = self.inside(pod, &["nodetool", "status"])?;
+            let members: Vec<(&str, &str)> = status.lines().filter_map(member).collect();
+            let all_are_up = members.iter().all(|(state, _)| *state == "UN");
+            Ok(if all_are_up && members.len() == count {
+                Answer::Yes(members.iter().map(|(_, host_id)| (*host_id).to_owned()).collect())
+            } else {
+                Answer::not_yet(status)
+            })
+        })
+        .await
     }
 
     /// How many rows a node finds at a consistency level.
@@ -244,6 +254,16 @@ impl Site {
         };
         Ok(answer.lines().filter_map(row).collect())
     }
+}
+
+/// The state and the host id of a member in a line of `nodetool status`.
+fn member(line: &str) -> Option<(&str, &str)> {
+    let mut words = line.split_whitespace();
+    let state = words.next()?;
+    let is_state =
+        state.len() == 2 && state.starts_with(['U', 'D', '?']) && state.ends_with(['N', 'L', 'J', 'M']);
+    let host_id = words.rev().nth(1)?;
+    is_state.then_some((state, host_id))
 }
 
 /// As a user installs it: the namespace is made with it.

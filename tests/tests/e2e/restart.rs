@@ -40,7 +40,7 @@ async fn a_node_that_is_restarted_alone_has_written_down_all_it_held() -> Result
     let [other, pod, _] = ring.pods();
     ring.write_rows("drained", 100).await?;
     let before = ring.uids().await?;
-    let members = ring.members(&other)?;
+    let members = ring.members(&other, ALL).await?;
 
     let told = ring.typed(&format!(
         "kubectl casskop restart --pod {pod} --wait --timeout 5m"
@@ -54,7 +54,11 @@ async fn a_node_that_is_restarted_alone_has_written_down_all_it_held() -> Result
     let log = ring.typed(&format!("kubectl logs {pod} -c cassandra"))?;
     let nothing_left = "Log replay complete, 0 replayed mutations";
     assert!(log.stdout.contains(nothing_left), "{}", log.stdout);
-    assert_eq!(ring.members(&other)?, members, "it came back as who it was");
+    assert_eq!(
+        ring.members(&other, ALL).await?,
+        members,
+        "it came back as who it was"
+    );
     assert_eq!(ring.count_rows(&other, "drained", "ALL")?, 100);
     Ok(())
 }

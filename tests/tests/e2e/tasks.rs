@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use casskop_lab::wait::{Answer, until};
-use casskop_tests::ring::{NAME, OTHER_DC, Ring};
+use casskop_tests::ring::{NAME, NODES as ALL, OTHER_DC, Ring};
 use casskop_tests::site::NAMESPACE;
 use casskop_types::task::{K8ssandraTask, K8ssandraTaskStatus, ScheduledTask};
 use kube::Api;
@@ -90,7 +90,7 @@ async fn a_datacenter_is_restarted_and_the_other_is_left_alone() -> Result<()> {
     let ring = Ring::shared(NODES).await?;
     let [witness, ..] = ring.pods();
     let before = ring.uids().await?;
-    let members = ring.members(&witness)?;
+    let members = ring.members(&witness, ALL).await?;
     ring.typed(&format!(
         "kubectl casskop task create restart --crd {NAME} --dc dc2 --name restarted"
     ))?;
@@ -104,7 +104,11 @@ async fn a_datacenter_is_restarted_and_the_other_is_left_alone() -> Result<()> {
     for (pod, uid) in &ring.uids().await? {
         assert_eq!(before.get(pod) != Some(uid), *pod == OTHER_DC, "{pod}");
     }
-    assert_eq!(ring.members(&witness)?, members, "it is up again, as who it was");
+    assert_eq!(
+        ring.members(&witness, ALL).await?,
+        members,
+        "it is up again, as who it was"
+    );
     Ok(())
 }
 

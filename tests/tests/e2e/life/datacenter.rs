@@ -30,7 +30,7 @@ pub(super) async fn comes_and_gets_the_data(life: &Life) -> Result<usize> {
     life.change(&json!({ "autoPilot": true }))?;
     resize(life, 1)?;
     settled(&life.site, 4).await?;
-    life.has_members(4)?;
+    life.has_members(4).await?;
     life.site
         .replicate(KEYSPACE, &[("dc1", 3), ("dc2", 1)], &nodes(life))
         .await?;
@@ -44,7 +44,7 @@ pub(super) async fn goes(life: &Life) -> Result<usize> {
     life.site.replicate(KEYSPACE, &[("dc1", 3)], &nodes(life)).await?;
     resize(life, 0)?;
     life.action_done(&[RACK], ClusterAction::ScaleDown).await?;
-    life.has_members(3)?;
+    life.has_members(3).await?;
     life.change(&json!({ "topology": { "dc": [datacenter("dc1", &RACKS)] } }))?;
     status_is(&life.site, "the datacenter is forgotten", |status| {
         !status.cassandra_rack_status.contains_key(RACK)

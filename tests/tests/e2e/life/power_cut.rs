@@ -1,6 +1,6 @@
 //! As after a power cut: every node goes at once, and they find each other again.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use casskop_lab::wait::{Answer, until};
 use casskop_tests::site::{NAMESPACE, PATIENCE, Site};
 use k8s_openapi::api::core::v1::Pod;
@@ -38,8 +38,7 @@ pub(super) async fn everywhere(site: &Site, pods: &[String]) -> Result<()> {
     })
     .await?;
     for pod in pods {
-        let seen = site.members(pod)?;
-        ensure!(seen == pods.len(), "{pod} sees {seen} nodes");
+        site.members(pod, pods.len()).await?;
     }
     Ok(())
 }

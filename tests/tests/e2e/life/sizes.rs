@@ -28,7 +28,7 @@ pub(super) async fn a_second_node_in_each_rack(life: &Life, written: usize) -> R
     for pod in &life.pods {
         life.site.operation_done(pod, OperationName::Cleanup).await?;
     }
-    life.has_members(6)?;
+    life.has_members(6).await?;
     let (left, right) = (keys(life, FIRST)?, keys(life, SECOND)?);
     let both: Vec<_> = left.intersection(&right).filter(|id| **id < in_files).collect();
     ensure!(both.is_empty(), "both nodes hold {both:?}");
@@ -46,7 +46,7 @@ pub(super) async fn one_node_in_each_rack_again(life: &Life, written: usize) -> 
     // The datacenter has a number of its own now; the steps after this one write it without.
     life.change(&json!({ "nodesPerRacks": 1 }))?;
     settled(&life.site, 3).await?;
-    life.has_members(3)?;
+    life.has_members(3).await?;
     // Before anything is read: a read at ALL would bring back what one node lost.
     holds(&keys(life, FIRST)?, written)?;
     for rack in RACKS {
