@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use casskop_lab::components::{Component, Components};
@@ -105,7 +106,9 @@ impl Kubectl {
 
 /// A copy of a kubeconfig whose context is in that namespace, next to the original and gone with its lab.
 fn namespaced(kubeconfig: &Path, namespace: &str) -> Result<std::path::PathBuf> {
+    static WRITER: Mutex<()> = Mutex::new(());
     let copy = kubeconfig.with_file_name(format!("kubeconfig-{namespace}"));
+    let _alone = WRITER.lock().unwrap_or_else(PoisonError::into_inner);
     if !copy.exists() {
         let text = std::fs::read_to_string(kubeconfig)?;
         let old = "namespace: default";

@@ -1,11 +1,11 @@
 //! The one ring of real Cassandra that end-to-end tests share: two datacenters, one of three racks and one of a single one,
 //! with one node in each rack.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use casskop_lab::images::cassandra::Release;
 use casskop_lab::state::Nodes;
 use casskop_lab::wait::{Answer, until};
@@ -65,7 +65,21 @@ impl Ring {
         }
         let ring = Self { site, _turn: turn };
         ring.settled(if created { PATIENCE } else { FORMATION }).await?;
+        if !created {
+            ring.agrees().await?;
+        }
         Ok(ring)
+    }
+
+    /// The host ids of the members, once every node sees the same ones up and normal: to be waited for by whoever took a node
+    /// down, before anything is done that counts on all of them.
+    pub async fn agrees(&self) -> Result<BTreeSet<String>> {
+        let members = self.members(OTHER_DC, NODES).await?;
+        for pod in self.pods() {
+            let seen = self.members(&pod, NODES).await?;
+            ensure!(seen == members, "{pod} sees {seen:?}, {OTHER_DC} {members:?}");
+        }
+        Ok(members)
     }
 
     /// Waits until all nodes are ready and nothing is under way.
@@ -123,7 +137,7 @@ impl Ring {
         let rows =
             (0..count).map(|id| format!("INSERT INTO {keyspace}.rows (id, value) VALUES ({id}, {id});"));
         let statements: Vec<String> = ["CONSISTENCY ALL;".to_owned()].into_iter().chain(rows).collect();
-        self.cql(from, &statements.join("\n")).map(drop)
+        self.cql_in_time(from, &statements.join("\n")).await.map(drop)
     }
 
     /// Gives the second datacenter a replica of a keyspace, which holds nothing yet.

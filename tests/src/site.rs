@@ -17,7 +17,7 @@ use casskop_types::status::CassandraClusterStatus;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use serde_json::{Value, json};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::ground::Ground;
 use crate::kubectl::{Kubectl, Outcome};
@@ -33,6 +33,9 @@ pub const PATIENCE: Duration = Duration::from_mins(5);
 
 /// The operator is installed once.
 static INSTALLED: OnceCell<()> = OnceCell::const_new();
+
+/// Held by whoever ends the operator while tests of another cluster may look at it, and by those that do.
+static OPERATOR: RwLock<()> = RwLock::const_new(());
 
 /// The namespace with the operator in it.
 pub struct Site {
@@ -78,13 +81,28 @@ impl Site {
         .map(drop)
     }
 
+    /// No test of another cluster looks at the operator as long as this is held.
+    pub async fn nobody_looks_at_the_operator(&self) -> RwLockWriteGuard<'static, ()> {
+        OPERATOR.write().await
+    }
+
+    /// No test of another cluster ends the operator as long as this is held.
+    pub async fn the_operator_stays(&self) -> RwLockReadGuard<'static, ()> {
+        OPERATOR.read().await
+    }
+
     /// Waits until the operation a pod was asked for has ended well.
     pub async fn operation_done(&self, pod: &str, operation: OperationName) -> Result<()> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), NAMESPACE);
         until(
             &format!("the {operation} of {pod} is done"),
             PATIENCE,
             async || {
-                let labels = self.pod(pod).await?.metadata.labels.unwrap_or_default();
+                // It may be the pod itself that is made anew.
+                let Some(pod) = pods.get_opt(pod).await? else {
+                    return Ok(Answer::not_yet("there is no such pod"));
+                };
+                let labels = pod.metadata.labels.unwrap_or_default();
                 let label = |name: &str| labels.get(name).map(String::as_str);
                 if label(OPERATION_NAME) != Some(operation.as_str()) {
                     return Ok(Answer::not_yet(json!(labels)));
@@ -92,7 +110,7 @@ impl Site {
                 match label(OPERATION_STATUS) {
                     Some("Done") => Ok(Answer::Yes(())),
                     Some("Error") => bail!(
-                        "the {operation} of {pod} failed: {}",
+                        "it failed: {}",
                         json!(self.status(&labels["cassandracluster"]).await?)
                     ),
                     _ => Ok(Answer::not_yet(json!(labels))),
@@ -109,6 +127,20 @@ impl Site {
         let mut files: Vec<_> = found.lines().map(str::to_owned).collect();
         files.sort();
         Ok(files)
+    }
+
+    /// The same once there are so many: Cassandra deletes those that it has rewritten a moment after the work has ended.
+    pub async fn data_files_become(&self, pod: &str, keyspace: &str, count: usize) -> Result<Vec<String>> {
+        let what = format!("{pod} has {count} data files of {keyspace}");
+        until(&what, PATIENCE, async || {
+            let files = self.data_files(pod, keyspace)?;
+            Ok(if files.len() == count {
+                Answer::Yes(files)
+            } else {
+                Answer::not_yet(json!(files))
+            })
+        })
+        .await
     }
 
     /// `kubectl` as the administrator, in the namespace.
@@ -145,7 +177,20 @@ impl Site {
 
     /// Runs CQL statements on one node.
     pub fn cql(&self, pod: &str, statements: &str) -> Result<String> {
-        self.inside(pod, &["cqlsh", "--request-timeout=60", "-e", statements])
+        let patience = ["--connect-timeout=60", "--request-timeout=60"];
+        self.inside(pod, &["cqlsh", patience[0], patience[1], "-e", statements])
+    }
+
+    /// The same for statements that may run more than once, until they are not refused: a replica that is slow for a moment, as
+    /// where others start beside it, says nothing of what is there.
+    pub async fn cql_in_time(&self, pod: &str, statements: &str) -> Result<String> {
+        until("the node carries it out", PATIENCE, async || {
+            Ok(match self.cql(pod, statements) {
+                Ok(answer) => Answer::Yes(answer),
+                Err(error) => Answer::not_yet(format!("{error:#}")),
+            })
+        })
+        .await
     }
 
     /// Waits until each of these nodes has the table `rows` of a keyspace, the same one: `cqlsh` waits ten seconds for that and goes
@@ -155,8 +200,10 @@ impl Site {
             "SELECT id FROM system_schema.tables WHERE keyspace_name = '{keyspace}' AND table_name = 'rows';"
         );
         until(&format!("all nodes know {keyspace}.rows"), PATIENCE, async || {
-            let known = nodes.iter().map(|node| self.cql(node, &identity));
-            let mut known = known.collect::<Result<Vec<_>>>()?;
+            let mut known = Vec::new();
+            for node in nodes {
+                known.push(self.cql_in_time(node, &identity).await?);
+            }
             known.dedup();
             Ok(if known.len() == 1 && known[0].contains("(1 rows)") {
                 Answer::Yes(())
@@ -185,7 +232,7 @@ impl Site {
             format!("SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = '{keyspace}';");
         for node in nodes {
             until(&format!("{node} knows of the replicas"), PATIENCE, async || {
-                let known = self.cql(node, &replication)?;
+                let known = self.cql_in_time(node, &replication).await?;
                 Ok(if known.contains(&wanted) {
                     Answer::Yes(())
                 } else {
@@ -233,21 +280,17 @@ impl Site {
     }
 
     /// How many rows a node finds at a consistency level.
-    pub fn count_rows(&self, pod: &str, keyspace: &str, consistency: &str) -> Result<usize> {
-        let answer = self.cql(
-            pod,
-            &format!("CONSISTENCY {consistency}; SELECT count(*) FROM {keyspace}.rows;"),
-        )?;
+    pub async fn count_rows(&self, pod: &str, keyspace: &str, consistency: &str) -> Result<usize> {
+        let count = format!("CONSISTENCY {consistency}; SELECT count(*) FROM {keyspace}.rows;");
+        let answer = self.cql_in_time(pod, &count).await?;
         let mut numbers = answer.lines().filter_map(|line| line.trim().parse().ok());
         numbers.next().with_context(|| format!("no count in:\n{answer}"))
     }
 
     /// The rows that a node finds at a consistency level: values by their ids.
-    pub fn rows(&self, pod: &str, keyspace: &str, consistency: &str) -> Result<BTreeMap<i64, i64>> {
-        let answer = self.cql(
-            pod,
-            &format!("CONSISTENCY {consistency}; SELECT id, value FROM {keyspace}.rows;"),
-        )?;
+    pub async fn rows(&self, pod: &str, keyspace: &str, consistency: &str) -> Result<BTreeMap<i64, i64>> {
+        let read = format!("CONSISTENCY {consistency}; SELECT id, value FROM {keyspace}.rows;");
+        let answer = self.cql_in_time(pod, &read).await?;
         let row = |line: &str| {
             let (id, value) = line.split_once('|')?;
             Some((id.trim().parse().ok()?, value.trim().parse().ok()?))

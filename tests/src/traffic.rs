@@ -15,7 +15,8 @@ pub const TRIES: usize = 6;
 /// Rows written, and read back, in one batch.
 const BATCH: usize = 10;
 
-/// Between two batches: to start `cqlsh` takes most of a second of a core, of which there may be two for everything.
+/// After a batch, and after a try that was refused: to start `cqlsh` takes most of a second of a core, of which there may be two for
+/// everything, and a pod that is not there refuses at once.
 const BREATH: Duration = Duration::from_millis(500);
 
 /// What a client has seen.
@@ -149,6 +150,7 @@ fn batch(
             return Ok(());
         }
         refusals.push(format!("{pod}: {}{}", outcome.stdout, outcome.stderr));
+        thread::sleep(BREATH);
     }
     bail!(
         "rows {rows:?} were refused {TRIES} times: {}",

@@ -25,10 +25,8 @@ async fn after_a_cleanup_every_key_is_where_it_belongs_and_nowhere_else() -> Res
         "with three replicas each node holds every row"
     );
     // One replica instead of three: two thirds of what a node holds is another's now.
-    ring.cql(
-        rack1,
-        "ALTER KEYSPACE cleaned WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 1};",
-    )?;
+    ring.replicate("cleaned", &[("dc1", 1)], &[rack1, rack2, rack3])
+        .await?;
     for pod in [rack1, rack3] {
         ring.inside(pod, &["nodetool", "flush", "cleaned"])?;
     }
@@ -52,7 +50,7 @@ async fn after_a_cleanup_every_key_is_where_it_belongs_and_nowhere_else() -> Res
     let mut expected: Vec<String> = before.into_iter().collect();
     expected.sort();
     assert_eq!(held, expected, "each row on one node");
-    assert_eq!(ring.count_rows(rack1, "cleaned", "ALL")?, ROWS);
+    assert_eq!(ring.count_rows(rack1, "cleaned", "ALL").await?, ROWS);
     ring.cql(rack1, "DROP KEYSPACE cleaned;")?;
 
     let told = until("the status tells of the cleanup", PATIENCE, async || {

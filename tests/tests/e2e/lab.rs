@@ -67,16 +67,17 @@ async fn pods_have_names_volumes_the_api_and_no_way_out() -> Result<()> {
         Ok(outcome.stdout)
     };
     let name = format!("peers-1.peers.{}", ground.namespace);
-    let address = ["get", "pod", "peers-1", "-o", "jsonpath={.status.podIP}"];
-    let address = ground.kubectl()?.arguments(address).run()?.stdout;
-    let found = until("the other pod is found by name", START, async || {
+    until("the other pod is found by name", START, async || {
+        // The kubelet, which the log comes from, knows of it before the API server does.
+        let address = ["get", "pod", "peers-1", "-o", "jsonpath={.status.podIP}"];
+        let address = ground.kubectl()?.arguments(address).run()?.stdout;
         Ok(match inside(&format!("getent hosts {name}")) {
-            Ok(line) => Answer::Yes(line),
+            Ok(line) if line.split_whitespace().next() == Some(&address) => Answer::Yes(()),
+            Ok(line) => Answer::not_yet(format!("{line:?}, not {address:?}")),
             Err(error) => Answer::not_yet(error),
         })
     })
     .await?;
-    assert_eq!(found.split_whitespace().next(), Some(address.as_str()));
 
     let ask = "cd /var/run/secrets/kubernetes.io/serviceaccount && \
                curl --silent --show-error --fail --cacert ca.crt -H \"Authorization: Bearer $(cat token)\" \

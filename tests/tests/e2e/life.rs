@@ -98,7 +98,7 @@ async fn create_table(site: &Site, pods: &[&str], keyspace: &str, replicas: &str
     )?;
     site.all_know_the_table(keyspace, pods).await?;
     let row = format!("CONSISTENCY ALL; INSERT INTO {keyspace}.rows (id, value) VALUES (-1, -1);");
-    site.cql(first, &row).map(drop)
+    site.cql_in_time(first, &row).await.map(drop)
 }
 
 /// A datacenter as the spec has it.
@@ -161,14 +161,7 @@ fn racks() -> [String; 3] {
 
 /// Reads the whole table and looks for every acknowledged row.
 async fn intact(site: &Site, pod: &str, acknowledged: usize, consistency: &str) -> Result<()> {
-    let rows = until("the table is read", PATIENCE, async || {
-        // Refused, for instance because a replica is slow just now: that says nothing about what is there.
-        Ok(match site.rows(pod, KEYSPACE, consistency) {
-            Ok(rows) => Answer::Yes(rows),
-            Err(error) => Answer::not_yet(error),
-        })
-    })
-    .await?;
+    let rows = site.rows(pod, KEYSPACE, consistency).await?;
     let is_lost = |id: &i64| rows.get(id) != Some(id);
     let lost: Vec<i64> = (0..i64::try_from(acknowledged)?).filter(is_lost).collect();
     ensure!(

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
 use casskop_lab::wait::{Answer, until};
-use casskop_tests::ring::{NODES as ALL, Ring};
+use casskop_tests::ring::{NODES as ALL, OTHER_DC, Ring};
 use casskop_tests::site::PATIENCE;
 use casskop_tests::traffic::Client;
 use casskop_types::operation::OperationName;
@@ -84,18 +84,20 @@ async fn lose(ring: &Ring) -> Result<Lost<'_>> {
         .host_id;
     let no_room = NoRoom::make(ring)?;
     ring.typed(&format!("kubectl delete pod {VICTIM}"))?;
-    until("the others see the node down", PATIENCE, async || {
-        let seen = members(ring, REMOVER)?;
-        let down = seen
-            .iter()
-            .any(|member| member.host_id == host_id && member.state == "DN");
-        Ok(if down {
-            Answer::Yes(())
-        } else {
-            Answer::not_yet(format!("{seen:?}"))
+    for other in [WITNESS, REMOVER, OTHER_DC] {
+        until(&format!("{other} sees the node down"), PATIENCE, async || {
+            let seen = members(ring, other)?;
+            let down = seen
+                .iter()
+                .any(|member| member.host_id == host_id && member.state == "DN");
+            Ok(if down {
+                Answer::Yes(())
+            } else {
+                Answer::not_yet(format!("{seen:?}"))
+            })
         })
-    })
-    .await?;
+        .await?;
+    }
     Ok(Lost {
         host_id,
         address,
@@ -103,10 +105,9 @@ async fn lose(ring: &Ring) -> Result<Lost<'_>> {
     })
 }
 
-fn assert_whole_without(ring: &Ring, lost: &str) -> Result<()> {
-    let seen = members(ring, WITNESS)?;
-    let is_well = |member: &Member| member.state == "UN" && member.host_id != lost;
-    ensure!(seen.len() == ALL && seen.iter().all(is_well), "{seen:?}");
+async fn is_whole_without(ring: &Ring, lost: &str) -> Result<()> {
+    let members = ring.agrees().await?;
+    ensure!(!members.contains(lost), "{lost} is a member still: {members:?}");
     Ok(())
 }
 
@@ -122,19 +123,13 @@ async fn a_removed_node_is_gone_for_the_others_and_a_fresh_one_joins() -> Result
     ring.typed(&format!(
         "kubectl casskop removenode --yes --pod {VICTIM} --previous-ip {previous} --from-pod {REMOVER} --wait --timeout 5m"
     ))?;
-    let seen = members(&ring, WITNESS)?;
-    assert!(
-        seen.len() == ALL - 1
-            && seen
-                .iter()
-                .all(|member| member.state == "UN" && member.host_id != lost),
-        "{seen:?}"
-    );
+    let members = ring.members(WITNESS, ALL - 1).await?;
+    assert!(!members.contains(&lost), "{members:?}");
 
     drop(no_room);
     ring.settled(PATIENCE).await?;
-    assert_whole_without(&ring, &lost)?;
-    assert_eq!(ring.count_rows(WITNESS, "survives", "ALL")?, 100);
+    is_whole_without(&ring, &lost).await?;
+    assert_eq!(ring.count_rows(WITNESS, "survives", "ALL").await?, 100);
     Ok(())
 }
 
@@ -164,7 +159,16 @@ async fn replaced_under_traffic(
     ring.write_rows(keyspace, 0).await?;
     let others = [WITNESS, REMOVER].map(str::to_owned).to_vec();
     let client = Client::start(ring.kubectl_from_anywhere(), others, &format!("{keyspace}.rows"));
+    until("the client writes", PATIENCE, async || {
+        Ok(match client.seen()?.acknowledged {
+            0 => Answer::not_yet("nothing is acknowledged"),
+            _ => Answer::Yes(()),
+        })
+    })
+    .await?;
     let lost = lose(&ring).await?;
+    // What is written from here on two nodes may acknowledge without the fresh one, which then has it by a repair.
+    let before = client.seen()?.acknowledged;
     let pending = ring.pod(VICTIM).await?.metadata.uid;
     ring.typed(command)?;
     until("the pod without a machine is made anew", PATIENCE, async || {
@@ -182,15 +186,15 @@ async fn replaced_under_traffic(
     ring.operation_done(VICTIM, OperationName::Replace).await?;
     ring.settled(PATIENCE).await?;
     let traffic = client.stop()?;
-    assert_whole_without(&ring, &lost.host_id)?;
-    let acknowledged = traffic.acknowledged;
+    is_whole_without(&ring, &lost.host_id).await?;
     let held: BTreeSet<_> = ring.keys_on_disk(VICTIM, keyspace)?.into_iter().collect();
+    let lacks: Vec<_> = (0..before).filter(|id| !held.contains(&id.to_string())).collect();
     ensure!(
-        held.len() >= acknowledged,
-        "the fresh node holds {} of {acknowledged} rows",
-        held.len()
+        lacks.is_empty(),
+        "of {before} rows the fresh node lacks {lacks:?}"
     );
-    let rows = ring.count_rows(WITNESS, keyspace, "ALL")?;
+    let acknowledged = traffic.acknowledged;
+    let rows = ring.count_rows(WITNESS, keyspace, "ALL").await?;
     ensure!(rows >= acknowledged, "{rows} of {acknowledged} rows are left");
     Ok(())
 }

@@ -12,7 +12,7 @@ const ROWS: usize = 100;
 async fn extend(ring: &Ring, keyspace: &str) -> Result<()> {
     ring.write_rows(keyspace, ROWS).await?;
     ring.extend_to_other_dc(keyspace).await?;
-    assert_eq!(ring.count_rows(OTHER_DC, keyspace, "LOCAL_ONE")?, 0);
+    assert_eq!(ring.count_rows(OTHER_DC, keyspace, "LOCAL_ONE").await?, 0);
     Ok(())
 }
 
@@ -21,7 +21,7 @@ async fn a_rebuilt_node_serves_the_data_alone() -> Result<()> {
     let ring = Ring::shared(NODES).await?;
     extend(&ring, "rebuilt").await?;
     ring.typed("kubectl casskop rebuild --prefix demo-dc2 dc1 --wait --timeout 5m")?;
-    assert_eq!(ring.count_rows(OTHER_DC, "rebuilt", "LOCAL_ONE")?, ROWS);
+    assert_eq!(ring.count_rows(OTHER_DC, "rebuilt", "LOCAL_ONE").await?, ROWS);
     assert_eq!(ring.keys_on_disk(OTHER_DC, "rebuilt")?.len(), ROWS);
     Ok(())
 }
@@ -36,6 +36,6 @@ async fn a_rebuild_can_be_asked_for_by_labels_in_the_order_casskops_documentatio
          kubectl label pod demo-dc2-rack1-0 operation-argument=dc1 --overwrite",
     )?;
     ring.operation_done(OTHER_DC, OperationName::Rebuild).await?;
-    assert_eq!(ring.count_rows(OTHER_DC, "labelled", "LOCAL_ONE")?, ROWS);
+    assert_eq!(ring.count_rows(OTHER_DC, "labelled", "LOCAL_ONE").await?, ROWS);
     Ok(())
 }

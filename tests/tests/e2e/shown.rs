@@ -83,6 +83,7 @@ async fn the_ring_and_its_seeds_are_what_the_nodes_say() -> Result<()> {
 #[tokio::test]
 async fn a_whole_cluster_is_told_to_be_whole_and_by_its_versions() -> Result<()> {
     let ring = Ring::shared(NODES).await?;
+    let _operator = ring.the_operator_stays().await;
     ring.typed(&format!("kubectl casskop status {NAME} --exit-code"))?;
 
     let tree = shown(&ring, &format!("tree --crd {NAME}"))?;
@@ -130,6 +131,7 @@ fn branches<'a>(branch: &'a Value, into: &mut Vec<&'a Value>) {
 #[tokio::test]
 async fn a_report_has_what_every_node_and_the_operator_logged() -> Result<()> {
     let ring = Ring::shared(NODES).await?;
+    let _operator = ring.the_operator_stays().await;
     let found = ring.typed(&format!(
         "report=$(mktemp -d)/report\n\
          trap 'rm -r \"$report\"' EXIT\n\

@@ -42,10 +42,9 @@ async fn nodetool_and_cqlsh_run_in_the_pods_and_their_exit_codes_come_back() -> 
     assert_ne!(code.trim(), "0");
 
     // What one node was told through standard input, another answers.
+    ring.write_rows("typed", 1).await?;
     ring.typed(&format!(
-        "printf \"CREATE KEYSPACE typed WITH replication = {{'class': 'NetworkTopologyStrategy', 'dc1': 3}}; \
-         CREATE TABLE typed.rows (id int PRIMARY KEY); INSERT INTO typed.rows (id) VALUES (4711);\" \
-         | kubectl casskop cqlsh --pod {first}"
+        "printf 'INSERT INTO typed.rows (id, value) VALUES (4711, 1);' | kubectl casskop cqlsh --pod {first}"
     ))?;
     let answer = ring
         .typed(&format!(

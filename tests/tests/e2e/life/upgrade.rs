@@ -62,7 +62,7 @@ async fn rewrite(life: &Life, pods: &[&str]) -> Result<()> {
     let [first, second] = times_of(life, "in-turn", ["dc2", "dc1"]).await?;
     ensure!(first.end <= second.begin, "not in turn: {first:?} {second:?}");
     for pod in pods {
-        ensure!(!has_old_files(life, pod, KEYSPACE)?, "{pod} has files of 4.1");
+        loses_old_files(life, pod, KEYSPACE).await?;
         ensure!(
             has_old_files(life, pod, LEDGER)?,
             "{pod} rewrote what nobody asked for"
@@ -75,7 +75,7 @@ async fn rewrite(life: &Life, pods: &[&str]) -> Result<()> {
         "not at once: {one:?} {other:?}"
     );
     for pod in pods {
-        ensure!(!has_old_files(life, pod, LEDGER)?, "{pod} has files of 4.1");
+        loses_old_files(life, pod, LEDGER).await?;
     }
     Ok(())
 }
@@ -90,6 +90,7 @@ struct Times {
 
 /// The operator dies, and the task ends in both datacenters all the same.
 async fn times_of(life: &Life, task: &str, datacenters: [&str; 2]) -> Result<[Times; 2]> {
+    let _unseen = life.site.nobody_looks_at_the_operator().await;
     life.site.kill_the_operator()?;
     life.site
         .typed(&format!("kubectl casskop task wait {task} --timeout 5m"))?;
@@ -118,6 +119,18 @@ async fn suggested(site: &Site, pod: &str) -> Result<()> {
             Answer::Yes(())
         } else {
             Answer::not_yet(json!(labels))
+        })
+    })
+    .await
+}
+
+/// Waits until a node has no data files in the format of 4.x: it deletes what it has rewritten a moment after its work has ended.
+async fn loses_old_files(life: &Life, pod: &str, keyspace: &str) -> Result<()> {
+    until(&format!("{pod} has no files of 4.1"), PATIENCE, async || {
+        Ok(if has_old_files(life, pod, keyspace)? {
+            Answer::not_yet(keyspace)
+        } else {
+            Answer::Yes(())
         })
     })
     .await
