@@ -1,22 +1,15 @@
 //! What a request may say besides its name: on what, how many at once, and that it is to end.
 
-use casskop_core::call::{CallState, NodeCall};
-use casskop_core::effect::Effect;
-use casskop_core::questions::Question;
-use casskop_core::work::Work;
-use casskop_types::labels::{
-    OPERATION_ABORT, OPERATION_ENDED_OPTIONS, OPERATION_OPTIONS, OPERATION_PARALLELISM,
-};
-use casskop_types::operation::{
-    OperationName, OperationRecord, OperationStatus, RecordState, TableOptions, TableWork,
-};
+use casskop_core::call::NodeCall;
+use casskop_types::labels::{OPERATION_ENDED_OPTIONS, OPERATION_OPTIONS, OPERATION_PARALLELISM};
+use casskop_types::operation::{OperationName, OperationRecord, OperationStatus, TableOptions, TableWork};
 use casskop_types::status::{PodLastOperation, RackStatus};
 use serde_json::json;
 
+use super::formed;
 use super::world::{Death, World};
-use super::{ask_for_restart, formed};
 
-const POD: &str = "ring-dc1-rack1-0";
+pub(super) const POD: &str = "ring-dc1-rack1-0";
 
 pub(super) fn ask(world: &mut World, pod: &str, name: &str) {
     world.label(pod, &[("operation-name", name), ("operation-status", "ToDo")]);
@@ -30,7 +23,7 @@ pub(super) fn records(world: &World) -> &[OperationRecord] {
     &rack(world).operations
 }
 
-fn last(world: &World) -> PodLastOperation {
+pub(super) fn last(world: &World) -> PodLastOperation {
     rack(world).pod_last_operation.clone().unwrap()
 }
 
@@ -38,7 +31,7 @@ pub(super) fn status_of(world: &World, pod: &str) -> String {
     world.label_of(pod, "operation-status").unwrap()
 }
 
-fn pods(ordinals: &[i32]) -> Vec<String> {
+pub(super) fn pods(ordinals: &[i32]) -> Vec<String> {
     ordinals
         .iter()
         .map(|ordinal| format!("ring-dc1-rack1-{ordinal}"))
@@ -349,167 +342,6 @@ fn a_number_at_once_that_is_none_is_refused() {
 }
 
 #[test]
-fn a_request_that_waits_is_aborted_and_does_not_begin() {
-    for held_back in ["ToDo", "Paused", "Manual"] {
-        let mut world = formed(2);
-        ask(&mut world, POD, "cleanup");
-        world.pass(Death::Never);
-        let other = "ring-dc1-rack1-1";
-        ask(&mut world, other, "compact");
-        world.label(other, &[("operation-status", held_back)]);
-        world.pass(Death::Never);
-        world.annotate(other, OPERATION_ABORT, "compact");
-        world.settle();
-        assert_eq!(world.made.len(), 1, "{held_back}");
-        assert_eq!(status_of(&world, other), "Error");
-        assert_eq!(world.annotation_of(other, OPERATION_ABORT), None);
-        assert_eq!(
-            records(&world)[1].message.as_deref(),
-            Some("aborted before it began")
-        );
-        assert_eq!(status_of(&world, POD), "Done");
-        // Asked for anew, it runs.
-        ask(&mut world, other, "compact");
-        world.settle();
-        assert_eq!(world.made.len(), 2);
-        assert_eq!(status_of(&world, other), "Done");
-    }
-}
-
-#[test]
-fn work_of_the_compaction_executor_is_stopped_in_the_node() {
-    for name in ["cleanup", "upgradesstables", "scrub", "compact", "garbagecollect"] {
-        let mut world = formed(2);
-        ask(&mut world, POD, name);
-        ask(&mut world, "ring-dc1-rack1-1", name);
-        world.pass(Death::Never);
-        world.annotate(POD, OPERATION_ABORT, name);
-        world.pass(Death::Never);
-        assert_eq!(world.stopped, [POD], "{name}");
-        world.settle();
-        assert_eq!(status_of(&world, POD), "Error");
-        assert_eq!(world.annotation_of(POD, OPERATION_ABORT), None);
-        let message = records(&world)[0].message.clone().unwrap();
-        assert!(message.starts_with("aborted"), "{message}");
-        let told = last(&world);
-        assert_eq!(
-            (told.pods, told.pods_ok, told.pods_ko),
-            (pods(&[]), pods(&[1]), pods(&[0])),
-            "the other one ran"
-        );
-        assert_eq!(world.made.len(), 2);
-    }
-}
-
-#[test]
-fn what_ends_before_it_is_stopped_is_done() {
-    let mut world = formed(1);
-    ask(&mut world, POD, "cleanup");
-    world.pass(Death::Never);
-    world.annotate(POD, OPERATION_ABORT, "cleanup");
-    world.node_finishes(POD);
-    world.settle();
-    assert_eq!(status_of(&world, POD), "Done");
-    assert!(world.stopped.is_empty());
-    assert_eq!(world.annotation_of(POD, OPERATION_ABORT), None);
-}
-
-/// However the operator dies, and also if somebody takes the word back: what was told to stop is not begun again.
-#[test]
-fn an_aborted_operation_is_never_started_again() {
-    for deaths in 0..8 {
-        for taken_back in [false, true] {
-            let mut world = formed(1);
-            ask(&mut world, POD, "compact");
-            world.pass(Death::Never);
-            world.annotate(POD, OPERATION_ABORT, "compact");
-            world.pass(Death::AfterWrites(deaths));
-            let recorded = records(&world)[0].abort_time.is_some();
-            if taken_back && recorded {
-                let metadata = &mut world.pods.get_mut(POD).unwrap().metadata;
-                metadata.annotations.as_mut().unwrap().remove(OPERATION_ABORT);
-            }
-            world.die();
-            for again in 0..4 {
-                world.pass(Death::AfterWrites(again));
-                world.die();
-            }
-            world.settle();
-            assert_eq!(world.made.len(), 1, "{deaths} {taken_back}");
-            assert_eq!(status_of(&world, POD), "Error");
-            assert_eq!(records(&world)[0].state, RecordState::Error);
-            assert!(
-                records(&world)[0]
-                    .message
-                    .as_ref()
-                    .unwrap()
-                    .starts_with("aborted")
-            );
-        }
-    }
-}
-
-#[test]
-fn a_node_that_still_runs_it_is_told_again() {
-    let mut world = formed(1);
-    ask(&mut world, POD, "scrub");
-    world.pass(Death::Never);
-    world.die();
-    world.annotate(POD, OPERATION_ABORT, "scrub");
-    let plan = world.pass(Death::AfterWrites(1));
-    assert!(
-        plan.effects
-            .iter()
-            .any(|effect| matches!(effect, Effect::StopCall { .. }))
-    );
-    assert_eq!(status_of(&world, POD), "Ongoing");
-    let plan = world.pass(Death::AfterWrites(0));
-    assert!(
-        plan.effects
-            .iter()
-            .any(|effect| matches!(effect, Effect::StopCall { .. }))
-    );
-    assert_eq!(records(&world)[0].state, RecordState::Ongoing);
-    let note = world.waiting().message;
-    assert!(note.contains("is stopped"), "{note}");
-    world.settle();
-    assert_eq!(status_of(&world, POD), "Error");
-}
-
-#[test]
-fn what_cassandra_cannot_stop_goes_on_and_that_is_said() {
-    for (name, argument) in [("rebuild", "dc1"), ("flush", "")] {
-        let mut world = formed(1);
-        world.label(POD, &[("operation-argument", argument)]);
-        ask(&mut world, POD, name);
-        world.pass(Death::Never);
-        world.annotate(POD, OPERATION_ABORT, name);
-        world.pass(Death::Never);
-        assert_eq!(world.notes("OperationNotAborted").len(), 1, "{name}");
-        assert_eq!(world.annotation_of(POD, OPERATION_ABORT), None);
-        world.settle();
-        assert_eq!(status_of(&world, POD), "Done");
-        assert_eq!(world.notes("OperationNotAborted").len(), 1);
-    }
-}
-
-#[test]
-fn there_may_be_nothing_to_abort() {
-    let mut world = formed(1);
-    ask(&mut world, POD, "cleanup");
-    world.settle();
-    for name in ["cleanup", "compact", "cleanpu"] {
-        world.annotate(POD, OPERATION_ABORT, name);
-        world.settle();
-        assert_eq!(world.annotation_of(POD, OPERATION_ABORT), None);
-        let notes = world.notes("OperationNotAborted");
-        assert!(notes.last().unwrap().contains(&format!("`{name}`")), "{notes:?}");
-    }
-    assert_eq!(world.made.len(), 1);
-    assert_eq!(status_of(&world, POD), "Done");
-}
-
-#[test]
 fn a_paused_request_waits_aside_and_comes_back_into_the_line() {
     let mut world = formed(3);
     for pod in pods(&[0, 1, 2]) {
@@ -538,66 +370,4 @@ fn what_runs_is_not_paused_and_that_is_said() {
     assert_eq!(world.notes("OperationNotPaused").len(), 1);
     world.settle();
     assert_eq!(status_of(&world, POD), "Done");
-}
-
-fn at(percent: u64) -> Work {
-    Work {
-        completed: percent * 10,
-        total: 1000,
-        unit: "bytes".to_owned(),
-    }
-}
-
-fn tell(world: &mut World, now: &Work) {
-    for state in world.calls.values_mut() {
-        if let CallState::Running { work, .. } = state {
-            *work = Some(now.clone());
-        }
-    }
-}
-
-#[test]
-fn the_record_says_how_far_the_node_is_without_a_write_for_each_percent() {
-    let mut world = formed(1);
-    ask(&mut world, POD, "cleanup");
-    world.pass(Death::Never);
-    let mut writes = Vec::new();
-    for percent in [0, 1, 2, 3, 4, 50, 51, 99, 100] {
-        tell(&mut world, &at(percent));
-        let before = world.cluster.status.clone();
-        world.pass(Death::Never);
-        if world.cluster.status != before {
-            let progress = records(&world)[0].progress.clone().unwrap();
-            assert_eq!(progress.unit.as_deref(), Some("bytes"));
-            writes.push(progress.percent.unwrap());
-        }
-    }
-    assert_eq!(writes, [0, 2, 4, 50, 99, 100]);
-    world.settle();
-    assert_eq!(records(&world)[0].progress, None, "the end is what counts");
-}
-
-#[test]
-fn a_node_that_goes_on_by_itself_is_asked_how_far_it_is() {
-    let mut world = formed(1);
-    ask(&mut world, POD, "rebuild");
-    world.label(POD, &[("operation-argument", "dc1")]);
-    world.pass(Death::Never);
-    world.die();
-    world.work = Some(at(30));
-    world.pass(Death::Never);
-    assert_eq!(records(&world)[0].progress.clone().unwrap().percent, Some(30));
-    // While this process makes the call, that one asks.
-    let asked = |world: &World| {
-        let asked = world.asked();
-        let mut asked = asked.values().flatten();
-        asked.any(|question| matches!(question, Question::Work(_)))
-    };
-    assert!(asked(&world));
-    world.settle();
-    assert!(!asked(&world));
-    ask_for_restart(&mut world, &[1]);
-    ask(&mut world, POD, "cleanup");
-    world.settle();
-    assert!(!asked(&world));
 }
