@@ -12,7 +12,7 @@ use casskop_core::effect::Effect;
 use casskop_core::plan::Plan;
 use casskop_types::cluster::CassandraCluster;
 use casskop_types::conditions::say_the_same;
-use casskop_types::labels::CLUSTER_UID;
+use casskop_types::labels::{CLUSTER_UID, KEPT_BY_OPERATION};
 use casskop_types::names::PodName;
 use casskop_types::operation::OperationName;
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -171,6 +171,7 @@ impl Executor<'_> {
                 self.stamp_claim(name, uid, planned_on.metadata.uid.as_ref())
                     .await
             }
+            Effect::KeepClaim { name, uid, record } => self.keep_claim(name, uid, record).await,
             Effect::DeletePod {
                 pod,
                 uid,
@@ -302,6 +303,12 @@ impl Executor<'_> {
 
     async fn stamp_claim(&self, name: &str, uid: &str, cluster_uid: Option<&String>) -> Result<(), Failure> {
         let annotations = json!({ CLUSTER_UID: cluster_uid });
+        let patch = json!({ "metadata": { "uid": uid, "annotations": annotations } });
+        self.patch_claim(name, patch).await
+    }
+
+    async fn keep_claim(&self, name: &str, uid: &str, record: &str) -> Result<(), Failure> {
+        let annotations = json!({ KEPT_BY_OPERATION: record });
         let patch = json!({ "metadata": { "uid": uid, "annotations": annotations } });
         self.patch_claim(name, patch).await
     }

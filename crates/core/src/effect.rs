@@ -130,6 +130,16 @@ pub enum Effect {
         /// Its uid.
         uid: String,
     },
+    /// Annotate a claim, under its uid, with the operation that does not delete it any more: what is on its way to delete it, under
+    /// the resourceVersion that it had, is refused from then on.
+    KeepClaim {
+        /// Name of the claim.
+        name: String,
+        /// Its uid.
+        uid: String,
+        /// Identity of the operation's record.
+        record: String,
+    },
     /// Add our finalizer to the cluster object's, under its resourceVersion.
     AddFinalizer,
     /// Take our finalizer, and no other, off the cluster object, under its resourceVersion.

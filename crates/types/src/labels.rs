@@ -56,6 +56,8 @@ pub const OPERATION_OPTIONS: &str = "cassandraclusters.db.orange.com/operation-o
 pub const OPERATION_ENDED_OPTIONS: &str = "cassandraclusters.db.orange.com/operation-ended-options";
 /// Annotation of a claim: uid of the cluster object it was made for. A claim of the same name may be left from an earlier cluster.
 pub const CLUSTER_UID: &str = "cassandraclusters.db.orange.com/cluster-uid";
+/// Annotation of a claim: the operation that was to delete it and does not.
+pub const KEPT_BY_OPERATION: &str = "cassandraclusters.db.orange.com/kept-by-operation";
 /// Annotation of a cluster: the spec that was accepted last, as CassKop keeps it.
 pub const LAST_APPLIED_CONFIGURATION: &str = "cassandraclusters.db.orange.com/last-applied-configuration";
 /// Annotation of a cluster: `true` (in any case) turns off bringing up the first pod of each rack first.

@@ -47,6 +47,7 @@ pub fn summary(effect: &Effect) -> String {
         Effect::StampClaim { name, .. } => format!("stamp claim {name}"),
         Effect::AddFinalizer => "add the finalizer".to_owned(),
         Effect::RemoveFinalizer => "remove the finalizer".to_owned(),
+        Effect::KeepClaim { name, .. } => format!("keep claim {name}"),
         Effect::DeleteClaim { name, licence, .. } => format!("delete claim {name}: {licence}"),
         Effect::DeletePod { pod, .. } => format!("delete pod {pod}"),
     }

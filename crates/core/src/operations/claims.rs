@@ -1,7 +1,8 @@
 //! The data claim of a node that left the ring or is replaced, recorded by uid before it goes.
 
+use casskop_types::labels::KEPT_BY_OPERATION;
 use casskop_types::names::DATA_VOLUME;
-use casskop_types::operation::LostNode;
+use casskop_types::operation::{LostNode, OperationRecord};
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 
 use super::Scene;
@@ -31,6 +32,21 @@ pub(super) fn recorded<'a>(
     claims
         .iter()
         .find(|claim| lost.claim_uid.is_some() && claim.metadata.uid == lost.claim_uid)
+}
+
+/// Whether nothing that was sent for an operation can delete a claim any more.
+pub(super) fn is_kept(claim: &PersistentVolumeClaim, record: &OperationRecord) -> bool {
+    let annotations = claim.metadata.annotations.as_ref();
+    annotations.and_then(|annotations| annotations.get(KEPT_BY_OPERATION)) == Some(&record.id)
+}
+
+/// Sees to that.
+pub(super) fn keep(claim: &PersistentVolumeClaim, record: &OperationRecord) -> Effect {
+    Effect::KeepClaim {
+        name: claim.metadata.name.clone().unwrap_or_default(),
+        uid: claim.metadata.uid.clone().unwrap_or_default(),
+        record: record.id.clone(),
+    }
 }
 
 /// Deletes a claim, unless that is under way.

@@ -74,9 +74,8 @@ fn take_down(
     if !is_going(lost, claim) {
         match still_lost(lost, pod, views) {
             Ok(licence) => effects.extend(claim.and_then(|claim| claims::delete(claim, licence))),
-            Err(why) if record.state == RecordState::Ongoing || is_alive(lost, views) => {
-                return Transition::End(Err(why));
-            }
+            Err(why) if record.state == RecordState::Ongoing => return Transition::End(Err(why)),
+            Err(why) if is_alive(lost, views) => return spare(record, claim, why),
             // They were deleted by an earlier pass, as its record says: what was read is of before.
             Err(_) => return Transition::Await(waits(record, "its claim and pod are going")),
         }
@@ -91,6 +90,18 @@ fn take_down(
         effects,
         waits: Blocker::new(ConditionReason::OperationOngoing, note),
         counts: Counts::AsTheTurn,
+    }
+}
+
+/// The node has come back after its claim was to be deleted. The deletion may be on its way still, from an operator before this one:
+/// it has to be refused when it arrives, before anybody counts on the claim.
+fn spare(record: &OperationRecord, claim: Option<&PersistentVolumeClaim>, why: String) -> Transition {
+    match claim.filter(|claim| !claims::is_kept(claim, record)) {
+        Some(claim) => Transition::act(
+            vec![claims::keep(claim, record)],
+            waits(record, "it has come back, and its claim is kept"),
+        ),
+        None => Transition::End(Err(why)),
     }
 }
 

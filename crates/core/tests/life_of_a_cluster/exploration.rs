@@ -326,7 +326,7 @@ impl State {
                 &world.members,
                 &world.calls,
                 &world.in_flight,
-                &world.claims,
+                (&world.claims, &world.kept),
                 &world.ring_recorded,
                 &world.hooks,
                 &world.told,

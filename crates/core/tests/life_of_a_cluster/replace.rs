@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use casskop_core::effect::Wake;
+use casskop_core::effect::{Effect, Wake};
 use casskop_types::labels::{OPERATION_ARGUMENT, OPERATION_NAME, OPERATION_STATUS};
 use casskop_types::operation::{OperationName, OperationStatus, RecordState};
 use casskop_types::status::PodLastOperation;
 
 use super::formed;
-use super::world::{Death, World, address_of};
+use super::world::{Conflict, Death, World, address_of};
 
 const LOST: &str = "ring-dc1-rack2-1";
 const ALSO_LOST: &str = "ring-dc1-rack3-0";
@@ -246,6 +246,30 @@ fn a_lost_node_that_comes_back_in_time_keeps_its_data() {
     assert_eq!((uids(&world), &world.claims), (before, &claims));
     assert!(world.told.is_empty());
     assert_eq!(world.label_of(LOST, OPERATION_STATUS).as_deref(), Some("Error"));
+}
+
+/// What an operator sent before it died may arrive after another one has seen the node come back.
+#[test]
+fn a_deletion_that_arrives_late_does_not_take_the_disk_of_a_node_that_came_back() {
+    let mut world = lost(&[LOST]);
+    let claims = world.claims.clone();
+    ask(&mut world, LOST);
+    world.pass(Death::Never);
+    let read = world.versions.clone();
+    let plan = world.pass(Death::AfterWrites(2));
+    let deletes = |effect: &&Effect| matches!(effect, Effect::DeleteClaim { .. });
+    let sent = plan.effects.iter().find(deletes).unwrap();
+    assert_eq!(
+        world.told.len(),
+        1,
+        "the turn is recorded, and nothing is deleted"
+    );
+    world.node_is(LOST, true);
+    world.settle();
+    assert!(message_of(&world, "dc1-rack2").contains("is ready again"));
+    assert!(world.told.is_empty());
+    assert_eq!(world.execute(sent, Some(&read)), Err(Conflict));
+    assert_eq!(world.claims, claims);
 }
 
 #[test]

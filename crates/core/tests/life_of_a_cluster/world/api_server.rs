@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use casskop_core::effect::Effect;
 use casskop_core::fact::Fact;
 use casskop_core::observed::KubeState;
-use casskop_types::labels::LAST_APPLIED_CONFIGURATION;
+use casskop_types::labels::{KEPT_BY_OPERATION, LAST_APPLIED_CONFIGURATION};
 use casskop_types::names::PodName;
 use casskop_types::operation::OperationRecord;
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -74,7 +74,7 @@ impl World {
             claims: Fact::Known(
                 self.claims
                     .iter()
-                    .map(|(pod, (uid, _))| claim(pod, uid, &self.volumes[pod]))
+                    .map(|(pod, (uid, _))| claim(pod, uid, &self.volumes[pod], self.kept.get(uid)))
                     .collect(),
             ),
         }
@@ -119,6 +119,10 @@ impl World {
                 self.sets.insert(name, set);
             }
             Effect::LowerReplicas { set, .. } => self.lower_replicas(set),
+            Effect::KeepClaim { name, uid, record } => {
+                self.kept.insert(uid.clone(), record.clone());
+                self.written(name);
+            }
             Effect::DeleteClaim { name, uid, .. } => self.delete_claim(name, uid),
             Effect::ResetRollingRestart { dc, rack, .. } => {
                 let (dc, rack) = (*dc, *rack);
@@ -262,14 +266,20 @@ impl World {
 fn object_of(effect: &Effect) -> Option<String> {
     match effect {
         Effect::UpdateStatefulSet(set) | Effect::LowerReplicas { set, .. } => set.metadata.name.clone(),
-        Effect::DeleteStatefulSet { name, .. } | Effect::OrphanStatefulSet { name, .. } => Some(name.clone()),
+        Effect::DeleteStatefulSet { name, .. }
+        | Effect::OrphanStatefulSet { name, .. }
+        | Effect::DeleteClaim { name, .. } => Some(name.clone()),
         _ => None,
     }
 }
 
-fn claim(pod: &str, uid: &str, size: &Size) -> PersistentVolumeClaim {
+fn claim(pod: &str, uid: &str, size: &Size, kept: Option<&String>) -> PersistentVolumeClaim {
+    let annotations: BTreeMap<_, _> = kept
+        .map(|record| (KEPT_BY_OPERATION, record))
+        .into_iter()
+        .collect();
     serde_json::from_value(json!({
-        "metadata": {"name": format!("data-{pod}"), "namespace": "ns", "uid": uid, "resourceVersion": "1"},
+        "metadata": {"name": format!("data-{pod}"), "namespace": "ns", "uid": uid, "resourceVersion": "1", "annotations": annotations},
         "spec": {"resources": {"requests": {"storage": size.asked}}},
         "status": {"capacity": {"storage": size.is}},
     }))

@@ -75,6 +75,8 @@ pub(crate) struct World {
     pub(crate) made: Vec<Made>,
     /// Claims by the pod that mounts them: uid, and how many there were before under the same name.
     pub(crate) claims: BTreeMap<String, (String, u32)>,
+    /// The operations that delete claims no more, by the uid of the claim.
+    pub(crate) kept: BTreeMap<String, String>,
     /// Volumes by the pod that mounts them.
     pub(crate) volumes: BTreeMap<String, Size>,
     /// Why the API server lets no claim grow, if it does not.
@@ -151,6 +153,7 @@ impl World {
             in_flight: BTreeMap::new(),
             made: Vec::new(),
             claims: BTreeMap::new(),
+            kept: BTreeMap::new(),
             volumes: BTreeMap::new(),
             fixed_volumes: None,
             decommissioned: BTreeSet::new(),
