@@ -120,9 +120,13 @@ enum Outcome {
     Lost,
 }
 
-fn outcome(pod: &Pod, requester: &str, job: &str) -> Outcome {
-    let is_ours = |asked: &Option<String>| asked.as_deref() == Some(requester);
-    if let Some(record) = pod.records.iter().find(|record| is_ours(&record.requested_by)) {
+fn outcome(pod: &Pod, operation: OperationName, requester: &str, job: &str) -> Outcome {
+    // Somebody's request by label, for something else, finds on the pod who asked for the one before.
+    let is_ours = |name: OperationName, asked: &Option<String>| {
+        name == operation && asked.as_deref() == Some(requester)
+    };
+    let mut records = pod.records.iter();
+    if let Some(record) = records.find(|record| is_ours(record.name, &record.requested_by)) {
         let why = || {
             record
                 .message
@@ -138,7 +142,7 @@ fn outcome(pod: &Pod, requester: &str, job: &str) -> Outcome {
         };
     }
     match &pod.request {
-        Some(request) if is_ours(&request.requested_by) => match request.status {
+        Some(request) if is_ours(request.name, &request.requested_by) => match request.status {
             OperationStatus::Done => Outcome::Done,
             OperationStatus::Error => {
                 Outcome::Failed("the request was refused, see the events of the cluster".to_owned())
@@ -156,7 +160,7 @@ fn outcome(pod: &Pod, requester: &str, job: &str) -> Outcome {
 fn follow(run: &Run<'_>, pod: &Pod, progress: &mut PodProgress, advance: &mut Advance) {
     let job = progress.job_id.clone().unwrap_or_default();
     let operation = run.work.operation.name();
-    match outcome(pod, &requester(run.task, &job), &job) {
+    match outcome(pod, operation, &requester(run.task, &job), &job) {
         Outcome::Done => end(progress, PodState::Completed, None, run.now),
         Outcome::Failed(why) => failed(run, pod, progress, why, advance),
         Outcome::Aborted(why) => give_up(run, pod, progress, why, advance),

@@ -109,11 +109,11 @@ pub fn withdraw(members: &Members, tasks: &[CassandraTask]) -> Vec<PodWrite> {
         let can_end = request.status != OperationStatus::Ongoing || can_be_stopped(request.name);
         let is_wanted = tasks.iter().any(|task| wants(task, &pod.name, run));
         // What stands on the pod is then left from that one, and the request is somebody else's, by label.
-        let has_ended = pod.records.iter().any(|record| {
-            record.requested_by == request.requested_by
-                && matches!(record.state, RecordState::Done | RecordState::Error)
+        let is_left = pod.records.iter().any(|record| {
+            let has_ended = matches!(record.state, RecordState::Done | RecordState::Error);
+            record.requested_by == request.requested_by && (has_ended || record.name != request.name)
         });
-        if is_open(request) && can_end && !pod.is_ending && !is_wanted && !has_ended {
+        if is_open(request) && can_end && !pod.is_ending && !is_wanted && !is_left {
             writes.push(PodWrite {
                 pod: pod.name.clone(),
                 uid: uid.clone(),

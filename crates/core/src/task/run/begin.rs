@@ -162,7 +162,8 @@ pub(super) fn standing<'a>(run: &Run<'_>, pod: &'a Pod, progress: &PodProgress) 
     let counts = |name: OperationName| !replaces || name == operation;
     let ours = progress.job_id.as_deref().map(|job| requester(run.task, job));
     let record = pod.records.iter().find(|record| {
-        (is_queued(record) || is_running(record)) && counts(record.name) && record.requested_by != ours
+        let is_ours = record.name == operation && record.requested_by == ours;
+        (is_queued(record) || is_running(record)) && counts(record.name) && !is_ours
     });
     if let Some(record) = record {
         return Standing::Busy(busy(pod, record.name, record.requested_by.as_deref()));

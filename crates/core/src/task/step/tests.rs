@@ -407,3 +407,19 @@ fn what_somebody_asks_for_by_label_after_a_task_is_not_withdrawn_with_it() {
     pod.request = Some(OperationRequest::to_do(&cleanup, left));
     assert!(withdraw(&ring.members, &ring.tasks).is_empty());
 }
+
+/// The same while the task's own work goes on: its node is lost in the middle, and somebody has it replaced.
+#[test]
+fn what_somebody_asks_for_by_label_amid_the_work_of_a_task_that_is_gone_is_not_withdrawn() {
+    let mut ring = Ring::new(&[1]);
+    ring.task("t", &job("flush", &json!({})));
+    ring.pass(0);
+    ring.tasks.clear();
+    let pod = ring.pod(POD);
+    let left = pod.records[0].requested_by.clone();
+    assert!(left.is_some());
+    assert_eq!(pod.records[0].state, RecordState::Ongoing);
+    let replace = OperationCommand::Replace { lost: None };
+    pod.request = Some(OperationRequest::to_do(&replace, left));
+    assert!(withdraw(&ring.members, &ring.tasks).is_empty());
+}
