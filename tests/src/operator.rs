@@ -16,7 +16,7 @@ use crate::ground::Ground;
 const LEASE: &str = "60s";
 
 /// Where the test wants to see a lease renewed.
-const SHORT_LEASE: &str = "9s";
+const SHORT_LEASE: &str = "30s";
 
 /// How to start the operator.
 #[derive(Clone, Debug)]

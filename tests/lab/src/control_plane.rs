@@ -352,6 +352,9 @@ fn scheduler_flags(roster: &Roster) -> Vec<String> {
         "--secure-port=0".to_owned(),
         "--kube-api-qps=500".to_owned(),
         "--kube-api-burst=1000".to_owned(),
+        // A pod whose claim was bound in the very moment it was found unschedulable may be forgotten until this is over (5 min
+        // by default).
+        "--pod-max-in-unschedulable-pods-duration=10s".to_owned(),
         "--profiling=false".to_owned(),
     ]
 }

@@ -53,8 +53,9 @@ async fn grants_what_is_used(manifest: &str, watched: &str, name: &str) -> Resul
     let operator = Operator::start_as(&ground, &login, watched, OPERATORS)?;
     let lived = live_through_everything(&ground, name).await;
     operator.kill()?;
-    lived?;
+    // Also where it failed: the next test installs it again.
     uninstall(&ground)?;
+    lived?;
 
     let requests: Vec<Request> = requests.read()?;
     let ours: Vec<&Request> = requests
@@ -208,7 +209,16 @@ async fn run_tasks(ground: &Ground, cluster: &str) -> Result<()> {
     .await?;
     ground.typed("kubectl casskop schedule delete often")?;
     ground.typed("kubectl delete cassandratasks --all")?;
-    Ok(())
+    until("what they asked for is over", PATIENCE, async || {
+        let open = "kubectl get pods -l 'operation-status in (ToDo,Ongoing,Finalizing)' -o name";
+        let open = ground.typed(open)?.stdout;
+        Ok(if open.is_empty() {
+            Answer::Yes(())
+        } else {
+            Answer::not_yet(open)
+        })
+    })
+    .await
 }
 
 async fn empty_and_remove_dc2(cluster: &Cluster<'_>) -> Result<()> {

@@ -121,6 +121,19 @@ async fn what_a_cluster_does_not_have_is_invalid_until_it_has_it() -> Result<()>
         )
     };
     apply(&ground, &wrong("early", "demo", "[dc2, dc1]"))?;
+    until("the operator has seen it", PATIENCE, async || {
+        let status = tasks::<K8ssandraTask>(&ground).get("early").await?.status;
+        let conditions = conditions(&status.unwrap_or_default().overall);
+        let is_invalid = conditions
+            .iter()
+            .any(|(condition, _)| condition == "Invalid=True");
+        Ok(if is_invalid {
+            Answer::Yes(())
+        } else {
+            Answer::not_yet(format!("{conditions:?}"))
+        })
+    })
+    .await?;
     let cluster = demo(&ground).await?;
     // It was made before its cluster, and runs once that is there: in the order of its list.
     let early = fan_out_ends(&ground, "early").await?;

@@ -124,7 +124,8 @@ async fn one_that_fails_is_tried_again_and_counted(
         anyhow::bail!("not tried once, and once again: {calls:?}");
     };
     let pause = again.begun.0.saturating_sub(first.begun.0);
-    assert!(pause >= 10_000, "tried again after {pause} ms");
+    // Ten seconds from the end that the status tells, in whole seconds.
+    assert!(pause >= 9_000, "tried again after {pause} ms");
     assert!(calls.repeats_of_done().is_empty());
     assert!(
         (2..=5).contains(&calls.max_concurrent()),
