@@ -280,19 +280,9 @@ impl Executor<'_> {
     /// A patch that names another uid than the pod's is refused as an attempt to change it (422, not 409).
     async fn label_pod(&self, pod: &str, patch: Value) -> Result<(), Failure> {
         let patched = self.api::<Pod>().patch(pod, &owner(), &Patch::Merge(patch)).await;
-        patched.map(drop).map_err(|error| {
-            let other_uid = match &error {
-                kube::Error::Api(status) => {
-                    let causes = status.details.iter().flat_map(|details| &details.causes);
-                    causes.into_iter().any(|cause| cause.field == "metadata.uid")
-                }
-                _ => false,
-            };
-            match self.gone_is_conflict("pod", pod, error) {
-                Failure::Invalid(text) if other_uid => Failure::Conflict(text),
-                failure => failure,
-            }
-        })
+        patched
+            .map(drop)
+            .map_err(|error| self.other_is_conflict("pod", pod, error))
     }
 
     async fn grow_claim(&self, name: &str, uid: &str, capacity: &str) -> Result<(), Failure> {
@@ -318,7 +308,22 @@ impl Executor<'_> {
         let patched = claims.patch(name, &owner(), &Patch::Merge(patch)).await;
         patched
             .map(drop)
-            .map_err(|error| self.gone_is_conflict("claim", name, error))
+            .map_err(|error| self.other_is_conflict("claim", name, error))
+    }
+
+    /// What is gone, or another one of the same name, is not what was read.
+    fn other_is_conflict(&self, kind: &str, name: &str, error: kube::Error) -> Failure {
+        let other_uid = match &error {
+            kube::Error::Api(status) => {
+                let causes = status.details.iter().flat_map(|details| &details.causes);
+                causes.into_iter().any(|cause| cause.field == "metadata.uid")
+            }
+            _ => false,
+        };
+        match self.gone_is_conflict(kind, name, error) {
+            Failure::Invalid(text) if other_uid => Failure::Conflict(text),
+            failure => failure,
+        }
     }
 
     /// What is gone already need not be deleted.

@@ -72,12 +72,21 @@ fn take_down(
 ) -> Transition {
     let mut effects = Vec::new();
     if !is_going(lost, claim) {
-        match still_lost(lost, pod, views) {
+        let ground = still_lost(lost, pod, views);
+        if claim.is_some_and(|claim| claims::is_kept(claim, record)) {
+            // Whatever this operation sent is refused, and it sends nothing any more: the node may come and go.
+            let came_back = || "the lost node came back meanwhile; nothing was deleted".to_owned();
+            return Transition::End(Err(ground.err().unwrap_or_else(came_back)));
+        }
+        match ground {
             Ok(licence) => effects.extend(claim.and_then(|claim| claims::delete(claim, licence))),
             Err(why) if record.state == RecordState::Ongoing => return Transition::End(Err(why)),
-            Err(why) if is_alive(lost, views) => return spare(record, claim, why),
-            // They were deleted by an earlier pass, as its record says: what was read is of before.
-            Err(_) => return Transition::Await(waits(record, "its claim and pod are going")),
+            // The deletion may be on its way, from an operator before this one, and has to be refused when it arrives, before
+            // anybody counts on the claim. If it has arrived, the claim is seen going then.
+            Err(why) => {
+                let keep = claim.map(|claim| claims::keep(claim, record));
+                return Transition::act(keep.into_iter().collect(), waits(record, &why));
+            }
         }
     }
     // The claim stays until no pod uses it (the finalizer kubernetes.io/pvc-protection), so the pod has to go too; after it, lest
@@ -91,27 +100,6 @@ fn take_down(
         waits: Blocker::new(ConditionReason::OperationOngoing, note),
         counts: Counts::AsTheTurn,
     }
-}
-
-/// The node has come back after its claim was to be deleted. The deletion may be on its way still, from an operator before this one:
-/// it has to be refused when it arrives, before anybody counts on the claim.
-fn spare(record: &OperationRecord, claim: Option<&PersistentVolumeClaim>, why: String) -> Transition {
-    match claim.filter(|claim| !claims::is_kept(claim, record)) {
-        Some(claim) => Transition::act(
-            vec![claims::keep(claim, record)],
-            waits(record, "it has come back, and its claim is kept"),
-        ),
-        None => Transition::End(Err(why)),
-    }
-}
-
-/// Whether some node sees the lost one alive.
-fn is_alive(lost: &Lost<'_>, views: &[View<'_>]) -> bool {
-    let alive = |view: &RingView| {
-        let mut addresses = view.addresses_of(lost.host_id);
-        addresses.any(|address| view.live.contains(address))
-    };
-    views.iter().any(|(_, view)| alive(view))
 }
 
 /// The ground for deleting the claim: the pod is not ready, and every node that was asked has the lost one down, where it was when

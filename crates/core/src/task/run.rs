@@ -262,13 +262,18 @@ fn end(progress: &mut PodProgress, state: PodState, error: Option<String>, now: 
     progress.completion_time = Some(Time(now));
 }
 
-/// Identity of a run: task, pod, attempt. Another pod of the same name is another run, and so is a task made anew.
-fn job_id(task_uid: &str, pod_uid: &str, attempt: i32) -> String {
-    format!("{task_uid}/{pod_uid}/{attempt}")
+/// Identity of a run: task, pod, attempt, operation. Another pod of the same name is another run, and so is a task made anew.
+fn job_id(task_uid: &str, pod_uid: &str, attempt: i32, operation: OperationName) -> String {
+    format!("{task_uid}/{pod_uid}/{attempt}/{operation}")
 }
 
 fn asked_pod(job: &str) -> Option<&str> {
     job.split('/').nth(1)
+}
+
+/// What a run is for; runs of earlier releases do not say.
+pub(super) fn asked_operation(run: &str) -> Option<&str> {
+    run.split('/').nth(3)
 }
 
 /// Who asks, in a request and its record.

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
 use casskop_types::names::DcName;
-use casskop_types::operation::{OperationRequest, OperationStatus, Parallelism, RecordState, abort_patch};
+use casskop_types::operation::{
+    OperationRecord, OperationRequest, OperationStatus, Parallelism, RecordState, abort_patch,
+};
 use casskop_types::task::labels::{CLUSTER, DATACENTER, STATUS, TaskCondition, TaskLabel};
 use casskop_types::task::{CassandraTask, PodState, TaskStatus};
 use jiff::{SignedDuration, Timestamp};
@@ -14,7 +16,7 @@ use super::condition;
 use super::is_aborted;
 use super::members::{Members, Rack};
 use super::queue;
-use super::run::{Advance, PodWrite, Run, advance, has_ended, is_target, run_of};
+use super::run::{Advance, PodWrite, Run, advance, asked_operation, has_ended, is_target, run_of};
 use super::work::{Job, Operation, Work, job};
 use crate::call::can_be_stopped;
 use crate::effect::{Notice, Wake};
@@ -109,10 +111,17 @@ pub fn withdraw(members: &Members, tasks: &[CassandraTask]) -> Vec<PodWrite> {
         let can_end = request.status != OperationStatus::Ongoing || can_be_stopped(request.name);
         let is_wanted = tasks.iter().any(|task| wants(task, &pod.name, run));
         // What stands on the pod is then left from that one, and the request is somebody else's, by label.
-        let is_left = pod.records.iter().any(|record| {
-            let has_ended = matches!(record.state, RecordState::Done | RecordState::Error);
-            record.requested_by == request.requested_by && (has_ended || record.name != request.name)
-        });
+        let mut of_run = pod
+            .records
+            .iter()
+            .filter(|record| record.requested_by == request.requested_by);
+        let has_ended = |record: &OperationRecord| {
+            record.name == request.name && matches!(record.state, RecordState::Done | RecordState::Error)
+        };
+        let is_left = match asked_operation(run) {
+            Some(operation) => operation != request.name.as_str() || of_run.any(has_ended),
+            None => of_run.any(|record| record.name != request.name || has_ended(record)),
+        };
         if is_open(request) && can_end && !pod.is_ending && !is_wanted && !is_left {
             writes.push(PodWrite {
                 pod: pod.name.clone(),

@@ -272,6 +272,28 @@ fn a_deletion_that_arrives_late_does_not_take_the_disk_of_a_node_that_came_back(
     assert_eq!(world.claims, claims);
 }
 
+/// Once its claim is kept, it is: no deletion is sent that a later return of the node would have to outrun.
+#[test]
+fn a_node_that_comes_and_goes_keeps_its_disk() {
+    let mut world = lost(&[LOST]);
+    ask(&mut world, LOST);
+    world.pass(Death::Never);
+    world.pass(Death::AfterWrites(2));
+    world.node_is(LOST, true);
+    let plan = world.pass(Death::Never);
+    let keeps = |effect: &Effect| matches!(effect, Effect::KeepClaim { .. });
+    assert!(plan.effects.iter().any(keeps), "{:?}", plan.effects);
+    world.node_is(LOST, false);
+    let plan = world.pass(Death::Never);
+    let deletes = |effect: &Effect| matches!(effect, Effect::DeleteClaim { .. } | Effect::DeletePod { .. });
+    assert!(!plan.effects.iter().any(deletes), "{:?}", plan.effects);
+    assert!(message_of(&world, "dc1-rack2").contains("came back meanwhile"));
+    // Whoever asks again means it.
+    ask(&mut world, LOST);
+    world.settle();
+    assert_eq!(world.label_of(LOST, OPERATION_STATUS).as_deref(), Some("Done"));
+}
+
 #[test]
 fn a_lost_node_that_is_removed_by_hand_meanwhile_ends_it_and_the_pod_joins_as_a_new_node() {
     let mut world = lost(&[LOST]);

@@ -49,7 +49,8 @@ pub(super) fn start(
             Standing::Free(_) if current.is_some_and(|current| *current != rack.id) => comes_later = true,
             Standing::Free(_) if running >= at_once(run) => comes_later = true,
             Standing::Free(uid) => {
-                let job = job_id(run.uid, uid, progress.retries.unwrap_or(0));
+                let attempt = progress.retries.unwrap_or(0);
+                let job = job_id(run.uid, uid, attempt, run.work.operation.name());
                 advance.writes.extend(request(run, pod, uid, &job));
                 *progress = PodProgress {
                     status: Some(PodState::Running),

@@ -1,4 +1,4 @@
-use casskop_types::operation::{OperationCommand, RecordState, TableWork};
+use casskop_types::operation::{OperationCommand, OperationName, RecordState, TableWork};
 use casskop_types::task::PodState;
 use jiff::SignedDuration;
 use serde_json::json;
@@ -422,4 +422,28 @@ fn what_somebody_asks_for_by_label_amid_the_work_of_a_task_that_is_gone_is_not_w
     let replace = OperationCommand::Replace { lost: None };
     pod.request = Some(OperationRequest::to_do(&replace, left));
     assert!(withdraw(&ring.members, &ring.tasks).is_empty());
+}
+
+/// The same before the task's work has begun: what is queued gives way to what is asked for later, and the task waits.
+#[test]
+fn what_somebody_asks_for_by_label_over_a_request_of_a_task_is_neither_withdrawn_nor_the_tasks() {
+    let mut ring = Ring::new(&[1]);
+    ring.task("t", &job("flush", &json!({})));
+    ring.pass(0);
+    let pod = ring.pod(POD);
+    let left = pod.records[0].requested_by.clone();
+    pod.records.clear();
+    let replace = OperationCommand::Replace { lost: None };
+    pod.request = Some(OperationRequest::to_do(&replace, left));
+    ring.pass(0);
+    assert_eq!(ring.in_state(0, PodState::Waiting), [POD]);
+    assert!(withdraw(&ring.members, &ring.tasks).is_empty());
+    ring.pod(POD).request.as_mut().unwrap().status = OperationStatus::Done;
+    ring.pass(0);
+    assert_eq!(
+        ring.in_state(0, PodState::Running),
+        [POD],
+        "its own work is done after it"
+    );
+    assert_eq!(ring.pod(POD).records[0].name, OperationName::Flush);
 }

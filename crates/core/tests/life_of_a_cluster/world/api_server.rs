@@ -120,6 +120,9 @@ impl World {
             }
             Effect::LowerReplicas { set, .. } => self.lower_replicas(set),
             Effect::KeepClaim { name, uid, record } => {
+                if !self.claims.values().any(|(known, _)| known == uid) {
+                    return Err(Conflict);
+                }
                 self.kept.insert(uid.clone(), record.clone());
                 self.written(name);
             }
