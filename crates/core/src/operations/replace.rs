@@ -81,12 +81,7 @@ fn take_down(
         match ground {
             Ok(licence) => effects.extend(claim.and_then(|claim| claims::delete(claim, licence))),
             Err(why) if record.state == RecordState::Ongoing => return Transition::End(Err(why)),
-            // The deletion may be on its way, from an operator before this one, and has to be refused when it arrives, before
-            // anybody counts on the claim. If it has arrived, the claim is seen going then.
-            Err(why) => {
-                let keep = claim.map(|claim| claims::keep(claim, record));
-                return Transition::act(keep.into_iter().collect(), waits(record, &why));
-            }
+            Err(why) => return spare(record, lost, claim, why, views),
         }
     }
     // The claim stays until no pod uses it (the finalizer kubernetes.io/pvc-protection), so the pod has to go too; after it, lest
@@ -100,6 +95,32 @@ fn take_down(
         waits: Blocker::new(ConditionReason::OperationOngoing, note),
         counts: Counts::AsTheTurn,
     }
+}
+
+/// What was lost is not, or no more, and an operator before this one may have sent the deletion: it has to be refused when it
+/// arrives, before anybody counts on the claim. If it has arrived, the claim is seen going then.
+fn spare(
+    record: &OperationRecord,
+    lost: &Lost<'_>,
+    claim: Option<&PersistentVolumeClaim>,
+    why: String,
+    views: &[View<'_>],
+) -> Transition {
+    match claim {
+        Some(claim) => Transition::act(vec![claims::keep(claim, record)], waits(record, &why)),
+        None if is_alive(lost, views) => Transition::End(Err(why)),
+        // It was deleted by an earlier pass, as its record says: what was read is of before.
+        None => Transition::Await(waits(record, "its pod is going")),
+    }
+}
+
+/// Whether some node sees the lost one alive.
+fn is_alive(lost: &Lost<'_>, views: &[View<'_>]) -> bool {
+    let alive = |view: &RingView| {
+        let mut addresses = view.addresses_of(lost.host_id);
+        addresses.any(|address| view.live.contains(address))
+    };
+    views.iter().any(|(_, view)| alive(view))
 }
 
 /// The ground for deleting the claim: the pod is not ready, and every node that was asked has the lost one down, where it was when

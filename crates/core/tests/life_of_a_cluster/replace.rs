@@ -294,6 +294,21 @@ fn a_node_that_comes_and_goes_keeps_its_disk() {
     assert_eq!(world.label_of(LOST, OPERATION_STATUS).as_deref(), Some("Done"));
 }
 
+/// A cluster without data volumes: there is no claim to keep, and the replacement ends all the same.
+#[test]
+fn a_node_without_a_claim_that_comes_back_ends_it() {
+    let mut world = lost(&[LOST]);
+    world.claims.remove(LOST);
+    ask(&mut world, LOST);
+    world.pass(Death::Never);
+    world.pass(Death::AfterWrites(2));
+    assert_eq!(world.told.len(), 1, "the turn is recorded");
+    world.node_is(LOST, true);
+    world.settle();
+    assert!(message_of(&world, "dc1-rack2").contains("is ready again"));
+    assert!(world.told.is_empty());
+}
+
 #[test]
 fn a_lost_node_that_is_removed_by_hand_meanwhile_ends_it_and_the_pod_joins_as_a_new_node() {
     let mut world = lost(&[LOST]);
