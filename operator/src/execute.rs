@@ -8,7 +8,7 @@ mod ring_record;
 mod summary;
 
 use casskop_core::call::{CallKey, NodeCall};
-use casskop_core::effect::Effect;
+use casskop_core::effect::{Effect, PodLabels};
 use casskop_core::plan::Plan;
 use casskop_types::cluster::CassandraCluster;
 use casskop_types::conditions::say_the_same;
@@ -110,16 +110,7 @@ impl Executor<'_> {
                 Some(patch) => self.patch_cluster(patch).await,
                 None => Ok(()),
             },
-            Effect::LabelPod {
-                pod,
-                uid,
-                labels,
-                annotations,
-            } => {
-                let metadata = json!({ "uid": uid, "labels": labels, "annotations": annotations });
-                self.label_pod(&pod.to_string(), json!({ "metadata": metadata }))
-                    .await
-            }
+            Effect::LabelPod(change) => self.label_pod(change).await,
             Effect::StartCall {
                 key,
                 pod,
@@ -168,10 +159,13 @@ impl Executor<'_> {
             }
             Effect::GrowClaim { name, uid, capacity } => self.grow_claim(name, uid, capacity).await,
             Effect::StampClaim { name, uid } => {
-                self.stamp_claim(name, uid, planned_on.metadata.uid.as_ref())
+                let cluster_uid = json!(planned_on.metadata.uid);
+                self.annotate_claim(name, uid, CLUSTER_UID, &cluster_uid).await
+            }
+            Effect::KeepClaim { name, uid, record } => {
+                self.annotate_claim(name, uid, KEPT_BY_OPERATION, &json!(record))
                     .await
             }
-            Effect::KeepClaim { name, uid, record } => self.keep_claim(name, uid, record).await,
             Effect::DeletePod {
                 pod,
                 uid,
@@ -278,11 +272,17 @@ impl Executor<'_> {
     }
 
     /// A patch that names another uid than the pod's is refused as an attempt to change it (422, not 409).
-    async fn label_pod(&self, pod: &str, patch: Value) -> Result<(), Failure> {
-        let patched = self.api::<Pod>().patch(pod, &owner(), &Patch::Merge(patch)).await;
+    async fn label_pod(&self, change: &PodLabels) -> Result<(), Failure> {
+        let pod = change.pod.to_string();
+        let patch = Patch::Merge(json!({ "metadata": {
+            "uid": change.uid,
+            "labels": change.labels,
+            "annotations": change.annotations,
+        }}));
+        let patched = self.api::<Pod>().patch(&pod, &owner(), &patch).await;
         patched
             .map(drop)
-            .map_err(|error| self.other_is_conflict("pod", pod, error))
+            .map_err(|error| self.other_is_conflict("pod", &pod, error))
     }
 
     async fn grow_claim(&self, name: &str, uid: &str, capacity: &str) -> Result<(), Failure> {
@@ -291,15 +291,8 @@ impl Executor<'_> {
             .await
     }
 
-    async fn stamp_claim(&self, name: &str, uid: &str, cluster_uid: Option<&String>) -> Result<(), Failure> {
-        let annotations = json!({ CLUSTER_UID: cluster_uid });
-        let patch = json!({ "metadata": { "uid": uid, "annotations": annotations } });
-        self.patch_claim(name, patch).await
-    }
-
-    async fn keep_claim(&self, name: &str, uid: &str, record: &str) -> Result<(), Failure> {
-        let annotations = json!({ KEPT_BY_OPERATION: record });
-        let patch = json!({ "metadata": { "uid": uid, "annotations": annotations } });
+    async fn annotate_claim(&self, name: &str, uid: &str, key: &str, value: &Value) -> Result<(), Failure> {
+        let patch = json!({ "metadata": { "uid": uid, "annotations": { key: value } } });
         self.patch_claim(name, patch).await
     }
 

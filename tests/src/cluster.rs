@@ -6,10 +6,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use casskop_lab::wait::{Answer, until};
 use casskop_types::cluster::CassandraCluster;
+use casskop_types::labels::{OPERATION_NAME, OPERATION_STATUS};
 use casskop_types::status::{ActionStatus, CassandraClusterStatus, ClusterAction, Phase};
 use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
 use kube::api::{ListParams, Patch, PatchParams, PostParams};
+use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::ground::{Ground, repository};
@@ -188,6 +189,25 @@ impl<'a> Cluster<'a> {
             .await?;
         }
         Ok(())
+    }
+
+    /// Waits until no pod of the namespace has an open request.
+    pub async fn nobody_asks(&self) -> Result<()> {
+        until("no request is open", PATIENCE, async || {
+            let open = format!("{OPERATION_NAME},{OPERATION_STATUS} in (ToDo,Ongoing,Finalizing)");
+            let asked = self.pods.list(&ListParams::default().labels(&open)).await?.items;
+            if asked.is_empty() {
+                return Ok(Answer::Yes(()));
+            }
+            let asked: Vec<_> = asked
+                .iter()
+                .map(|pod| json!([pod.name_any(), pod.labels(), pod.annotations()]))
+                .collect();
+            let status = self.status().await?;
+            let records: Vec<_> = status.operations().collect();
+            Ok(Answer::not_yet(json!([asked, records])))
+        })
+        .await
     }
 
     /// Merges into the spec.

@@ -263,17 +263,22 @@ impl Site {
         Ok(keys)
     }
 
+    /// The ring as the node of a pod sees it now.
+    pub fn ring_seen_by(&self, pod: &str) -> Result<Vec<Member>> {
+        let status = self.inside(pod, &["nodetool", "status"])?;
+        Ok(status.lines().filter_map(Member::read).collect())
+    }
+
     /// The host ids of the members, once a node sees so many of them, and every one up and normal. Nodes hear of one another by
     /// gossip: what one of them sees, another may see a moment later.
     pub async fn members(&self, pod: &str, count: usize) -> Result<BTreeSet<String>> {
         until(&format!("{pod} sees {count} nodes"), PATIENCE, async || {
-            let status = self.inside(pod, &["nodetool", "status"])?;
-            let members: Vec<(&str, &str)> = status.lines().filter_map(member).collect();
-            let all_are_up = members.iter().all(|(state, _)| *state == "UN");
+            let members = self.ring_seen_by(pod)?;
+            let all_are_up = members.iter().all(|member| member.state == "UN");
             Ok(if all_are_up && members.len() == count {
-                Answer::Yes(members.iter().map(|(_, host_id)| (*host_id).to_owned()).collect())
+                Answer::Yes(members.into_iter().map(|member| member.host_id).collect())
             } else {
-                Answer::not_yet(status)
+                Answer::not_yet(format!("{members:?}"))
             })
         })
         .await
@@ -299,14 +304,33 @@ impl Site {
     }
 }
 
-/// The state and the host id of a member in a line of `nodetool status`.
-fn member(line: &str) -> Option<(&str, &str)> {
-    let mut words = line.split_whitespace();
-    let state = words.next()?;
-    let is_state =
-        state.len() == 2 && state.starts_with(['U', 'D', '?']) && state.ends_with(['N', 'L', 'J', 'M']);
-    let host_id = words.rev().nth(1)?;
-    is_state.then_some((state, host_id))
+/// A node in `nodetool status`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Member {
+    /// `U`p, `D`own or `?`, and `N`ormal, `L`eaving, `J`oining or `M`oving: `UN`.
+    pub state: String,
+    /// Where it listens for the others.
+    pub address: String,
+    /// Who it is.
+    pub host_id: String,
+}
+
+impl Member {
+    /// A line is: state, address, load and its unit, tokens, share of the data, host id, rack. The load of a node that told none
+    /// is `?`, without a unit.
+    fn read(line: &str) -> Option<Self> {
+        let mut words = line.split_whitespace();
+        let state = words.next()?;
+        let is_state =
+            state.len() == 2 && state.starts_with(['U', 'D', '?']) && state.ends_with(['N', 'L', 'J', 'M']);
+        let address = words.next()?;
+        let host_id = words.rev().nth(1)?;
+        is_state.then(|| Self {
+            state: state.to_owned(),
+            address: address.to_owned(),
+            host_id: host_id.to_owned(),
+        })
+    }
 }
 
 /// As a user installs it: the namespace is made with it.
@@ -356,4 +380,38 @@ pub fn manifest(name: &str, release: Release, datacenters: &Value) -> Value {
             "topology": { "dc": datacenters },
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Member;
+
+    /// As 5.0 prints a datacenter: a node that joins owns nothing yet, and one that never told its load has none.
+    const STATUS: &str = "\
+Datacenter: dc1
+===============
+Status=Up/Down
+|/ State=Normal/Leaving/Joining/Moving
+--  Address    Load        Tokens  Owns (effective)  Host ID                               Rack
+UN  10.1.0.4   103.75 KiB  16      100.0%            0a5d3c36-7c0f-4b9c-9a3e-0f6f1a0b5a11  rack1
+DN  10.1.1.7   ?           16      100.0%            6f1f2c9e-52c1-4d9f-8d65-3a3b5f0c7e22  rack2
+UJ  10.1.2.9   88.1 KiB    16      ?                 c3a9b1de-0c35-4f0e-9b58-7d1c2e4f6a33  rack3
+
+";
+
+    #[test]
+    fn members_are_read_whatever_they_tell_of_their_load() {
+        let members: Vec<_> = STATUS.lines().filter_map(Member::read).collect();
+        let told = members
+            .iter()
+            .map(|member| [&member.state, &member.address, &member.host_id].map(String::as_str));
+        assert_eq!(
+            told.collect::<Vec<_>>(),
+            [
+                ["UN", "10.1.0.4", "0a5d3c36-7c0f-4b9c-9a3e-0f6f1a0b5a11"],
+                ["DN", "10.1.1.7", "6f1f2c9e-52c1-4d9f-8d65-3a3b5f0c7e22"],
+                ["UJ", "10.1.2.9", "c3a9b1de-0c35-4f0e-9b58-7d1c2e4f6a33"],
+            ]
+        );
+    }
 }

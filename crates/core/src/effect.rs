@@ -70,17 +70,8 @@ pub enum Effect {
         /// The ground on which it may go.
         licence: Licence,
     },
-    /// Merge patch of a pod's labels and annotations under its uid; `None` removes a key.
-    LabelPod {
-        /// The pod.
-        pod: PodName,
-        /// Its uid.
-        uid: String,
-        /// Labels to set or remove.
-        labels: BTreeMap<String, Option<String>>,
-        /// Annotations to set or remove.
-        annotations: BTreeMap<String, Option<String>>,
-    },
+    /// Merge patch of a pod under its uid.
+    LabelPod(PodLabels),
     /// Start a long call in the background. Its end wakes the cluster.
     StartCall {
         /// Identity of the run.
@@ -195,6 +186,19 @@ impl Notice {
             note: note.into(),
         }
     }
+}
+
+/// A change to the labels and annotations of one pod; `None` removes a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PodLabels {
+    /// The pod.
+    pub pod: PodName,
+    /// Its uid.
+    pub uid: String,
+    /// Labels to set or remove.
+    pub labels: BTreeMap<String, Option<String>>,
+    /// Annotations to set or remove.
+    pub annotations: BTreeMap<String, Option<String>>,
 }
 
 /// Severity of a [`Notice`].

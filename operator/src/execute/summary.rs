@@ -31,7 +31,7 @@ pub fn summary(effect: &Effect) -> String {
         } => {
             format!("reset rollingRestart of {dc_name}-{rack_name}")
         }
-        Effect::LabelPod { pod, .. } => format!("label pod {pod}"),
+        Effect::LabelPod(change) => format!("label pod {}", change.pod),
         Effect::StartCall { key, pod, call, .. } => {
             format!("start {} on {pod} (attempt {})", call.operation(), key.attempt)
         }

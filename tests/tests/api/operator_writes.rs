@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use casskop_core::effect::Effect;
+use casskop_core::effect::{Effect, PodLabels};
 use casskop_jolokia::TimeLimits;
 use casskop_lab::state::Nodes as LabNodes;
 use casskop_operator::calls::Calls;
@@ -193,14 +193,16 @@ async fn a_pod_of_the_same_name_is_not_labelled_or_deleted_for_another() -> Resu
     let scene = Scene::new().await?;
     let pod = scene.create::<Pod>(&pod()).await?;
     let name: PodName = pod.name_any().parse()?;
-    let label = |uid: &str| Effect::LabelPod {
-        pod: name.clone(),
-        uid: uid.to_owned(),
-        labels: BTreeMap::from([
-            ("operation-status".to_owned(), Some("Done".to_owned())),
-            ("operation-name".to_owned(), None),
-        ]),
-        annotations: BTreeMap::new(),
+    let label = |uid: &str| {
+        Effect::LabelPod(PodLabels {
+            pod: name.clone(),
+            uid: uid.to_owned(),
+            labels: BTreeMap::from([
+                ("operation-status".to_owned(), Some("Done".to_owned())),
+                ("operation-name".to_owned(), None),
+            ]),
+            annotations: BTreeMap::new(),
+        })
     };
     let delete = |uid: &str| Effect::DeletePod {
         pod: name.clone(),

@@ -16,33 +16,6 @@ const VICTIM: &str = "demo-dc1-rack3-0";
 const REMOVER: &str = "demo-dc1-rack2-0";
 const WITNESS: &str = "demo-dc1-rack1-0";
 
-/// A line of `nodetool status`.
-#[derive(Debug)]
-struct Member {
-    state: String,
-    address: String,
-    host_id: String,
-}
-
-/// The ring as a node sees it.
-fn members(ring: &Ring, seen_by: &str) -> Result<Vec<Member>> {
-    let status = ring.inside(seen_by, &["nodetool", "status"])?;
-    // State, address, load and its unit, tokens, share, host id, rack.
-    let member = |line: &str| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let state = words
-            .first()
-            .filter(|word| matches!(**word, "UN" | "DN" | "UL" | "UJ" | "DL"))?;
-        let host_id = words.iter().find(|word| word.len() == 36)?;
-        Some(Member {
-            state: (*state).to_owned(),
-            address: (*words.get(1)?).to_owned(),
-            host_id: (*host_id).to_owned(),
-        })
-    };
-    Ok(status.lines().filter_map(member).collect())
-}
-
 /// Keeps new pods off all nodes as long as it is there: to a pod that goes, it is as if its machine had gone too.
 struct NoRoom<'a>(&'a Ring);
 
@@ -77,7 +50,8 @@ struct Lost<'a> {
 
 async fn lose(ring: &Ring) -> Result<Lost<'_>> {
     let address = address(&ring.pod(VICTIM).await?)?;
-    let host_id = members(ring, WITNESS)?
+    let host_id = ring
+        .ring_seen_by(WITNESS)?
         .into_iter()
         .find(|member| member.address == address)
         .context("the node is no member to begin with")?
@@ -86,7 +60,7 @@ async fn lose(ring: &Ring) -> Result<Lost<'_>> {
     ring.typed(&format!("kubectl delete pod {VICTIM}"))?;
     for other in [WITNESS, REMOVER, OTHER_DC] {
         until(&format!("{other} sees the node down"), PATIENCE, async || {
-            let seen = members(ring, other)?;
+            let seen = ring.ring_seen_by(other)?;
             let down = seen
                 .iter()
                 .any(|member| member.host_id == host_id && member.state == "DN");

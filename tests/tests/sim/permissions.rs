@@ -129,7 +129,7 @@ async fn live_through_everything(ground: &Ground, name: &str) -> Result<()> {
     cluster.casskop(["cleanup", "start", "--crd", name, wait, timeout, long])?;
     cluster.casskop(["rebuild", "--dc", "dc2", "dc1", wait, timeout, long])?;
     cluster.casskop(["upgradesstables", "start", "--crd", name, wait, timeout, long])?;
-    run_tasks(ground, name).await?;
+    run_tasks(ground, &cluster).await?;
     lose_nodes(ground, &cluster).await?;
     empty_and_remove_dc2(&cluster).await?;
     let asked = simulator
@@ -189,12 +189,14 @@ async fn lose_nodes(ground: &Ground, cluster: &Cluster<'_>) -> Result<()> {
 }
 
 /// A task, which is deleted once its time is over, and a schedule.
-async fn run_tasks(ground: &Ground, cluster: &str) -> Result<()> {
+async fn run_tasks(ground: &Ground, cluster: &Cluster<'_>) -> Result<()> {
     ground.typed(&format!(
-        "kubectl casskop task create flush --crd {cluster} --name once --keep 1 --wait --timeout 2m"
+        "kubectl casskop task create flush --crd {} --name once --keep 1 --wait --timeout 2m",
+        cluster.name
     ))?;
     ground.typed(&format!(
-        "kubectl casskop schedule create flush --crd {cluster} --dc dc1 --cron '@every 1s' --name often"
+        "kubectl casskop schedule create flush --crd {} --dc dc1 --cron '@every 1s' --name often",
+        cluster.name
     ))?;
     let shown = |kind: &str| ground.typed(&format!("kubectl get {kind} --ignore-not-found -o name"));
     until("the task is over, and the schedule has run", PATIENCE, async || {
@@ -209,16 +211,7 @@ async fn run_tasks(ground: &Ground, cluster: &str) -> Result<()> {
     .await?;
     ground.typed("kubectl casskop schedule delete often")?;
     ground.typed("kubectl delete cassandratasks --all")?;
-    until("what they asked for is over", PATIENCE, async || {
-        let open = "kubectl get pods -l 'operation-status in (ToDo,Ongoing,Finalizing)' -o name";
-        let open = ground.typed(open)?.stdout;
-        Ok(if open.is_empty() {
-            Answer::Yes(())
-        } else {
-            Answer::not_yet(open)
-        })
-    })
-    .await
+    cluster.nobody_asks().await
 }
 
 async fn empty_and_remove_dc2(cluster: &Cluster<'_>) -> Result<()> {

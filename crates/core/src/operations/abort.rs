@@ -149,12 +149,8 @@ pub(super) fn answer(scene: Scene<'_>, rack: &Rack<'_>, status: &RackStatus, ste
                 format!("pod {} has no operation `{name}` to abort", pod.name),
             ),
         }
-        steps.effects.push(Effect::LabelPod {
-            pod: pod.name.clone(),
-            uid: pod.uid.to_owned(),
-            labels: [].into(),
-            annotations: [(OPERATION_ABORT.to_owned(), None)].into(),
-        });
+        let annotations = [(OPERATION_ABORT.to_owned(), None)].into();
+        steps.effects.push(labels::change(pod, [].into(), annotations));
     }
 }
 

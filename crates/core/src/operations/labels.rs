@@ -13,7 +13,7 @@ use casskop_types::status::RackStatus;
 use casskop_types::time::label_time;
 
 use super::{Scene, abort, is_running, queue};
-use crate::effect::Effect;
+use crate::effect::{Effect, PodLabels};
 use crate::rack::{PodView, Rack};
 use crate::steps::Steps;
 
@@ -148,34 +148,28 @@ fn ended(pod: &PodView<'_>, record: &OperationRecord) -> Effect {
         .as_ref()
         .map(|end| label_time(end.0))
         .unwrap_or_default();
-    let mut effect = label(
-        pod,
-        [
-            (OPERATION_STATUS, Some(outcome.to_string())),
-            (OPERATION_END, Some(end)),
-        ],
-    );
-    if let Effect::LabelPod { annotations, .. } = &mut effect {
-        if abort::is_asked(pod, record.name) {
-            // In one write: a request that is told to end and lost that word would begin again.
-            annotations.insert(OPERATION_ABORT.to_owned(), None);
-        }
-        // These were said of this request, and a later one by label may be somebody else's, mean all tables, or move data.
-        let held = |key| pod.object.metadata.annotations.as_ref()?.get(key);
-        for key in [OPERATION_PARALLELISM, OPERATION_REQUESTED_BY] {
-            if held(key).is_some() {
-                annotations.insert(key.to_owned(), None);
-            }
-        }
-        // Others are of a request to come.
-        if held(OPERATION_OPTIONS).is_some_and(|options| record.options.as_ref() == Some(options)) {
-            annotations.insert(OPERATION_OPTIONS.to_owned(), None);
-        }
-        if held(OPERATION_ENDED_OPTIONS) != record.options.as_ref() {
-            annotations.insert(OPERATION_ENDED_OPTIONS.to_owned(), record.options.clone());
+    let mut annotations = BTreeMap::new();
+    if abort::is_asked(pod, record.name) {
+        // In one write: a request that is told to end and lost that word would begin again.
+        annotations.insert(OPERATION_ABORT.to_owned(), None);
+    }
+    // These were said of this request, and a later one by label may be somebody else's, mean all tables, or move data.
+    let held = |key| pod.object.metadata.annotations.as_ref()?.get(key);
+    for key in [OPERATION_PARALLELISM, OPERATION_REQUESTED_BY] {
+        if held(key).is_some() {
+            annotations.insert(key.to_owned(), None);
         }
     }
-    effect
+    // Others are of a request to come.
+    if held(OPERATION_OPTIONS).is_some_and(|options| record.options.as_ref() == Some(options)) {
+        annotations.insert(OPERATION_OPTIONS.to_owned(), None);
+    }
+    if held(OPERATION_ENDED_OPTIONS) != record.options.as_ref() {
+        annotations.insert(OPERATION_ENDED_OPTIONS.to_owned(), record.options.clone());
+    }
+    let labels = [(OPERATION_STATUS, outcome.to_string()), (OPERATION_END, end)];
+    let labels = labels.map(|(key, value)| (key.to_owned(), Some(value)));
+    change(pod, labels.into(), annotations)
 }
 
 /// Asks a pod for an operation. Whatever an earlier request left is taken away.
@@ -185,23 +179,25 @@ pub(crate) fn ask(pod: &PodView<'_>, request: &OperationRequest) -> Effect {
         let changes = changes.into_iter();
         changes.map(|(key, value)| (key.to_owned(), value)).collect()
     };
-    Effect::LabelPod {
-        pod: pod.name.clone(),
-        uid: pod.uid.to_owned(),
-        labels: owned(labels),
-        annotations: owned(annotations),
-    }
+    change(pod, owned(labels), owned(annotations))
 }
 
 /// Sets labels of a pod, or takes them away.
 pub(crate) fn label<const N: usize>(pod: &PodView<'_>, labels: [(&str, Option<String>); N]) -> Effect {
-    Effect::LabelPod {
+    let labels = labels.map(|(key, value)| (key.to_owned(), value));
+    change(pod, labels.into(), [].into())
+}
+
+/// A change to a pod as it was read.
+pub(super) fn change(
+    pod: &PodView<'_>,
+    labels: BTreeMap<String, Option<String>>,
+    annotations: BTreeMap<String, Option<String>>,
+) -> Effect {
+    Effect::LabelPod(PodLabels {
         pod: pod.name.clone(),
         uid: pod.uid.to_owned(),
-        labels: labels
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), value))
-            .collect(),
-        annotations: [].into(),
-    }
+        labels,
+        annotations,
+    })
 }

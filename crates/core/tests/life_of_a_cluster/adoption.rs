@@ -127,14 +127,10 @@ fn untouched(
     Vec<Option<i64>>,
     Value,
 ) {
-    let uids = world
-        .pods
-        .iter()
-        .map(|(name, pod)| (name.clone(), pod.metadata.uid.clone().unwrap()));
     let specs = world.sets.values().map(|set| set.spec.clone().unwrap());
     let generations = world.sets.values().map(|set| set.metadata.generation);
     (
-        uids.collect(),
+        world.uids(),
         specs.collect(),
         generations.collect(),
         serde_json::to_value(&world.cluster.spec).unwrap(),

@@ -120,14 +120,11 @@ fn what_cannot_go_is_put_back_and_no_pod_is_touched() {
     ];
     for (why, edit) in edits {
         let mut world = formed();
-        let before: Vec<_> = world.pods.keys().map(|pod| world.uid(pod)).collect();
+        let before = world.uids();
         world.edit_spec(|spec| *spec = edit.clone());
         world.settle();
         assert_eq!(spec(&world), two_datacenters(), "{why}");
-        assert_eq!(
-            world.pods.keys().map(|pod| world.uid(pod)).collect::<Vec<_>>(),
-            before
-        );
+        assert_eq!(world.uids(), before);
         let told = world.notes("CorrectCRDConfig");
         assert!(told.len() == 1 && told[0].contains(why), "{told:?}");
     }
@@ -136,12 +133,7 @@ fn what_cannot_go_is_put_back_and_no_pod_is_touched() {
 #[test]
 fn a_new_datacenter_of_several_nodes_leaves_the_others_as_they_are() {
     let mut world = formed();
-    let before: Vec<_> = world
-        .pods
-        .keys()
-        .cloned()
-        .map(|pod| (world.uid(&pod), pod))
-        .collect();
+    let before = world.uids();
     world.edit_spec(|spec| {
         let new = json!({"name": "dc0", "rack": [{"name": "rack1"}, {"name": "rack2"}]});
         spec["topology"]["dc"].as_array_mut().unwrap().insert(0, new);
@@ -154,5 +146,5 @@ fn a_new_datacenter_of_several_nodes_leaves_the_others_as_they_are() {
     }
     world.settle();
     assert_eq!(world.pods.len(), 10);
-    assert!(before.iter().all(|(uid, pod)| world.uid(pod) == *uid));
+    assert!(world.made_anew_since(&before).is_empty());
 }

@@ -357,9 +357,7 @@ impl World {
     /// The ring as an operator sees it that takes a node for gone as soon as it was told to leave.
     fn believing_that_who_leaves_is_gone(&self) -> Self {
         let mut believed = self.clone();
-        let leaves = |call: &casskop_core::call::NodeCall| {
-            matches!(call, casskop_core::call::NodeCall::Decommission { .. })
-        };
+        let leaves = |call: &NodeCall| matches!(call, NodeCall::Decommission { .. });
         for (pod, _) in self.in_flight.iter().filter(|(_, call)| leaves(call)) {
             believed.leave(pod);
         }
@@ -373,7 +371,7 @@ impl World {
             matches!(
                 effect,
                 Effect::StartCall {
-                    call: casskop_core::call::NodeCall::Decommission { .. },
+                    call: NodeCall::Decommission { .. },
                     ..
                 }
             )

@@ -1,6 +1,7 @@
 //! A ring comes to be, and grows.
 
 use casskop_core::effect::Wake;
+use casskop_types::conditions::{ConditionType, condition};
 use casskop_types::operation::OperationStatus;
 use casskop_types::status::{ActionStatus, Phase};
 use serde_json::json;
@@ -62,12 +63,7 @@ fn a_node_the_others_have_not_heard_of_is_asked_about_until_they_have() {
         world.members.get_mut(&address).unwrap().1 = false;
         let plan = world.pass(Death::Never);
         assert_ne!(plan.wake, Wake::OnEvent, "no event comes any more");
-        let waiting = plan
-            .status
-            .conditions
-            .iter()
-            .find(|condition| condition.type_ == "Waiting")
-            .unwrap();
+        let waiting = condition(&plan.status.conditions, ConditionType::Waiting).unwrap();
         assert_eq!(waiting.status, "True");
         assert!(waiting.message.contains(last), "{}", waiting.message);
         world.members.get_mut(&address).unwrap().1 = true;

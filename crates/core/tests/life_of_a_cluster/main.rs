@@ -108,7 +108,7 @@ proptest! {
         };
         run(&mut world, &mut deaths);
         prop_assert_eq!(world.pods.len(), 6);
-        let uids: Vec<_> = world.pods.keys().map(|pod| (pod.clone(), world.uid(pod))).collect();
+        let uids = world.uids();
         ask_for_restart(&mut world, &[0, 2]);
         run(&mut world, &mut deaths);
         for (pod, uid) in uids {
@@ -116,7 +116,7 @@ proptest! {
         }
         prop_assert!(world.uid("ring-dc1-rack1-0").as_str() <= "pod-uid-99");
         prop_assert!(world.most_down <= 1);
-        let pods_made = world.pods.values().filter_map(|pod| pod.metadata.uid.clone()).collect::<std::collections::BTreeSet<_>>();
+        let pods_made: std::collections::BTreeSet<_> = world.uids().into_values().collect();
         prop_assert_eq!(pods_made.len(), 6);
         for pod in world.pods.keys().cloned().collect::<Vec<_>>() {
             world.label(&pod, &[("operation-name", "cleanup"), ("operation-status", "ToDo")]);

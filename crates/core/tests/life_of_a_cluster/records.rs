@@ -214,12 +214,7 @@ fn a_request_waits_for_an_argument_that_is_written_after_its_status() {
     world.settle();
     assert!(world.made.is_empty());
     assert_eq!(world.label_of(pod, "operation-status").as_deref(), Some("ToDo"));
-    let status = world.cluster.status.as_ref().unwrap();
-    let waiting = status
-        .conditions
-        .iter()
-        .find(|condition| condition.type_ == "Waiting")
-        .unwrap();
+    let waiting = world.waiting();
     assert_eq!(
         (waiting.status.as_str(), waiting.message.as_str()),
         (

@@ -2,25 +2,28 @@
 
 use casskop_core::call::NodeCall;
 
-use super::world::{Death, address_of};
+use super::world::{Death, World, address_of};
 use super::{ask_for_restart, formed};
+
+/// The node of a pod is asked to take another one, which the argument names, out of the ring.
+fn ask(world: &mut World, pod: &str, argument: &str) {
+    world.label(
+        pod,
+        &[
+            ("operation-name", "remove"),
+            ("operation-status", "ToDo"),
+            ("operation-argument", argument),
+        ],
+    );
+}
 
 #[test]
 fn a_lost_node_is_removed_and_its_pod_dropped() {
     let mut world = formed(1);
     let lost = address_of(&world.pods["ring-dc1-rack2-0"]);
-    world.members.get_mut(&lost).unwrap().1 = false;
-    let pod = world.pods.get_mut("ring-dc1-rack2-0").unwrap();
-    pod.status.as_mut().unwrap().conditions.as_mut().unwrap()[0].status = "False".to_owned();
+    world.node_is("ring-dc1-rack2-0", false);
     let uid = world.uid("ring-dc1-rack2-0");
-    world.label(
-        "ring-dc1-rack1-0",
-        &[
-            ("operation-name", "remove"),
-            ("operation-status", "ToDo"),
-            ("operation-argument", "ring-dc1-rack2-0"),
-        ],
-    );
+    ask(&mut world, "ring-dc1-rack1-0", "ring-dc1-rack2-0");
     world.settle();
     let host_id = "host-of-ring-dc1-rack2-0".to_owned();
     assert_eq!(world.made[0].call, NodeCall::RemoveNode { host_id });
@@ -43,14 +46,7 @@ fn a_lost_node_is_removed_while_a_restart_waits_for_it() {
         world.pass(Death::Never);
         world.controllers();
     }
-    world.label(
-        "ring-dc1-rack3-0",
-        &[
-            ("operation-name", "remove"),
-            ("operation-status", "ToDo"),
-            ("operation-argument", "ring-dc1-rack2-0"),
-        ],
-    );
+    ask(&mut world, "ring-dc1-rack3-0", "ring-dc1-rack2-0");
     let before = world.uid("ring-dc1-rack1-0");
     world.settle();
     assert_eq!(
@@ -72,14 +68,7 @@ fn a_removal_that_names_another_nodes_pod_is_refused() {
     world.node_is("ring-dc1-rack3-0", false);
     let address = address_of(&world.pods["ring-dc1-rack2-0"]);
     let argument = format!("ring-dc1-rack3-0_{address}");
-    world.label(
-        "ring-dc1-rack1-0",
-        &[
-            ("operation-name", "remove"),
-            ("operation-status", "ToDo"),
-            ("operation-argument", &argument),
-        ],
-    );
+    ask(&mut world, "ring-dc1-rack1-0", &argument);
     for _ in 0..10 {
         world.pass(Death::Never);
         world.controllers();
@@ -95,14 +84,7 @@ fn a_removal_that_names_another_nodes_pod_is_refused() {
 #[test]
 fn a_live_node_is_not_removed() {
     let mut world = formed(1);
-    world.label(
-        "ring-dc1-rack1-0",
-        &[
-            ("operation-name", "remove"),
-            ("operation-status", "ToDo"),
-            ("operation-argument", "ring-dc1-rack2-0"),
-        ],
-    );
+    ask(&mut world, "ring-dc1-rack1-0", "ring-dc1-rack2-0");
     world.settle();
     assert!(world.made.is_empty());
     assert_eq!(

@@ -44,20 +44,10 @@ fn image_of(world: &World, pod: &str) -> String {
 #[test]
 fn a_bad_image_stops_at_its_first_pod_and_a_good_one_gets_through() {
     let mut world = formed(2);
-    let before: Vec<_> = world
-        .pods
-        .keys()
-        .cloned()
-        .map(|pod| (world.uid(&pod), pod))
-        .collect();
+    let before = world.uids();
     image(&mut world, BAD);
     run(&mut world);
-    let changed: Vec<_> = before
-        .iter()
-        .filter(|(uid, pod)| world.uid(pod) != *uid)
-        .collect();
-    assert_eq!(changed.len(), 1, "{changed:?}");
-    assert_eq!(changed[0].1, "ring-dc1-rack1-1");
+    assert_eq!(world.made_anew_since(&before), ["ring-dc1-rack1-1"]);
     assert!(
         world.waiting().message.contains("ring-dc1-rack1-1"),
         "{}",
@@ -79,18 +69,12 @@ fn a_bad_image_stops_at_its_first_pod_and_a_good_one_gets_through() {
 #[test]
 fn going_back_to_the_image_before_touches_one_pod_only() {
     let mut world = formed(2);
-    let before: Vec<_> = world
-        .pods
-        .keys()
-        .cloned()
-        .map(|pod| (world.uid(&pod), pod))
-        .collect();
+    let before = world.uids();
     image(&mut world, BAD);
     run(&mut world);
     image(&mut world, "cassandra:5.0.9");
     world.settle();
-    let changed = before.iter().filter(|(uid, pod)| world.uid(pod) != *uid).count();
-    assert_eq!(changed, 1);
+    assert_eq!(world.made_anew_since(&before).len(), 1);
     assert_eq!(
         world.cluster.status.as_ref().unwrap().nodes_ready.as_deref(),
         Some("6/6")

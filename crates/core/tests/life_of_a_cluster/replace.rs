@@ -34,11 +34,6 @@ fn ask_by_address(world: &mut World, pod: &str) {
     ask(world, pod);
 }
 
-fn uids(world: &World) -> BTreeMap<String, String> {
-    let names = world.pods.keys();
-    names.map(|pod| (pod.clone(), world.uid(pod))).collect()
-}
-
 fn last(world: &World, rack: &str) -> PodLastOperation {
     let status = world.cluster.status.as_ref().unwrap();
     status.cassandra_rack_status[rack]
@@ -61,7 +56,7 @@ fn assert_replaced(world: &World, before: &BTreeMap<String, String>) {
     assert!(world.members.values().all(|(_, up)| *up));
     assert!(!host_ids(world).contains(&format!("host-of-{LOST}").as_str()));
     assert!(host_ids(world).contains(&format!("host-of-{LOST}-1").as_str()));
-    let mut others = uids(world);
+    let mut others = world.uids();
     assert_ne!(others.remove(LOST), before.get(LOST).cloned());
     let mut before = before.clone();
     before.remove(LOST);
@@ -90,7 +85,7 @@ fn message_of(world: &World, rack: &str) -> String {
 #[test]
 fn a_fresh_node_takes_the_place_of_the_lost_one() {
     let mut world = lost(&[LOST]);
-    let before = uids(&world);
+    let before = world.uids();
     ask(&mut world, LOST);
     world.settle();
     assert_replaced(&world, &before);
@@ -115,7 +110,7 @@ fn it_comes_to_the_same_end_wherever_the_operator_dies() {
     for deadly_pass in 0..6 {
         for writes in 0..5 {
             let mut world = lost(&[LOST]);
-            let before = uids(&world);
+            let before = world.uids();
             ask(&mut world, LOST);
             for pass in 0..=deadly_pass {
                 world.pass(if pass == deadly_pass {
@@ -185,7 +180,7 @@ fn a_node_that_is_not_lost_is_not_replaced() {
     ];
     for (why, arrange) in table {
         let mut world = lost(&[LOST]);
-        let before = uids(&world);
+        let before = world.uids();
         let claims = world.claims.clone();
         ask(&mut world, LOST);
         arrange(&mut world);
@@ -195,7 +190,7 @@ fn a_node_that_is_not_lost_is_not_replaced() {
             "{}",
             message_of(&world, "dc1-rack2")
         );
-        assert_eq!((uids(&world), &world.claims), (before, &claims));
+        assert_eq!((world.uids(), &world.claims), (before, &claims));
         assert!(world.told.is_empty());
     }
 }
@@ -207,12 +202,12 @@ fn nothing_is_begun_where_the_successor_would_not_be_told() {
     world.pods_read = false;
     world.settle();
     world.node_is(LOST, false);
-    let before = uids(&world);
+    let before = world.uids();
     ask(&mut world, LOST);
     world.settle();
     let message = message_of(&world, "dc1-rack2");
     assert!(message.contains("has read configmap ring-bootstrap"), "{message}");
-    assert_eq!(uids(&world), before);
+    assert_eq!(world.uids(), before);
 }
 
 #[test]
@@ -237,13 +232,13 @@ fn a_successor_that_was_not_told_is_made_anew() {
 #[test]
 fn a_lost_node_that_comes_back_in_time_keeps_its_data() {
     let mut world = lost(&[LOST]);
-    let (before, claims) = (uids(&world), world.claims.clone());
+    let (before, claims) = (world.uids(), world.claims.clone());
     ask(&mut world, LOST);
     world.pass(Death::Never);
     world.node_is(LOST, true);
     world.settle();
     assert!(message_of(&world, "dc1-rack2").contains("is ready again"));
-    assert_eq!((uids(&world), &world.claims), (before, &claims));
+    assert_eq!((world.uids(), &world.claims), (before, &claims));
     assert!(world.told.is_empty());
     assert_eq!(world.label_of(LOST, OPERATION_STATUS).as_deref(), Some("Error"));
 }
@@ -331,7 +326,7 @@ fn what_ran_on_the_lost_node_ends_with_it() {
     world.pass(Death::Never);
     world.pass(Death::Never);
     assert!(world.in_flight.contains_key(LOST));
-    let before = uids(&world);
+    let before = world.uids();
     world.node_is(LOST, false);
     world.in_flight.clear();
     world.fail_calls("the connection broke");

@@ -1,4 +1,4 @@
-//! What a request may say besides its name: on what, how many at once, and that it is to end.
+//! What a request may say besides its name: on what, and how many at once.
 
 use casskop_core::call::NodeCall;
 use casskop_types::labels::{OPERATION_ENDED_OPTIONS, OPERATION_OPTIONS, OPERATION_PARALLELISM};

@@ -18,18 +18,13 @@ fn ask(world: &mut World, pod: &str) {
     world.label(pod, &[(OPERATION_NAME, "restart"), (OPERATION_STATUS, "ToDo")]);
 }
 
-fn uids(world: &World) -> BTreeMap<String, String> {
-    let names = world.pods.keys();
-    names.map(|pod| (pod.clone(), world.uid(pod))).collect()
-}
-
 fn records(world: &World) -> Vec<OperationRecord> {
     world.records().cloned().collect()
 }
 
 /// These were told to drain, once each, and are new; no other pod is, and never were two down at once.
 fn assert_restarted(world: &World, before: &BTreeMap<String, String>, pods: &[&str]) {
-    let after = uids(world);
+    let after = world.uids();
     for (pod, uid) in before {
         assert_eq!(after[pod] != *uid, pods.contains(&pod.as_str()), "{pod}");
     }
@@ -56,7 +51,7 @@ fn drained(world: &World) -> Vec<&str> {
 #[test]
 fn a_node_is_drained_and_comes_back_in_a_new_pod() {
     let mut world = formed(2);
-    let before = uids(&world);
+    let before = world.uids();
     let members = world.members.len();
     ask(&mut world, POD);
     world.settle();
@@ -83,7 +78,7 @@ fn a_node_is_drained_and_comes_back_in_a_new_pod() {
 #[test]
 fn nodes_of_several_racks_follow_each_other_whoever_was_asked_first() {
     let mut world = formed(2);
-    let before = uids(&world);
+    let before = world.uids();
     ask(&mut world, OTHER);
     world.pass(Death::Never);
     for pod in [POD, NEXT] {
@@ -100,7 +95,7 @@ fn it_comes_to_the_same_end_wherever_the_operator_dies() {
         for writes in 0..4 {
             for node_is_quick in [false, true] {
                 let mut world = formed(2);
-                let before = uids(&world);
+                let before = world.uids();
                 ask(&mut world, POD);
                 dies_and_settles(&mut world, deadly_pass, writes, node_is_quick);
                 assert_restarted(&world, &before, &[POD]);
@@ -118,7 +113,7 @@ fn it_comes_to_the_same_end_wherever_the_operator_dies() {
 #[test]
 fn a_drained_node_is_never_left_standing() {
     let mut world = formed(1);
-    let before = uids(&world);
+    let before = world.uids();
     ask(&mut world, POD);
     world.pass(Death::Never);
     world.die();
@@ -162,7 +157,7 @@ fn a_node_that_was_not_told_is_not_drained_while_another_is_down() {
 #[test]
 fn a_pod_that_does_not_come_back_is_waited_for_and_no_other_rack_is_touched() {
     let mut world = formed(1);
-    let before = uids(&world);
+    let before = world.uids();
     world.broken.insert(POD.to_owned());
     ask(&mut world, POD);
     world.settle();
@@ -178,7 +173,7 @@ fn a_pod_that_does_not_come_back_is_waited_for_and_no_other_rack_is_touched() {
         "{}",
         waiting.message
     );
-    let mut after = uids(&world);
+    let mut after = world.uids();
     assert_ne!(after.remove(POD), before.get(POD).cloned());
     let mut others = before.clone();
     others.remove(POD);
@@ -218,7 +213,7 @@ fn a_corrected_template_reaches_a_pod_that_cannot_start() {
 #[test]
 fn racks_and_nodes_are_restarted_one_after_the_other() {
     let mut world = formed(2);
-    let before = uids(&world);
+    let before = world.uids();
     ask(&mut world, POD);
     world.pass(Death::Never);
     ask_for_restart(&mut world, &[0, 1, 2]);
@@ -239,14 +234,14 @@ fn racks_and_nodes_are_restarted_one_after_the_other() {
         let (_, status) = action(&world, rack);
         assert_eq!(status, Some(casskop_types::status::ActionStatus::Done));
     }
-    let after = uids(&world);
+    let after = world.uids();
     assert!(before.iter().all(|(pod, uid)| after[pod] != *uid));
 }
 
 #[test]
 fn it_can_be_aborted_before_it_begins_and_not_afterwards() {
     let mut world = formed(1);
-    let before = uids(&world);
+    let before = world.uids();
     world.node_is(OTHER, false);
     ask(&mut world, POD);
     world.pass(Death::Never);
@@ -261,7 +256,7 @@ fn it_can_be_aborted_before_it_begins_and_not_afterwards() {
     world.annotate(POD, OPERATION_ABORT, "restart");
     world.settle();
     assert_eq!(world.label_of(POD, OPERATION_STATUS).as_deref(), Some("Error"));
-    assert_eq!(uids(&world), before);
+    assert_eq!(world.uids(), before);
     world.node_is(OTHER, true);
     ask(&mut world, POD);
     world.pass(Death::Never);
@@ -281,12 +276,12 @@ fn it_can_be_aborted_before_it_begins_and_not_afterwards() {
 #[test]
 fn a_drain_that_fails_or_never_ends_comes_to_an_end() {
     let mut world = formed(1);
-    let before = uids(&world);
+    let before = world.uids();
     ask(&mut world, POD);
     world.pass(Death::Never);
     world.fail_calls("no such operation");
     world.settle();
-    assert_eq!(uids(&world), before);
+    assert_eq!(world.uids(), before);
     let [record] = &records(&world)[..] else { panic!() };
     assert_eq!(
         (record.state, record.message.as_deref()),
@@ -309,10 +304,10 @@ fn a_drain_that_fails_or_never_ends_comes_to_an_end() {
 #[test]
 fn nothing_but_a_request_drains_a_node() {
     let mut world = formed(1);
-    let before = uids(&world);
+    let before = world.uids();
     world.label(POD, &[(OPERATION_NAME, "restart"), (OPERATION_STATUS, "Ongoing")]);
     world.settle();
-    assert_eq!(uids(&world), before);
+    assert_eq!(world.uids(), before);
     ask(&mut world, POD);
     world.pass(Death::Never);
     for state in world.calls.values_mut() {
@@ -372,7 +367,7 @@ fn the_only_node_of_a_ring_is_restarted_too() {
     }));
     world.settle();
     let pod = "ring-dc1-rack1-0";
-    let before = uids(&world);
+    let before = world.uids();
     ask(&mut world, pod);
     world.settle();
     assert_restarted(&world, &before, &[pod]);

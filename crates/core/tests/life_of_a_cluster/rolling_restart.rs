@@ -9,11 +9,7 @@ use super::{RACKS, action, ask_for_restart, formed};
 #[test]
 fn a_restart_replaces_the_pods_of_its_rack_once() {
     let mut world = formed(2);
-    let before: Vec<_> = world
-        .pods
-        .keys()
-        .map(|pod| (pod.clone(), world.uid(pod)))
-        .collect();
+    let before = world.uids();
     ask_for_restart(&mut world, &[1]);
     world.settle();
     for (pod, uid) in before {
@@ -73,10 +69,7 @@ fn a_second_request_for_a_restart_in_the_middle_of_the_first_is_a_second_restart
 fn nothing_goes_down_while_a_node_is_down_and_the_reason_is_said() {
     let mut world = formed(1);
     world.broken.insert("ring-dc1-rack3-0".to_owned());
-    let address = address_of(&world.pods["ring-dc1-rack3-0"]);
-    world.members.get_mut(&address).unwrap().1 = false;
-    let broken = world.pods.get_mut("ring-dc1-rack3-0").unwrap();
-    broken.status.as_mut().unwrap().conditions.as_mut().unwrap()[0].status = "False".to_owned();
+    world.node_is("ring-dc1-rack3-0", false);
     let uid = world.uid("ring-dc1-rack1-0");
     ask_for_restart(&mut world, &[0]);
     for _ in 0..20 {
@@ -84,12 +77,7 @@ fn nothing_goes_down_while_a_node_is_down_and_the_reason_is_said() {
         world.controllers();
     }
     assert_eq!(world.uid("ring-dc1-rack1-0"), uid);
-    let status = world.cluster.status.as_ref().unwrap();
-    let waiting = status
-        .conditions
-        .iter()
-        .find(|condition| condition.type_ == "Waiting")
-        .unwrap();
+    let waiting = world.waiting();
     assert_eq!(
         (waiting.status.as_str(), waiting.message.as_str()),
         (

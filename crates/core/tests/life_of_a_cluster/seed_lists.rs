@@ -90,15 +90,12 @@ fn a_list_put_back_before_it_was_rolled_out_restarts_nobody() {
     let mut world = World::new(&one_rack_after_the_other(true));
     world.replication.clear();
     world.settle();
-    let before: Vec<_> = world.pods.keys().map(|pod| world.uid(pod)).collect();
+    let before = world.uids();
     world.edit_spec(|spec| spec["nodesPerRacks"] = json!(2));
     world.pass(Death::Never);
     world.edit_spec(|spec| spec["nodesPerRacks"] = json!(1));
     world.settle();
     assert_eq!(world.pods.len(), 2, "{:?}", world.pods.keys());
-    assert_eq!(
-        before,
-        world.pods.keys().map(|pod| world.uid(pod)).collect::<Vec<_>>()
-    );
+    assert_eq!(before, world.uids());
     assert_eq!(seeds(&world, RACKS[0]), OLD);
 }

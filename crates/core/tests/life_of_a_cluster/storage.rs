@@ -11,10 +11,6 @@ fn ask_for(world: &mut World, capacity: &str) {
     world.edit_spec(|spec| spec["dataCapacity"] = json!(capacity));
 }
 
-fn uids(world: &World) -> Vec<String> {
-    world.pods.keys().map(|pod| world.uid(pod)).collect()
-}
-
 fn sizes(world: &World) -> Vec<String> {
     let volumes = world.volumes.values().map(|volume| volume.is.clone());
     volumes.chain(world.sets.values().map(data_size)).collect()
@@ -30,11 +26,11 @@ fn templates(world: &World) -> Vec<serde_json::Value> {
 #[test]
 fn volumes_grow_and_the_statefulset_is_made_anew_around_its_pods() {
     let mut world = formed(2);
-    let before = (uids(&world), templates(&world));
+    let before = (world.uids(), templates(&world));
     ask_for(&mut world, "2Gi");
     world.settle();
     assert_eq!(sizes(&world), vec!["2Gi"; 9]);
-    assert_eq!((uids(&world), templates(&world)), before);
+    assert_eq!((world.uids(), templates(&world)), before);
     let status = world.cluster.status.as_ref().unwrap();
     for rack in ["dc1-rack1", "dc1-rack2", "dc1-rack3"] {
         let done = (Some(ClusterAction::StorageUpsize), Some(ActionStatus::Done));
@@ -62,7 +58,7 @@ fn an_operator_that_dies_between_any_two_writes_leaves_nothing_behind() {
     let before = templates(&formed(1));
     for writes in 0..4 {
         let mut world = formed(1);
-        let pods = uids(&world);
+        let pods = world.uids();
         ask_for(&mut world, "2Gi");
         for _ in 0..80 {
             world.pass(Death::AfterWrites(writes));
@@ -72,7 +68,7 @@ fn an_operator_that_dies_between_any_two_writes_leaves_nothing_behind() {
         }
         world.settle();
         assert_eq!(sizes(&world), vec!["2Gi"; 6], "died after {writes} writes");
-        assert_eq!((uids(&world), templates(&world)), (pods, before.clone()));
+        assert_eq!((world.uids(), templates(&world)), (pods, before.clone()));
     }
 }
 
@@ -125,7 +121,7 @@ fn where_nothing_can_be_put_back_the_refusal_is_waited_for_and_other_changes_go_
 #[test]
 fn what_casskop_left_in_the_middle_is_brought_to_its_end() {
     let mut world = formed(2);
-    let pods = uids(&world);
+    let pods = world.uids();
     let before = templates(&world);
     // As CassKop leaves it: the copy is written, the StatefulSet is gone, the action goes on.
     let set = world.sets.remove(RACKS[0]).unwrap();
@@ -137,7 +133,7 @@ fn what_casskop_left_in_the_middle_is_brought_to_its_end() {
     ask_for(&mut world, "2Gi");
     world.settle();
     assert_eq!(sizes(&world), vec!["2Gi"; 9]);
-    assert_eq!((uids(&world), templates(&world)), (pods, before));
+    assert_eq!((world.uids(), templates(&world)), (pods, before));
 }
 
 #[test]

@@ -9,11 +9,9 @@ use casskop_simulator::{CallLog, CallPattern, CallQuery, CallRule, Client, Clust
 use casskop_tests::cluster::{Cluster, PATIENCE, spec};
 use casskop_tests::faults::stage::{Faults, Stage};
 use casskop_tests::ground::Ground;
-use casskop_types::labels::{OPERATION_NAME, OPERATION_STATUS};
 use casskop_types::task::{CassandraTask, K8ssandraTask, PodState, ScheduledTask};
-use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams};
-use kube::{Api, ResourceExt};
 use serde_json::json;
 
 use super::{formed, operation};
@@ -175,7 +173,7 @@ impl Actors<'_> {
                 let fan_outs = tasks::<K8ssandraTask>(self.ground);
                 fan_outs.delete("short", &DeleteParams::default()).await?;
                 self.all_is_gone("short").await?;
-                self.nobody_asks().await
+                self.cluster.nobody_asks().await
             })
             .await?;
         let after = self.calls("forceKeyspaceCleanup").await?.count_by_pod();
@@ -208,7 +206,7 @@ impl Actors<'_> {
                 self.last_execution(second.as_deref()).await?;
                 schedules.delete("often", &DeleteParams::default()).await?;
                 self.runs_end().await?;
-                self.nobody_asks().await
+                self.cluster.nobody_asks().await
             })
             .await?;
         let mut runs = self.runs().await?;
@@ -288,27 +286,6 @@ impl Actors<'_> {
         let runs = tasks::<CassandraTask>(self.ground);
         let of_schedule = ListParams::default().labels("control.k8ssandra.io/scheduled-task=often");
         Ok(runs.list(&of_schedule).await?.items)
-    }
-
-    /// Waits until every pod's last request has ended.
-    async fn nobody_asks(&self) -> Result<()> {
-        until("no request is open", PATIENCE, async || {
-            let open = format!("{OPERATION_NAME},{OPERATION_STATUS} in (ToDo,Ongoing,Finalizing)");
-            let pods: Api<Pod> = Api::namespaced(self.ground.client.clone(), &self.ground.namespace);
-            let asked = pods.list(&ListParams::default().labels(&open)).await?.items;
-            let asked: Vec<_> = asked
-                .iter()
-                .map(|pod| json!([pod.name_any(), pod.labels(), pod.annotations()]))
-                .collect();
-            Ok(if asked.is_empty() {
-                Answer::Yes(())
-            } else {
-                let status = self.cluster.status().await?;
-                let records: Vec<_> = status.operations().collect();
-                Answer::not_yet(json!([asked, records]))
-            })
-        })
-        .await
     }
 
     async fn calls(&self, name: &str) -> Result<CallLog> {

@@ -391,6 +391,14 @@ fn a_refresh_is_complete_at_once() {
     );
 }
 
+/// Somebody labels a pod, on which an annotation still says which task asked for the work of its record.
+fn asks_by_label(ring: &mut Ring, command: &OperationCommand) {
+    let pod = ring.pod(POD);
+    let left = pod.records[0].requested_by.clone();
+    assert!(left.is_some());
+    pod.request = Some(OperationRequest::to_do(command, left));
+}
+
 /// A request made by label finds on its pod who asked for the one before, if an earlier operator left that there.
 #[test]
 fn what_somebody_asks_for_by_label_after_a_task_is_not_withdrawn_with_it() {
@@ -400,11 +408,8 @@ fn what_somebody_asks_for_by_label_after_a_task_is_not_withdrawn_with_it() {
     ring.ends(POD, RecordState::Done, "");
     ring.pass(0);
     assert!(ring.tasks[0].status.as_ref().unwrap().completion_time.is_some());
-    let pod = ring.pod(POD);
-    let left = pod.records[0].requested_by.clone();
-    assert!(left.is_some());
     let cleanup = OperationCommand::on_all_tables(TableWork::Cleanup);
-    pod.request = Some(OperationRequest::to_do(&cleanup, left));
+    asks_by_label(&mut ring, &cleanup);
     assert!(withdraw(&ring.members, &ring.tasks).is_empty());
 }
 
@@ -415,12 +420,8 @@ fn what_somebody_asks_for_by_label_amid_the_work_of_a_task_that_is_gone_is_not_w
     ring.task("t", &job("flush", &json!({})));
     ring.pass(0);
     ring.tasks.clear();
-    let pod = ring.pod(POD);
-    let left = pod.records[0].requested_by.clone();
-    assert!(left.is_some());
-    assert_eq!(pod.records[0].state, RecordState::Ongoing);
-    let replace = OperationCommand::Replace { lost: None };
-    pod.request = Some(OperationRequest::to_do(&replace, left));
+    assert_eq!(ring.pod(POD).records[0].state, RecordState::Ongoing);
+    asks_by_label(&mut ring, &OperationCommand::Replace { lost: None });
     assert!(withdraw(&ring.members, &ring.tasks).is_empty());
 }
 
@@ -430,11 +431,8 @@ fn what_somebody_asks_for_by_label_over_a_request_of_a_task_is_neither_withdrawn
     let mut ring = Ring::new(&[1]);
     ring.task("t", &job("flush", &json!({})));
     ring.pass(0);
-    let pod = ring.pod(POD);
-    let left = pod.records[0].requested_by.clone();
-    pod.records.clear();
-    let replace = OperationCommand::Replace { lost: None };
-    pod.request = Some(OperationRequest::to_do(&replace, left));
+    asks_by_label(&mut ring, &OperationCommand::Replace { lost: None });
+    ring.pod(POD).records.clear();
     ring.pass(0);
     assert_eq!(ring.in_state(0, PodState::Waiting), [POD]);
     assert!(withdraw(&ring.members, &ring.tasks).is_empty());

@@ -158,12 +158,7 @@ fn a_node_that_casskop_took_down_without_a_decommission_is_missed_and_comes_back
         world.pass(Death::Never);
         world.controllers();
     }
-    let status = world.cluster.status.as_ref().unwrap();
-    let waiting = status
-        .conditions
-        .iter()
-        .find(|condition| condition.type_ == "Waiting")
-        .unwrap();
+    let waiting = world.waiting();
     assert_eq!(waiting.reason, "DataAtRisk", "{waiting:?}");
     assert!(waiting.message.contains("no pod runs it"), "{waiting:?}");
     assert_eq!((world.pods.len(), world.made.len()), (5, 0));

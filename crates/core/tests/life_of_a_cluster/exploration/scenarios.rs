@@ -8,11 +8,7 @@ use super::{LOST, Scenario};
 use crate::world::World;
 
 pub(super) fn ring(racks: &[&str], nodes: i32) -> World {
-    let racks: Vec<_> = racks.iter().map(|name| json!({"name": name})).collect();
-    let mut world = World::new(&json!({
-        "nodesPerRacks": nodes, "dataCapacity": "1Gi", "cassandraImage": "cassandra:5.0.9",
-        "topology": {"dc": [{"name": "dc1", "rack": racks}]},
-    }));
+    let mut world = fresh(racks, nodes);
     world.replication.clear();
     if nodes > 0 {
         world.settle();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use casskop_core::effect::Effect;
+use casskop_core::effect::{Effect, PodLabels};
 use casskop_core::fact::Fact;
 use casskop_core::observed::KubeState;
 use casskop_types::labels::{KEPT_BY_OPERATION, LAST_APPLIED_CONFIGURATION};
@@ -50,6 +50,18 @@ impl World {
 
     pub(crate) fn uid(&self, pod: &str) -> String {
         self.pods[pod].metadata.uid.clone().unwrap()
+    }
+
+    /// Uids of the pods by name: who is another one afterwards was made anew.
+    pub(crate) fn uids(&self) -> BTreeMap<String, String> {
+        let names = self.pods.keys();
+        names.map(|pod| (pod.clone(), self.uid(pod))).collect()
+    }
+
+    /// Which of the pods there were are other ones by now.
+    pub(crate) fn made_anew_since(&self, before: &BTreeMap<String, String>) -> Vec<String> {
+        let anew = before.iter().filter(|(pod, uid)| self.uid(pod) != **uid);
+        anew.map(|(pod, _)| pod.clone()).collect()
     }
 
     pub(crate) fn edit_spec(&mut self, edit: impl FnOnce(&mut serde_json::Value)) {
@@ -133,14 +145,7 @@ impl World {
                     spec["topology"]["dc"][dc]["rack"][rack]["rollingRestart"] = json!(false);
                 });
             }
-            Effect::LabelPod {
-                pod,
-                uid,
-                labels,
-                annotations,
-            } => {
-                return self.label_pod(&pod.to_string(), uid, labels, annotations);
-            }
+            Effect::LabelPod(change) => return self.label_pod(change),
             Effect::StopCall { key, pod, .. } => self.stop_call(key, &pod.to_string()),
             Effect::StartCall { key, pod, call, .. } => self.start_call(key, &pod.to_string(), call),
             Effect::ForgetCall(key) => {
@@ -202,20 +207,15 @@ impl World {
         }
     }
 
-    fn label_pod(
-        &mut self,
-        pod: &str,
-        uid: &str,
-        labels: &BTreeMap<String, Option<String>>,
-        annotations: &BTreeMap<String, Option<String>>,
-    ) -> Result<(), Conflict> {
-        let stored = self.pods.get_mut(pod).map(|pod| &mut pod.metadata);
-        let Some(stored) = stored.filter(|stored| stored.uid.as_deref() == Some(uid)) else {
+    fn label_pod(&mut self, change: &PodLabels) -> Result<(), Conflict> {
+        let pods = &mut self.pods;
+        let stored = pods.get_mut(&change.pod.to_string()).map(|pod| &mut pod.metadata);
+        let Some(stored) = stored.filter(|stored| stored.uid.as_ref() == Some(&change.uid)) else {
             return Err(Conflict);
         };
         let both = [
-            (stored.labels.get_or_insert_default(), labels),
-            (stored.annotations.get_or_insert_default(), annotations),
+            (stored.labels.get_or_insert_default(), &change.labels),
+            (stored.annotations.get_or_insert_default(), &change.annotations),
         ];
         for (stored, changes) in both {
             for (key, value) in changes {
