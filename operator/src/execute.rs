@@ -276,6 +276,7 @@ impl Executor<'_> {
         let pod = change.pod.to_string();
         let patch = Patch::Merge(json!({ "metadata": {
             "uid": change.uid,
+            "resourceVersion": change.resource_version,
             "labels": change.labels,
             "annotations": change.annotations,
         }}));

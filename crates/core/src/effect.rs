@@ -70,7 +70,7 @@ pub enum Effect {
         /// The ground on which it may go.
         licence: Licence,
     },
-    /// Merge patch of a pod under its uid.
+    /// Merge patch of a pod under its uid and resourceVersion.
     LabelPod(PodLabels),
     /// Start a long call in the background. Its end wakes the cluster.
     StartCall {
@@ -195,6 +195,8 @@ pub struct PodLabels {
     pub pod: PodName,
     /// Its uid.
     pub uid: String,
+    /// Its resourceVersion: what somebody asked of it since it was read is not written over.
+    pub resource_version: String,
     /// Labels to set or remove.
     pub labels: BTreeMap<String, Option<String>>,
     /// Annotations to set or remove.

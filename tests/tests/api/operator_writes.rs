@@ -193,10 +193,11 @@ async fn a_pod_of_the_same_name_is_not_labelled_or_deleted_for_another() -> Resu
     let scene = Scene::new().await?;
     let pod = scene.create::<Pod>(&pod()).await?;
     let name: PodName = pod.name_any().parse()?;
-    let label = |uid: &str| {
+    let label = |uid: &str, version: &str| {
         Effect::LabelPod(PodLabels {
             pod: name.clone(),
             uid: uid.to_owned(),
+            resource_version: version.to_owned(),
             labels: BTreeMap::from([
                 ("operation-status".to_owned(), Some("Done".to_owned())),
                 ("operation-name".to_owned(), None),
@@ -211,20 +212,30 @@ async fn a_pod_of_the_same_name_is_not_labelled_or_deleted_for_another() -> Resu
     };
     let uid = pod.uid().context("a uid")?;
 
-    assert_eq!(scene.carry_out(label("another")).await?, "conflict");
+    let read = pod.resource_version().context("a version")?;
+    assert_eq!(scene.carry_out(label("another", &read)).await?, "conflict");
     assert_eq!(scene.carry_out(delete("another")).await?, "conflict");
     let unchanged: Pod = scene.api().get(&pod.name_any()).await?;
     assert_eq!(unchanged.resource_version(), pod.resource_version());
 
-    assert_eq!(scene.carry_out(label(&uid)).await?, "done");
+    assert_eq!(scene.carry_out(label(&uid, &read)).await?, "done");
     let labelled: Pod = scene.api().get(&pod.name_any()).await?;
     assert_eq!(
         *labelled.labels(),
         BTreeMap::from([("operation-status".to_owned(), "Done".to_owned())])
     );
+    assert_eq!(
+        scene.carry_out(label(&uid, &read)).await?,
+        "conflict",
+        "labelled since it was read"
+    );
     assert_eq!(scene.carry_out(delete(&uid)).await?, "done");
     assert_eq!(scene.carry_out(delete(&uid)).await?, "done", "gone already");
-    assert_eq!(scene.carry_out(label(&uid)).await?, "conflict", "gone meanwhile");
+    assert_eq!(
+        scene.carry_out(label(&uid, &read)).await?,
+        "conflict",
+        "gone meanwhile"
+    );
     Ok(())
 }
 

@@ -197,6 +197,7 @@ pub(super) fn change(
     Effect::LabelPod(PodLabels {
         pod: pod.name.clone(),
         uid: pod.uid.to_owned(),
+        resource_version: pod.object.metadata.resource_version.clone().unwrap_or_default(),
         labels,
         annotations,
     })

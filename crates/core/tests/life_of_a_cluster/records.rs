@@ -3,9 +3,9 @@
 use casskop_core::call::{CallState, NodeCall};
 use casskop_core::effect::{Effect, Wake};
 use casskop_types::labels::OPERATION_ABORT;
-use casskop_types::operation::{OperationStatus, RecordState};
+use casskop_types::operation::{OperationName, OperationStatus, RecordState};
 
-use super::world::{Death, World};
+use super::world::{Conflict, Death, World};
 use super::{RACKS, formed};
 
 #[test]
@@ -232,6 +232,38 @@ fn a_request_waits_for_an_argument_that_is_written_after_its_status() {
 }
 
 /// The operator dies before it writes any label, again and again, and the removal goes on by what the ring says.
+/// The end of the one before is not written over it: it would look done.
+#[test]
+fn a_request_made_as_the_one_before_ends_is_carried_out() {
+    let mut world = formed(1);
+    let pod = "ring-dc1-rack1-0";
+    world.label(
+        pod,
+        &[("operation-name", "cleanup"), ("operation-status", "ToDo")],
+    );
+    world.pass(Death::Never);
+    world.nodes_finish();
+    let (plan, read) = (world.think(), world.versions.clone());
+    let ends = |effect: &&Effect| matches!(effect, Effect::LabelPod(_));
+    let end = plan.effects.iter().find(ends).unwrap();
+    world.write_status(&plan);
+    world.label(
+        pod,
+        &[
+            ("operation-name", "upgradesstables"),
+            ("operation-status", "ToDo"),
+        ],
+    );
+    assert_eq!(world.execute(end, Some(&read)), Err(Conflict));
+    world.settle();
+    let operations: Vec<_> = world.made.iter().map(|made| made.call.operation()).collect();
+    assert_eq!(
+        operations,
+        [OperationName::Cleanup, OperationName::UpgradeSstables]
+    );
+    assert_eq!(world.label_of(pod, "operation-status").as_deref(), Some("Done"));
+}
+
 #[test]
 fn a_request_whose_label_is_never_written_is_carried_out_once() {
     let mut world = formed(1);

@@ -32,12 +32,14 @@ impl World {
         for (key, value) in labels {
             stored.insert((*key).to_owned(), (*value).to_owned());
         }
+        self.written(pod);
     }
 
     pub(crate) fn annotate(&mut self, pod: &str, key: &str, value: &str) {
         let metadata = &mut self.pods.get_mut(pod).unwrap().metadata;
         let stored = metadata.annotations.get_or_insert_default();
         stored.insert(key.to_owned(), value.to_owned());
+        self.written(pod);
     }
 
     pub(crate) fn annotation_of(&self, pod: &str, key: &str) -> Option<String> {
@@ -225,6 +227,7 @@ impl World {
                 }
             }
         }
+        self.written(&change.pod.to_string());
         Ok(())
     }
 
@@ -269,6 +272,7 @@ impl World {
 fn object_of(effect: &Effect) -> Option<String> {
     match effect {
         Effect::UpdateStatefulSet(set) | Effect::LowerReplicas { set, .. } => set.metadata.name.clone(),
+        Effect::LabelPod(change) => Some(change.pod.to_string()),
         Effect::DeleteStatefulSet { name, .. }
         | Effect::OrphanStatefulSet { name, .. }
         | Effect::DeleteClaim { name, .. } => Some(name.clone()),

@@ -210,13 +210,14 @@ impl World {
             self.write_status(&plan);
         }
         self.notices.extend(plan.notices.clone());
+        let read = self.versions.clone();
         for effect in &plan.effects {
             if dies(writes) {
                 self.die();
                 return plan;
             }
             writes += 1;
-            if self.execute(effect, None) == Err(Conflict) {
+            if self.execute(effect, Some(&read)) == Err(Conflict) {
                 break;
             }
         }
