@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use casskop_core::effect::{Effect, PodLabels};
+use casskop_core::licence;
+use casskop_core::observed::RingView;
 use casskop_jolokia::TimeLimits;
 use casskop_lab::state::Nodes as LabNodes;
 use casskop_operator::calls::Calls;
@@ -18,9 +20,10 @@ use casskop_operator::metrics::Metrics;
 use casskop_operator::nodes::Nodes;
 use casskop_tests::ground::Ground;
 use casskop_types::CassandraCluster;
+use casskop_types::labels::KEPT_BY_OPERATION;
 use casskop_types::names::PodName;
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::{Value, json};
@@ -236,6 +239,51 @@ async fn a_pod_of_the_same_name_is_not_labelled_or_deleted_for_another() -> Resu
         "conflict",
         "gone meanwhile"
     );
+    Ok(())
+}
+
+/// The deletion may have been sent by an operator that died, and arrive late.
+#[tokio::test]
+async fn a_claim_that_is_kept_is_not_deleted_by_who_read_it_before() -> Result<()> {
+    let scene = Scene::new().await?;
+    let claim = json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": { "name": "data-demo-dc1-rack1-0" },
+        "spec": {
+            "accessModes": ["ReadWriteOnce"], "storageClassName": "of-nobody",
+            "resources": { "requests": { "storage": "1Gi" } },
+        },
+    });
+    let claim: PersistentVolumeClaim = scene.create(&claim).await?;
+    let (name, uid) = (claim.name_any(), claim.uid().context("a uid")?);
+    let delete = |read: &PersistentVolumeClaim| -> Result<Effect> {
+        let address = [10, 0, 0, 1].into();
+        let view = RingView {
+            unreachable: [address].into(),
+            host_ids: [(address, "lost".to_owned())].into(),
+            ..RingView::default()
+        };
+        let licence = licence::replaced("lost", address, &"demo-dc1-rack2-0".parse()?, &view);
+        Ok(Effect::DeleteClaim {
+            name: name.clone(),
+            uid: uid.clone(),
+            resource_version: read.resource_version().context("a version")?,
+            licence: licence.context("its node is down")?,
+        })
+    };
+    let keep = Effect::KeepClaim {
+        name: name.clone(),
+        uid: uid.clone(),
+        record: "of-a-replacement".to_owned(),
+    };
+    assert_eq!(scene.carry_out(keep).await?, "done");
+    assert_eq!(scene.carry_out(delete(&claim)?).await?, "conflict");
+    let kept: PersistentVolumeClaim = scene.api().get(&name).await?;
+    assert_eq!(kept.metadata.deletion_timestamp, None);
+    assert_eq!(kept.annotations()[KEPT_BY_OPERATION], "of-a-replacement");
+
+    assert_eq!(scene.carry_out(delete(&kept)?).await?, "done");
+    let going: Option<PersistentVolumeClaim> = scene.api().get_opt(&name).await?;
+    assert!(going.is_none_or(|claim| claim.metadata.deletion_timestamp.is_some()));
     Ok(())
 }
 

@@ -41,8 +41,8 @@ struct Scenario {
     name: &'static str,
     start: World,
     edits: Vec<Edit>,
-    /// The pod whose node goes down once, and comes back.
-    falls: Option<&'static str>,
+    /// The pod whose node goes down and comes back, and how often.
+    falls: Option<(&'static str, u8)>,
 }
 
 /// Bugs put in on purpose.
@@ -71,16 +71,15 @@ struct State {
     /// Edits to come, one bit each.
     edits: u8,
     deaths: u8,
-    /// Whether the node has yet to fall, is down, or is back.
     fall: Fall,
     history: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Fall {
-    ToCome,
-    Down,
-    Over,
+/// How it stands with the node that falls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Fall {
+    is_down: bool,
+    to_come: u8,
 }
 
 /// What an exploration found.
@@ -100,10 +99,9 @@ fn explore(scenario: &Scenario, bug: Bug, bounds: Bounds) -> Report {
         late: None,
         edits: u8::try_from(edits).unwrap(),
         deaths: bounds.deaths,
-        fall: if scenario.falls.is_some() {
-            Fall::ToCome
-        } else {
-            Fall::Over
+        fall: Fall {
+            is_down: false,
+            to_come: scenario.falls.map_or(0, |(_, times)| times),
         },
         history: Vec::new(),
     }];
@@ -206,16 +204,22 @@ impl State {
                 });
             }
         }
-        if let Some(pod) = scenario.falls {
-            let (after, up) = match self.fall {
-                Fall::ToCome => (Fall::Down, false),
-                Fall::Down => (Fall::Over, true),
-                Fall::Over => return next,
-            };
-            step(format!("{pod} up: {up}"), &|state| {
-                state.fall = after;
-                state.world.node_is(pod, up);
-            });
+        if let Some((pod, _)) = scenario.falls {
+            let Fall { is_down, to_come } = self.fall;
+            if is_down {
+                step(format!("{pod} comes back"), &|state| {
+                    state.fall.is_down = false;
+                    state.world.node_is(pod, true);
+                });
+            } else if to_come > 0 {
+                step(format!("{pod} falls"), &|state| {
+                    state.fall = Fall {
+                        is_down: true,
+                        to_come: to_come - 1,
+                    };
+                    state.world.node_is(pod, false);
+                });
+            }
         }
         next
     }
@@ -269,7 +273,7 @@ impl State {
                 edit(&mut world);
             }
         }
-        if let Some(pod) = scenario.falls {
+        if let Some((pod, _)) = scenario.falls {
             world.node_is(pod, true);
         }
         if let Some(pod) = world.left_moving() {
@@ -475,7 +479,7 @@ fn the_steps_of_a_pass_add_up_to_a_pass() {
         late: None,
         edits: 0,
         deaths: 0,
-        fall: Fall::Over,
+        fall: Fall::default(),
         history: Vec::new(),
     };
     apart.world.now += jiff::SignedDuration::from_secs(1);

@@ -267,6 +267,23 @@ fn a_deletion_that_arrives_late_does_not_take_the_disk_of_a_node_that_came_back(
     assert_eq!(world.claims, claims);
 }
 
+/// Not even begun: what is begun is given up where a node has the lost one not down.
+#[test]
+fn a_node_that_another_one_has_not_heard_of_is_replaced_once_it_has() {
+    let mut world = lost(&[LOST]);
+    let address = address_of(&world.pods[LOST]);
+    world.unheard.insert(address);
+    ask(&mut world, LOST);
+    world.settle();
+    let waiting = world.waiting();
+    assert!(waiting.message.contains("is not down at"), "{}", waiting.message);
+    assert_eq!(world.label_of(LOST, OPERATION_STATUS).as_deref(), Some("ToDo"));
+    let before = world.uids();
+    world.unheard.clear();
+    world.settle();
+    assert_replaced(&world, &before);
+}
+
 /// Once its claim is kept, it is: no deletion is sent that a later return of the node would have to outrun.
 #[test]
 fn a_node_that_comes_and_goes_keeps_its_disk() {

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use casskop_types::names::PodName;
 use casskop_types::operation::{LostNode, Member, OperationName, OperationRecord};
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 
@@ -9,6 +10,7 @@ use super::{no_witness, running};
 use crate::blocker::Blocker;
 use crate::desired::defaults::BOOTSTRAP;
 use crate::fact::Fact;
+use crate::licence;
 use crate::observed::RingView;
 use crate::operations::queue::{Prepared, is_asked_for};
 use crate::operations::{Scene, claims};
@@ -45,7 +47,9 @@ pub(in crate::operations) fn prepare(
         if let Err(why) = is_lost(pod, address, &host_id, view) {
             return Prepared::Refused(format!("{why}, as pod {witness} sees the ring"));
         }
-        if let Err(note) = is_calm(pod, address, asked, view) {
+        let calm =
+            is_seen_down(&host_id, address, witness, view).and_then(|()| is_calm(pod, address, asked, view));
+        if let Err(note) = calm {
             let note = format!(
                 "replace on pod {} waits: {note}, as pod {witness} sees the ring",
                 pod.name
@@ -188,6 +192,15 @@ fn is_lost(pod: &PodView<'_>, address: IpAddr, host_id: &str, view: &RingView) -
             pod.name
         )),
         None => Ok(()),
+    }
+}
+
+/// Whether a node has the member down there. One that has just started has members neither up nor down, until it hears of them
+/// (`Gossiper`).
+fn is_seen_down(host_id: &str, address: IpAddr, witness: &PodName, view: &RingView) -> Result<(), String> {
+    match licence::replaced(host_id, address, witness, view) {
+        Some(_) => Ok(()),
+        None => Err(format!("node {host_id} is not down at {address} yet")),
     }
 }
 

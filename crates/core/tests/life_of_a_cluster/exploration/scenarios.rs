@@ -141,7 +141,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             name: "scale-down while a node falls",
             start: ring(&["rack1", "rack2"], 2),
             edits: vec![|world| nodes(world, 1)],
-            falls: Some("ring-dc1-rack2-0"),
+            falls: Some(("ring-dc1-rack2-0", 1)),
         },
         Scenario {
             name: "scale-up and restart",
@@ -183,7 +183,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             name: "another datacenter and an image, while a node falls",
             start: ring(&["rack1"], 1),
             edits: vec![second_datacenter, image],
-            falls: Some("ring-dc1-rack1-0"),
+            falls: Some(("ring-dc1-rack1-0", 1)),
         },
         Scenario {
             name: "a node of each rack is restarted, and a rack, and an image",
@@ -195,7 +195,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             name: "a node is restarted while another falls, and a node more",
             start: ring(&["rack1", "rack2"], 1),
             edits: vec![restart_nodes, |world| nodes(world, 2)],
-            falls: Some("ring-dc1-rack2-0"),
+            falls: Some(("ring-dc1-rack2-0", 1)),
         },
         Scenario {
             name: "a node moves, one of another rack is cleaned up, and a rack is restarted",
@@ -207,7 +207,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             name: "a node moves while another falls, and a node more",
             start: ring(&["rack1", "rack2"], 1),
             edits: vec![move_one, |world| nodes(world, 2)],
-            falls: Some("ring-dc1-rack1-0"),
+            falls: Some(("ring-dc1-rack1-0", 1)),
         },
         Scenario {
             name: "a lost node is replaced, and a restart and an image are asked for",
@@ -216,10 +216,10 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             falls: None,
         },
         Scenario {
-            name: "a node that is to be replaced comes back",
+            name: "a node that is to be replaced comes and goes",
             start: ring(&["rack1", "rack2"], 1),
             edits: vec![replace],
-            falls: Some(LOST),
+            falls: Some((LOST, 2)),
         },
     ]
 }

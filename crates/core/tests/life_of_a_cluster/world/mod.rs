@@ -62,6 +62,8 @@ pub(crate) struct World {
     pub(crate) pods: BTreeMap<String, Pod>,
     /// Members of the ring by address: host id, and whether the node is up.
     pub(crate) members: BTreeMap<IpAddr, (String, bool)>,
+    /// Addresses of members that the others have heard nothing of since they started: to them these are neither up nor down.
+    pub(crate) unheard: BTreeSet<IpAddr>,
     /// Pods whose container does not get ready.
     pub(crate) broken: BTreeSet<String>,
     /// Image of Cassandra's container, by the uid of its pod.
@@ -146,6 +148,7 @@ impl World {
             sets: BTreeMap::new(),
             pods: BTreeMap::new(),
             members: BTreeMap::new(),
+            unheard: BTreeSet::new(),
             broken: BTreeSet::new(),
             images: BTreeMap::new(),
             bad_images: BTreeSet::new(),

@@ -154,7 +154,8 @@ impl World {
         if what.contains(&Question::Ring) {
             let side = |up: bool| {
                 let members = self.members.iter().filter(|(_, (_, is_up))| *is_up == up);
-                members.map(|(address, _)| *address).collect()
+                let heard_of = members.map(|(address, _)| *address);
+                heard_of.filter(|it| !self.unheard.contains(it)).collect()
             };
             facts.mode = Fact::Known(self.mode_of(pod));
             facts.release_version = Fact::Known(self.release_of(pod));
