@@ -13,7 +13,7 @@ mod prepare;
 use std::net::IpAddr;
 
 use casskop_types::names::PodName;
-use casskop_types::operation::{LostNode, OperationName, OperationRecord, RecordState};
+use casskop_types::operation::{LostNode, OperationName, OperationRecord};
 use casskop_types::status::CassandraClusterStatus;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 
@@ -80,7 +80,6 @@ fn take_down(
         }
         match ground {
             Ok(licence) => effects.extend(claim.and_then(|claim| claims::delete(claim, licence))),
-            Err(why) if record.state == RecordState::Ongoing => return Transition::End(Err(why)),
             Err(why) => return spare(record, lost, claim, why, views),
         }
     }
@@ -99,6 +98,9 @@ fn take_down(
 
 /// What was lost is not, or no more, and an operator before this one may have sent the deletion: it has to be refused when it
 /// arrives, before anybody counts on the claim. If it has arrived, the claim is seen going then.
+///
+/// The same before any deletion: should this operator die, its word to the pod that it replaces nobody may arrive after the next
+/// one, to which the node is lost again, has said whom.
 fn spare(
     record: &OperationRecord,
     lost: &Lost<'_>,
@@ -108,19 +110,19 @@ fn spare(
 ) -> Transition {
     match claim {
         Some(claim) => Transition::act(vec![claims::keep(claim, record)], waits(record, &why)),
-        None if is_alive(lost, views) => Transition::End(Err(why)),
-        // It was deleted by an earlier pass, as its record says: what was read is of before.
-        None => Transition::Await(waits(record, "its pod is going")),
+        None if is_lost_no_more(lost, views) => Transition::End(Err(why)),
+        None => Transition::Await(waits(record, &why)),
     }
 }
 
-/// Whether some node sees the lost one alive.
-fn is_alive(lost: &Lost<'_>, views: &[View<'_>]) -> bool {
+/// Whether some node sees the lost one alive, or none has it as a member.
+fn is_lost_no_more(lost: &Lost<'_>, views: &[View<'_>]) -> bool {
     let alive = |view: &RingView| {
         let mut addresses = view.addresses_of(lost.host_id);
         addresses.any(|address| view.live.contains(address))
     };
-    views.iter().any(|(_, view)| alive(view))
+    let is_gone = |view: &RingView| !view.has_member(lost.host_id);
+    views.iter().any(|(_, view)| alive(view)) || views.iter().all(|(_, view)| is_gone(view))
 }
 
 /// The ground for deleting the claim: the pod is not ready, and every node that was asked has the lost one down, where it was when

@@ -267,6 +267,52 @@ fn a_deletion_that_arrives_late_does_not_take_the_disk_of_a_node_that_came_back(
     assert_eq!(world.claims, claims);
 }
 
+/// To an operator that dies it is back, to the next one it is lost again, and only then arrives what the first one sent.
+#[test]
+fn a_disk_does_not_go_while_an_earlier_word_may_leave_the_successor_untold() {
+    let mut world = lost(&[LOST]);
+    ask(&mut world, LOST);
+    world.pass(Death::Never);
+    world.node_is(LOST, true);
+    let late = world.think();
+    world.node_is(LOST, false);
+    let (plan, read) = (world.think(), world.versions.clone());
+    let claims = world.claims.clone();
+    for effect in plan.first.iter().chain(&late.first).chain(&late.effects) {
+        world.execute(effect, None).unwrap();
+    }
+    world.write_status(&plan);
+    let mut writes = plan.effects.iter();
+    while writes
+        .next()
+        .is_some_and(|effect| world.execute(effect, Some(&read)).is_ok())
+    {}
+    assert!(
+        world.told.contains_key(LOST) || world.claims == claims,
+        "{:?}",
+        world.told
+    );
+    world.settle();
+    assert_eq!(world.claims, claims);
+}
+
+/// Without a claim, once the turn is recorded: nobody can say any more that it is down.
+#[test]
+fn a_node_without_a_claim_that_is_removed_by_hand_ends_it() {
+    for writes in [0, 2] {
+        let mut world = lost(&[LOST]);
+        world.claims.remove(LOST);
+        ask(&mut world, LOST);
+        world.pass(Death::Never);
+        world.pass(Death::AfterWrites(writes));
+        let host_id = world.member(LOST);
+        world.members.retain(|_, (known, _)| *known != host_id);
+        world.settle();
+        assert!(message_of(&world, "dc1-rack2").contains("no longer, down"));
+        assert!(world.told.is_empty());
+    }
+}
+
 /// Not even begun: what is begun is given up where a node has the lost one not down.
 #[test]
 fn a_node_that_another_one_has_not_heard_of_is_replaced_once_it_has() {
