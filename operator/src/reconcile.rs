@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use casskop_core::deletion;
 use casskop_core::effect::{Notice, Wake};
-use casskop_core::observed::Observed;
+use casskop_core::observed::{KubeState, Observed};
 use casskop_core::plan::{self, Plan};
 use casskop_core::questions::{growth_trials, questions};
 use casskop_core::task::are_asking;
@@ -17,7 +17,7 @@ use kube::api::DynamicObject;
 use kube::runtime::controller::Action;
 use kube::{Client, Resource as _};
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 use tracing::Instrument as _;
 
@@ -39,15 +39,20 @@ use crate::tasks;
 /// Observations in a row that were outdated before the plan was carried out, after which the cluster is left alone for a
 /// moment.
 const LOOKS: u32 = 3;
+/// Clusters read from the API server at the same time. Each read is a connection, whose buffers grow to hundreds of
+/// kilobytes; and a cluster that waits for its turn is read later, with all that has happened to it until then.
+pub const READ_AT_ONCE: usize = 8;
 /// End of a pass's patience with the API server and the nodes.
 const LONGEST_PASS: Duration = Duration::from_mins(1);
 /// A failure that lasts so many passes is told to the users of the cluster.
 const FAILURES_UNTIL_EVENT: u32 = 3;
 
-/// What passes are made with. Nothing in it couples one cluster to another.
+/// What passes are made with. Nothing in it couples one cluster to another but their turns at the API server.
 pub struct Operator {
     /// The API server.
     pub client: Client,
+    /// Whose turn it is to be read from the API server.
+    pub reads: Semaphore,
     /// The way to the nodes.
     pub nodes: Nodes,
     /// Long calls.
@@ -165,6 +170,8 @@ async fn pass(operator: &Operator, id: &ClusterId) -> Result<Passed, Failure> {
         cluster: id,
         keyring: Keyring::default(),
     };
+    // Nobody closes the semaphore, so there is always a turn.
+    let turn = operator.reads.acquire().await.ok();
     let cluster = match observe::cluster(&operator.client, id).await? {
         // Its deletion is a sighting of its own, which forgets it.
         ClusterRead::Gone => return Ok(Wake::OnEvent.into()),
@@ -201,7 +208,10 @@ async fn pass(operator: &Operator, id: &ClusterId) -> Result<Passed, Failure> {
         }
         Ok(validated) => validated,
     };
-    let mut observed = observe(operator, id, &cluster, &validated, &mut executor).await?;
+    let kube = read(operator, id, &cluster, &validated).await?;
+    // Nodes may take seconds to answer, and other clusters are not to wait for them.
+    drop(turn);
+    let mut observed = ask(operator, id, kube, &validated, &mut executor).await;
     let mut plan = plan::plan(&validated, &observed, Timestamp::now());
     let mut executed = execute(operator, id, &cluster, &plan, &mut executor).await;
     if let Err(Failure::RecordRefused(why)) = executed {
@@ -218,13 +228,12 @@ async fn pass(operator: &Operator, id: &ClusterId) -> Result<Passed, Failure> {
     })
 }
 
-async fn observe(
+async fn read(
     operator: &Operator,
     id: &ClusterId,
     cluster: &CassandraCluster,
     validated: &ValidatedCluster,
-    executor: &mut Executor<'_>,
-) -> Result<Observed, Failure> {
+) -> Result<KubeState, Failure> {
     let generation = cluster.metadata.generation;
     let services = if operator.memory.services_due(id, generation) {
         operator.memory.services_read(id, generation);
@@ -236,9 +245,19 @@ async fn observe(
     kube.hooks = operator.hooks.content(&operator.client, id, validated).await?;
     let trials = growth_trials(validated, &kube);
     kube.growth = observe::growth(&operator.client, id, trials).await?;
+    Ok(kube)
+}
+
+async fn ask(
+    operator: &Operator,
+    id: &ClusterId,
+    kube: KubeState,
+    validated: &ValidatedCluster,
+    executor: &mut Executor<'_>,
+) -> Observed {
     let calls = operator.calls.states(id);
     let questions = questions(validated, &kube, &calls);
-    executor.keyring = Keyring::new(cluster, &kube.pods);
+    executor.keyring = Keyring::new(&kube.cluster, &kube.pods);
     let nodes = if questions.is_empty() {
         std::collections::BTreeMap::new()
     } else {
@@ -256,14 +275,14 @@ async fn observe(
         calls = calls.len(),
         "observed"
     );
-    Ok(Observed {
+    Observed {
         kube,
         nodes,
         calls,
         refused_record: None,
         leads_since: operator.term.began(),
         operator: operator.name.clone(),
-    })
+    }
 }
 
 async fn execute(

@@ -14,7 +14,7 @@ use kube::runtime::controller::{self, Action, Error as ControllerError};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, Config};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -32,7 +32,7 @@ use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
 use crate::readiness::Readiness;
-use crate::reconcile::{self, Operator};
+use crate::reconcile::{self, Operator, READ_AT_ONCE};
 use crate::tasks;
 use crate::telemetry::VERSION;
 use crate::watch::{self, Sighting};
@@ -105,6 +105,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<Ending> {
     let operator = Arc::new(Operator {
         nodes: nodes(&args, &client, &metrics),
         calls: Calls::new(wake, &metrics),
+        reads: Semaphore::new(READ_AT_ONCE),
         memory: Memory::default(),
         hooks: Hooks::default(),
         events: Events::start(client.clone(), &name, &metrics),
