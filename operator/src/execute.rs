@@ -4,11 +4,12 @@
 //! Every write carries what it was planned on (uid, resourceVersion), so that a plan made from a stale read loses against
 //! the API server instead of undoing something.
 
+mod pod_labels;
 mod ring_record;
 mod summary;
 
 use casskop_core::call::{CallKey, NodeCall};
-use casskop_core::effect::{Effect, PodLabels};
+use casskop_core::effect::Effect;
 use casskop_core::plan::Plan;
 use casskop_types::cluster::CassandraCluster;
 use casskop_types::conditions::say_the_same;
@@ -272,20 +273,6 @@ impl Executor<'_> {
     }
 
     /// A patch that names another uid than the pod's is refused as an attempt to change it (422, not 409).
-    async fn label_pod(&self, change: &PodLabels) -> Result<(), Failure> {
-        let pod = change.pod.to_string();
-        let patch = Patch::Merge(json!({ "metadata": {
-            "uid": change.uid,
-            "resourceVersion": change.resource_version,
-            "labels": change.labels,
-            "annotations": change.annotations,
-        }}));
-        let patched = self.api::<Pod>().patch(&pod, &owner(), &patch).await;
-        patched
-            .map(drop)
-            .map_err(|error| self.other_is_conflict("pod", &pod, error))
-    }
-
     async fn grow_claim(&self, name: &str, uid: &str, capacity: &str) -> Result<(), Failure> {
         let spec = json!({ "resources": { "requests": { "storage": capacity } } });
         self.patch_claim(name, json!({ "metadata": { "uid": uid }, "spec": spec }))

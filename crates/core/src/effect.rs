@@ -70,7 +70,7 @@ pub enum Effect {
         /// The ground on which it may go.
         licence: Licence,
     },
-    /// Merge patch of a pod under its uid and resourceVersion.
+    /// Merge patch of a pod, as long as it is asked for what it was asked for when it was read.
     LabelPod(PodLabels),
     /// Start a long call in the background. Its end wakes the cluster.
     StartCall {
@@ -195,8 +195,11 @@ pub struct PodLabels {
     pub pod: PodName,
     /// Its uid.
     pub uid: String,
-    /// Its resourceVersion: what somebody asked of it since it was read is not written over.
+    /// Its resourceVersion when it was read.
     pub resource_version: String,
+    /// What it was asked for then, see [`request_metadata`](casskop_types::operation::request_metadata). What somebody has asked
+    /// since is not written over; a pod's status may have changed.
+    pub asked: BTreeMap<&'static str, String>,
     /// Labels to set or remove.
     pub labels: BTreeMap<String, Option<String>>,
     /// Annotations to set or remove.

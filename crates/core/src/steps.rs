@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use crate::blocker::Blocker;
-use crate::effect::{Effect, Notice, Wake};
+use crate::effect::{Effect, Notice, PodLabels, Wake};
 
 /// Collected by every part of the plan in turn.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +23,21 @@ impl Steps {
     /// Asks for another look after this time, for what no watch tells.
     pub fn look_again_after(&mut self, delay: SignedDuration) {
         self.wake = Some(self.wake.map_or(delay, |earlier| earlier.min(delay)));
+    }
+
+    /// Changes a pod's labels. All that a plan changes of one pod is one write: the first of two would outdate the second.
+    pub fn label(&mut self, change: PodLabels) {
+        let earlier = self.effects.iter_mut().find_map(|effect| match effect {
+            Effect::LabelPod(earlier) if earlier.uid == change.uid => Some(earlier),
+            _ => None,
+        });
+        match earlier {
+            Some(earlier) => {
+                earlier.labels.extend(change.labels);
+                earlier.annotations.extend(change.annotations);
+            }
+            None => self.effects.push(Effect::LabelPod(change)),
+        }
     }
 
     /// Records what a step waits for.

@@ -11,7 +11,9 @@ pub use command::{ArgumentError, OperationCommand};
 pub use member::{HostId, HostIdError, Member, RemoveTarget};
 pub use parallelism::{Parallelism, ParallelismError};
 pub use record::{LostNode, OperationProgress, OperationRecord, RecordState};
-pub use request::{MetadataPatch, OperationRequest, RequestError, abort_asked, abort_patch};
+pub use request::{
+    MetadataPatch, OperationRequest, RequestError, abort_asked, abort_patch, request_metadata,
+};
 pub use tables::{TableOptions, TableWork, TokenSpan};
 
 use crate::vocabulary::vocabulary;

@@ -22,6 +22,7 @@ use casskop_tests::ground::Ground;
 use casskop_types::CassandraCluster;
 use casskop_types::labels::KEPT_BY_OPERATION;
 use casskop_types::names::PodName;
+use casskop_types::operation::request_metadata;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
@@ -201,6 +202,7 @@ async fn a_pod_of_the_same_name_is_not_labelled_or_deleted_for_another() -> Resu
             pod: name.clone(),
             uid: uid.to_owned(),
             resource_version: version.to_owned(),
+            asked: request_metadata(&pod.metadata),
             labels: BTreeMap::from([
                 ("operation-status".to_owned(), Some("Done".to_owned())),
                 ("operation-name".to_owned(), None),
@@ -221,6 +223,12 @@ async fn a_pod_of_the_same_name_is_not_labelled_or_deleted_for_another() -> Resu
     let unchanged: Pod = scene.api().get(&pod.name_any()).await?;
     assert_eq!(unchanged.resource_version(), pod.resource_version());
 
+    // The node's word about the pod, and whatever else nobody asks for by it, is no reason not to label it.
+    let pods = scene.api::<Pod>();
+    let patch = |metadata: Value| Patch::Merge(json!({ "metadata": metadata }));
+    let other = patch(json!({ "annotations": { "of-others": "x" } }));
+    pods.patch(&pod.name_any(), &PatchParams::default(), &other)
+        .await?;
     assert_eq!(scene.carry_out(label(&uid, &read)).await?, "done");
     let labelled: Pod = scene.api().get(&pod.name_any()).await?;
     assert_eq!(

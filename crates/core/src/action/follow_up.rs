@@ -9,7 +9,7 @@ use casskop_types::status::RackStatus;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::blocker::Blocker;
-use crate::effect::Effect;
+use crate::effect::PodLabels;
 use crate::operations::Scene;
 use crate::operations::labels::ask;
 use crate::rack::{PodView, Rack};
@@ -46,9 +46,9 @@ pub(super) fn queue<'a>(
     } else {
         OperationStatus::Manual
     };
-    steps
-        .effects
-        .extend(free.iter().map(|pod| request(pod, follow_up, wanted)));
+    for pod in &free {
+        steps.label(request(pod, follow_up, wanted));
+    }
     if !free.is_empty() {
         return Queued::NotYet;
     }
@@ -151,7 +151,7 @@ fn pending<'a>(pod: &'a PodView<'_>) -> Option<&'a str> {
     is_pending.then(|| labels.get(OPERATION_NAME).map_or("an operation", String::as_str))
 }
 
-fn request(pod: &PodView<'_>, follow_up: FollowUp<'_>, status: OperationStatus) -> Effect {
+fn request(pod: &PodView<'_>, follow_up: FollowUp<'_>, status: OperationStatus) -> PodLabels {
     ask(
         pod,
         &OperationRequest {

@@ -150,7 +150,7 @@ pub(super) fn answer(scene: Scene<'_>, rack: &Rack<'_>, status: &RackStatus, ste
             ),
         }
         let annotations = [(OPERATION_ABORT.to_owned(), None)].into();
-        steps.effects.push(labels::change(pod, [].into(), annotations));
+        steps.label(labels::change(pod, [].into(), annotations));
     }
 }
 

@@ -65,7 +65,7 @@ pub(crate) fn begin(
         progress: None,
     };
     last_operation::started(status, &record, scene);
-    steps.effects.push(label(
+    steps.label(label(
         pod,
         [
             (OPERATION_NAME, Some(record.name.to_string())),

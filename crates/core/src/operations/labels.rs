@@ -8,12 +8,13 @@ use casskop_types::labels::{
 };
 use casskop_types::operation::{
     MetadataPatch, OperationName, OperationRecord, OperationRequest, OperationStatus, RecordState,
+    request_metadata,
 };
 use casskop_types::status::RackStatus;
 use casskop_types::time::label_time;
 
 use super::{Scene, abort, is_running, queue};
-use crate::effect::{Effect, PodLabels};
+use crate::effect::PodLabels;
 use crate::rack::{PodView, Rack};
 use crate::steps::Steps;
 
@@ -58,7 +59,7 @@ pub(super) fn mirror(scene: Scene<'_>, rack: &Rack<'_>, status: &RackStatus, ste
             // A request made after the end is a new one, and none of this record's business.
             RecordState::Done | RecordState::Error => {
                 if request.status == OperationStatus::Ongoing || ends_now(scene, pod, record) {
-                    steps.effects.push(ended(pod, record));
+                    steps.label(ended(pod, record));
                 }
             }
         }
@@ -126,7 +127,7 @@ pub(super) fn mark_ongoing(rack: &Rack<'_>, record: &OperationRecord, steps: &mu
     let Some(pod) = rack.pod(&record.pod_uid) else {
         return;
     };
-    steps.effects.push(label(
+    steps.label(label(
         pod,
         [
             (OPERATION_NAME, Some(record.name.to_string())),
@@ -137,7 +138,7 @@ pub(super) fn mark_ongoing(rack: &Rack<'_>, record: &OperationRecord, steps: &mu
     ));
 }
 
-fn ended(pod: &PodView<'_>, record: &OperationRecord) -> Effect {
+fn ended(pod: &PodView<'_>, record: &OperationRecord) -> PodLabels {
     let outcome = if record.state == RecordState::Done {
         OperationStatus::Done
     } else {
@@ -173,7 +174,7 @@ fn ended(pod: &PodView<'_>, record: &OperationRecord) -> Effect {
 }
 
 /// Asks a pod for an operation. Whatever an earlier request left is taken away.
-pub(crate) fn ask(pod: &PodView<'_>, request: &OperationRequest) -> Effect {
+pub(crate) fn ask(pod: &PodView<'_>, request: &OperationRequest) -> PodLabels {
     let MetadataPatch { labels, annotations } = request.to_patch();
     let owned = |changes: BTreeMap<&'static str, Option<String>>| {
         let changes = changes.into_iter();
@@ -183,7 +184,7 @@ pub(crate) fn ask(pod: &PodView<'_>, request: &OperationRequest) -> Effect {
 }
 
 /// Sets labels of a pod, or takes them away.
-pub(crate) fn label<const N: usize>(pod: &PodView<'_>, labels: [(&str, Option<String>); N]) -> Effect {
+pub(crate) fn label<const N: usize>(pod: &PodView<'_>, labels: [(&str, Option<String>); N]) -> PodLabels {
     let labels = labels.map(|(key, value)| (key.to_owned(), value));
     change(pod, labels.into(), [].into())
 }
@@ -193,12 +194,14 @@ pub(super) fn change(
     pod: &PodView<'_>,
     labels: BTreeMap<String, Option<String>>,
     annotations: BTreeMap<String, Option<String>>,
-) -> Effect {
-    Effect::LabelPod(PodLabels {
+) -> PodLabels {
+    let metadata = &pod.object.metadata;
+    PodLabels {
         pod: pod.name.clone(),
         uid: pod.uid.to_owned(),
-        resource_version: pod.object.metadata.resource_version.clone().unwrap_or_default(),
+        resource_version: metadata.resource_version.clone().unwrap_or_default(),
+        asked: request_metadata(metadata),
         labels,
         annotations,
-    })
+    }
 }

@@ -188,7 +188,7 @@ fn refuse_label(pod: &PodView<'_>, why: &str, steps: &mut Steps) {
     }
     steps.warn("OperationRefused", format!("pod {}: {why}", pod.name));
     let error = OperationStatus::Error.to_string();
-    steps.effects.push(label(pod, [(OPERATION_STATUS, Some(error))]));
+    steps.label(label(pod, [(OPERATION_STATUS, Some(error))]));
 }
 
 /// Starts the oldest queued record if the rack is quiet and has a free place.

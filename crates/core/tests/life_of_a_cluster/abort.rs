@@ -74,6 +74,28 @@ fn what_ends_before_it_is_stopped_is_done() {
     assert_eq!(world.annotation_of(POD, OPERATION_ABORT), None);
 }
 
+/// The operator dies between the record of the end and the label.
+#[test]
+fn an_end_that_is_written_late_takes_the_word_to_end_away_in_the_same_write() {
+    let mut world = formed(1);
+    ask(&mut world, POD, "cleanup");
+    world.pass(Death::Never);
+    world.annotate(POD, OPERATION_ABORT, "cleanup");
+    while records(&world)[0].state != RecordState::Error {
+        let plan = world.think();
+        let label = |effect: &Effect| matches!(effect, Effect::LabelPod(_));
+        let others = plan.effects.iter().take_while(|effect| !label(effect)).count();
+        let status = usize::from(world.status_differs(&plan));
+        world.pass(Death::AfterWrites(status + others));
+        world.calls_arrive();
+    }
+    assert_eq!(status_of(&world, POD), "Ongoing");
+    let plan = world.pass(Death::Never);
+    assert_eq!(plan.effects.len(), 1, "{:?}", plan.effects);
+    assert_eq!(status_of(&world, POD), "Error");
+    assert_eq!(world.annotation_of(POD, OPERATION_ABORT), None);
+}
+
 /// However the operator dies, and also if somebody takes the word back: what was told to stop is not begun again.
 #[test]
 fn an_aborted_operation_is_never_started_again() {

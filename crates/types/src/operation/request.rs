@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 
 use super::{
@@ -145,6 +146,37 @@ impl OperationRequest {
     }
 }
 
+/// Labels that hold a request, and what became of it.
+const REQUEST_LABELS: [&str; 5] = [
+    OPERATION_NAME,
+    OPERATION_STATUS,
+    OPERATION_ARGUMENT,
+    OPERATION_START,
+    OPERATION_END,
+];
+
+/// Annotations that hold the rest of it.
+const REQUEST_ANNOTATIONS: [&str; 6] = [
+    OPERATION_ARGUMENT_ANNOTATION,
+    OPERATION_OPTIONS,
+    OPERATION_ENDED_OPTIONS,
+    OPERATION_REQUESTED_BY,
+    OPERATION_PARALLELISM,
+    OPERATION_ABORT,
+];
+
+/// All that a pod's metadata says of what it is asked for, by label or annotation. As long as it stays, nobody has asked for
+/// anything else.
+pub fn request_metadata(metadata: &ObjectMeta) -> BTreeMap<&'static str, String> {
+    let of = |kept: Option<&BTreeMap<String, String>>, keys: &[&'static str]| {
+        let held = |key: &&'static str| Some((*key, kept?.get(*key)?.clone()));
+        keys.iter().filter_map(held).collect::<Vec<_>>()
+    };
+    let labels = of(metadata.labels.as_ref(), &REQUEST_LABELS);
+    let annotations = of(metadata.annotations.as_ref(), &REQUEST_ANNOTATIONS);
+    labels.into_iter().chain(annotations).collect()
+}
+
 /// The operation that a pod's annotations say is to end, as written: it may be no operation's name.
 pub fn abort_asked(annotations: Option<&BTreeMap<String, String>>) -> Option<&str> {
     let name = annotations?.get(OPERATION_ABORT)?.trim();
@@ -202,6 +234,43 @@ mod tests {
             }
         }
         after
+    }
+
+    #[test]
+    fn whatever_a_request_writes_tells_it_from_another() {
+        let request = OperationRequest {
+            name: OperationName::Cleanup,
+            status: OperationStatus::ToDo,
+            argument: None,
+            options: None,
+            requested_by: None,
+            parallelism: Parallelism::ONE,
+        };
+        let MetadataPatch { labels, annotations } = request.to_patch();
+        let keys = |changes: &BTreeMap<&'static str, Option<String>>| {
+            changes.keys().copied().collect::<std::collections::BTreeSet<_>>()
+        };
+        assert_eq!(keys(&labels), REQUEST_LABELS.into());
+        assert_eq!(keys(&annotations), REQUEST_ANNOTATIONS.into());
+
+        let mut metadata = ObjectMeta {
+            labels: Some(set(&[("operation-name", "cleanup"), ("app", "cassandracluster")])),
+            annotations: Some(set(&[(OPERATION_ABORT, "cleanup"), ("of-others", "x")])),
+            ..ObjectMeta::default()
+        };
+        let before = request_metadata(&metadata);
+        assert_eq!(
+            before,
+            BTreeMap::from([
+                (OPERATION_NAME, "cleanup".to_owned()),
+                (OPERATION_ABORT, "cleanup".to_owned())
+            ])
+        );
+        metadata.resource_version = Some("2".to_owned());
+        metadata.annotations.get_or_insert_default().remove("of-others");
+        assert_eq!(request_metadata(&metadata), before);
+        metadata.annotations = None;
+        assert_ne!(request_metadata(&metadata), before);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use casskop_core::fact::Fact;
 use casskop_core::observed::KubeState;
 use casskop_types::labels::{KEPT_BY_OPERATION, LAST_APPLIED_CONFIGURATION};
 use casskop_types::names::PodName;
-use casskop_types::operation::OperationRecord;
+use casskop_types::operation::{OperationRecord, request_metadata};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use serde_json::json;
@@ -147,7 +147,7 @@ impl World {
                     spec["topology"]["dc"][dc]["rack"][rack]["rollingRestart"] = json!(false);
                 });
             }
-            Effect::LabelPod(change) => return self.label_pod(change),
+            Effect::LabelPod(change) => return self.label_pod(change, read.is_some()),
             Effect::StopCall { key, pod, .. } => self.stop_call(key, &pod.to_string()),
             Effect::StartCall { key, pod, call, .. } => self.start_call(key, &pod.to_string(), call),
             Effect::ForgetCall(key) => {
@@ -209,12 +209,15 @@ impl World {
         }
     }
 
-    fn label_pod(&mut self, change: &PodLabels) -> Result<(), Conflict> {
+    fn label_pod(&mut self, change: &PodLabels, is_fenced: bool) -> Result<(), Conflict> {
         let pods = &mut self.pods;
         let stored = pods.get_mut(&change.pod.to_string()).map(|pod| &mut pod.metadata);
         let Some(stored) = stored.filter(|stored| stored.uid.as_ref() == Some(&change.uid)) else {
             return Err(Conflict);
         };
+        if is_fenced && request_metadata(stored) != change.asked {
+            return Err(Conflict);
+        }
         let both = [
             (stored.labels.get_or_insert_default(), &change.labels),
             (stored.annotations.get_or_insert_default(), &change.annotations),
@@ -272,7 +275,6 @@ impl World {
 fn object_of(effect: &Effect) -> Option<String> {
     match effect {
         Effect::UpdateStatefulSet(set) | Effect::LowerReplicas { set, .. } => set.metadata.name.clone(),
-        Effect::LabelPod(change) => Some(change.pod.to_string()),
         Effect::DeleteStatefulSet { name, .. }
         | Effect::OrphanStatefulSet { name, .. }
         | Effect::DeleteClaim { name, .. } => Some(name.clone()),

@@ -237,10 +237,21 @@ impl World {
         if let Some(plan) = pause(&self.cluster, self.now) {
             return plan;
         }
-        match validate(&self.cluster) {
+        let plan = match validate(&self.cluster) {
             Ok(validated) => self.look(&validated),
             Err(problems) => refuse(&self.cluster, &problems, self.now),
-        }
+        };
+        let of_pods = plan.effects.iter().filter_map(|effect| match effect {
+            Effect::LabelPod(change) => Some(&change.uid),
+            _ => None,
+        });
+        // The first write would outdate the second.
+        assert!(
+            of_pods.clone().count() == of_pods.collect::<BTreeSet<_>>().len(),
+            "{:#?}",
+            plan.effects
+        );
+        plan
     }
 
     pub(crate) fn status_differs(&self, plan: &Plan) -> bool {
