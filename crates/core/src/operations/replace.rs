@@ -24,7 +24,7 @@ use crate::effect::Effect;
 use crate::fact::Fact;
 use crate::licence::{self, Licence};
 use crate::observed::RingView;
-use crate::rack::{PodView, Rack};
+use crate::rack::{PodView, Rack, Readiness};
 use crate::ring;
 use crate::ring_record;
 use casskop_types::conditions::ConditionReason;
@@ -237,6 +237,12 @@ fn hear(
     let heard = pod.bootstrap_message();
     let was_told = heard.is_none_or(|heard| ring_record::replaces(heard) == Some(&address));
     if let Some(heard) = heard.filter(|_| !was_told) {
+        if pod.readiness == Readiness::Terminating {
+            return Transition::Await(waits(
+                record,
+                "its pod was not told, and is on its way to be made anew",
+            ));
+        }
         if record.attempt > DEAF_PODS {
             let note = format!(
                 "pod {} was made anew {DEAF_PODS} times and does not start in the place of {address}: its init container says `{heard}`; \

@@ -7,6 +7,7 @@ use casskop_core::effect::{Effect, Wake};
 use casskop_types::labels::{OPERATION_ARGUMENT, OPERATION_NAME, OPERATION_STATUS};
 use casskop_types::operation::{OperationName, OperationStatus, RecordState};
 use casskop_types::status::PodLastOperation;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::formed;
 use super::world::{Conflict, Death, World, address_of};
@@ -134,7 +135,7 @@ fn two_lost_nodes_are_replaced_one_after_the_other() {
     world.settle();
     let told = world.waiting().message;
     assert!(
-        told.contains("is down as well, and may hold the only other replica"),
+        told.contains("is down as well, as pod") && told.contains("may hold the only other replica"),
         "{told}"
     );
     ask_by_address(&mut world, LOST);
@@ -322,7 +323,9 @@ fn a_node_that_another_one_has_not_heard_of_is_replaced_once_it_has() {
     ask(&mut world, LOST);
     world.settle();
     let waiting = world.waiting();
-    assert!(waiting.message.contains("is not down at"), "{}", waiting.message);
+    for part in ["is not down at", "delete that pod"] {
+        assert!(waiting.message.contains(part), "{}", waiting.message);
+    }
     assert_eq!(world.label_of(LOST, OPERATION_STATUS).as_deref(), Some("ToDo"));
     let before = world.uids();
     world.unheard.clear();
@@ -457,6 +460,31 @@ fn lost_nodes_of_one_rack_are_replaced_in_the_order_in_which_pods_are_made() {
     assert_eq!(world.members.len(), 6);
     assert!(world.members.values().all(|(_, up)| *up));
     assert_eq!(last(&world, "dc1-rack2").pods_ko, Vec::<String>::new());
+}
+
+/// Its container may take half a minute to stop.
+#[test]
+fn a_pod_that_is_going_counts_as_one_that_was_not_told_only_once() {
+    let mut world = lost(&[LOST]);
+    ask(&mut world, LOST);
+    while world.pods.contains_key(LOST) {
+        world.pass(Death::Never);
+    }
+    world.pods_read = false;
+    world.broken.insert(LOST.to_owned());
+    world.controllers();
+    let attempt = |world: &World| {
+        let racks = &world.cluster.status.as_ref().unwrap().cassandra_rack_status;
+        racks["dc1-rack2"].operations[0].attempt
+    };
+    let before = attempt(&world);
+    let going = Some(Time(world.now));
+    world.pods.get_mut(LOST).unwrap().metadata.deletion_timestamp = going;
+    for _ in 0..5 {
+        world.pass(Death::Never);
+    }
+    assert_eq!(attempt(&world), before);
+    assert!(world.pods.contains_key(LOST));
 }
 
 #[test]

@@ -47,13 +47,10 @@ pub(in crate::operations) fn prepare(
         if let Err(why) = is_lost(pod, address, &host_id, view) {
             return Prepared::Refused(format!("{why}, as pod {witness} sees the ring"));
         }
-        let calm =
-            is_seen_down(&host_id, address, witness, view).and_then(|()| is_calm(pod, address, asked, view));
+        let calm = is_seen_down(&host_id, address, witness, view)
+            .and_then(|()| is_calm(pod, address, asked, witness, view));
         if let Err(note) = calm {
-            let note = format!(
-                "replace on pod {} waits: {note}, as pod {witness} sees the ring",
-                pod.name
-            );
+            let note = format!("replace on pod {} waits: {note}", pod.name);
             return Prepared::Waits(Blocker::new(ConditionReason::DataAtRisk, note));
         }
     }
@@ -195,31 +192,43 @@ fn is_lost(pod: &PodView<'_>, address: IpAddr, host_id: &str, view: &RingView) -
     }
 }
 
-/// Whether a node has the member down there. One that has just started has members neither up nor down, until it hears of them
-/// (`Gossiper`).
+/// Whether a node has the member down there. One that has started while the member was away has it neither up nor down, until it
+/// hears of it. Of a member that fell without a word it never does, and has to be started anew itself: `Gossiper.markAlive` waits
+/// for an echo that nobody sends, and `convict` passes over what was never alive.
 fn is_seen_down(host_id: &str, address: IpAddr, witness: &PodName, view: &RingView) -> Result<(), String> {
     match licence::replaced(host_id, address, witness, view) {
         Some(_) => Ok(()),
-        None => Err(format!("node {host_id} is not down at {address} yet")),
+        None => Err(format!(
+            "node {host_id} is not down at {address} yet, as pod {witness} sees the ring; if that stays so, {witness} has started \
+             without hearing of it: delete that pod, and its node comes back with what it has saved of the ring"
+        )),
     }
 }
 
 /// Whether the ring has all it takes: nobody else is on the way, and there is somebody to stream from. Who names the lost node
 /// knows what else is down.
-fn is_calm(pod: &PodView<'_>, lost: IpAddr, asked: Option<&Member>, view: &RingView) -> Result<(), String> {
+fn is_calm(
+    pod: &PodView<'_>,
+    lost: IpAddr,
+    asked: Option<&Member>,
+    witness: &PodName,
+    view: &RingView,
+) -> Result<(), String> {
     let mut changing = view
         .joining
         .iter()
         .chain(&view.leaving)
         .chain(view.moving_members());
     if let Some(address) = changing.find(|address| pod.address != Some(**address)) {
-        return Err(format!("node {address} joins, leaves or moves"));
+        return Err(format!(
+            "node {address} joins, leaves or moves, as pod {witness} sees the ring"
+        ));
     }
     let is_down = |address: &&IpAddr| **address != lost && view.host_ids.contains_key(*address);
     match view.unreachable.iter().find(is_down) {
         Some(address) if asked.is_none() => Err(format!(
-            "node {address} is down as well, and may hold the only other replica: bring it back, or name the lost node in the label \
-             operation-argument if it may be replaced all the same"
+            "node {address} is down as well, as pod {witness} sees the ring, and may hold the only other replica: bring it back, or \
+             name the lost node in the label operation-argument if it may be replaced all the same"
         )),
         _ => Ok(()),
     }
