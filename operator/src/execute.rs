@@ -272,7 +272,6 @@ impl Executor<'_> {
             })
     }
 
-    /// A patch that names another uid than the pod's is refused as an attempt to change it (422, not 409).
     async fn grow_claim(&self, name: &str, uid: &str, capacity: &str) -> Result<(), Failure> {
         let spec = json!({ "resources": { "requests": { "storage": capacity } } });
         self.patch_claim(name, json!({ "metadata": { "uid": uid }, "spec": spec }))
@@ -292,7 +291,8 @@ impl Executor<'_> {
             .map_err(|error| self.other_is_conflict("claim", name, error))
     }
 
-    /// What is gone, or another one of the same name, is not what was read.
+    /// What is gone, or another one of the same name, is not what was read. A patch that names another uid than the stored one is
+    /// refused as an attempt to change it (422, not 409).
     fn other_is_conflict(&self, kind: &str, name: &str, error: kube::Error) -> Failure {
         let other_uid = match &error {
             kube::Error::Api(status) => {

@@ -82,11 +82,7 @@ fn an_end_that_is_written_late_takes_the_word_to_end_away_in_the_same_write() {
     world.pass(Death::Never);
     world.annotate(POD, OPERATION_ABORT, "cleanup");
     while records(&world)[0].state != RecordState::Error {
-        let plan = world.think();
-        let label = |effect: &Effect| matches!(effect, Effect::LabelPod(_));
-        let others = plan.effects.iter().take_while(|effect| !label(effect)).count();
-        let status = usize::from(world.status_differs(&plan));
-        world.pass(Death::AfterWrites(status + others));
+        world.pass_without_labels();
         world.calls_arrive();
     }
     assert_eq!(status_of(&world, POD), "Ongoing");

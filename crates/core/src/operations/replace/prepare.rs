@@ -44,11 +44,12 @@ pub(in crate::operations) fn prepare(
         Err(why) => return Prepared::Refused(format!("{why}, as pod {witness} sees the ring")),
     };
     for (witness, view) in &views {
+        let as_seen = |why| format!("{why}, as pod {witness} sees the ring");
         if let Err(why) = is_lost(pod, address, &host_id, view) {
-            return Prepared::Refused(format!("{why}, as pod {witness} sees the ring"));
+            return Prepared::Refused(as_seen(why));
         }
         let calm = is_seen_down(&host_id, address, witness, view)
-            .and_then(|()| is_calm(pod, address, asked, witness, view));
+            .and_then(|()| is_calm(pod, address, asked, view).map_err(as_seen));
         if let Err(note) = calm {
             let note = format!("replace on pod {} waits: {note}", pod.name);
             return Prepared::Waits(Blocker::new(ConditionReason::DataAtRisk, note));
@@ -207,28 +208,20 @@ fn is_seen_down(host_id: &str, address: IpAddr, witness: &PodName, view: &RingVi
 
 /// Whether the ring has all it takes: nobody else is on the way, and there is somebody to stream from. Who names the lost node
 /// knows what else is down.
-fn is_calm(
-    pod: &PodView<'_>,
-    lost: IpAddr,
-    asked: Option<&Member>,
-    witness: &PodName,
-    view: &RingView,
-) -> Result<(), String> {
+fn is_calm(pod: &PodView<'_>, lost: IpAddr, asked: Option<&Member>, view: &RingView) -> Result<(), String> {
     let mut changing = view
         .joining
         .iter()
         .chain(&view.leaving)
         .chain(view.moving_members());
     if let Some(address) = changing.find(|address| pod.address != Some(**address)) {
-        return Err(format!(
-            "node {address} joins, leaves or moves, as pod {witness} sees the ring"
-        ));
+        return Err(format!("node {address} joins, leaves or moves"));
     }
     let is_down = |address: &&IpAddr| **address != lost && view.host_ids.contains_key(*address);
     match view.unreachable.iter().find(is_down) {
         Some(address) if asked.is_none() => Err(format!(
-            "node {address} is down as well, as pod {witness} sees the ring, and may hold the only other replica: bring it back, or \
-             name the lost node in the label operation-argument if it may be replaced all the same"
+            "node {address} is down as well, and may hold the only other replica: bring it back, or name the lost node in the label \
+             operation-argument if it may be replaced all the same"
         )),
         _ => Ok(()),
     }

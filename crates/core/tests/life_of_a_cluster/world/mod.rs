@@ -232,6 +232,15 @@ impl World {
         plan
     }
 
+    /// One pass of an operator that dies before it labels any pod.
+    pub(crate) fn pass_without_labels(&mut self) {
+        let plan = self.think();
+        let label = |effect: &Effect| matches!(effect, Effect::LabelPod(_));
+        let others = plan.effects.iter().take_while(|effect| !label(effect)).count();
+        let status = usize::from(self.status_differs(&plan));
+        self.pass(Death::AfterWrites(status + others));
+    }
+
     /// What the operator makes of the world as it is.
     pub(crate) fn think(&self) -> Plan {
         if let Some(plan) = pause(&self.cluster, self.now) {
